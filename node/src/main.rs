@@ -1,0 +1,2 @@
+//! althing
+fn main() {}
