@@ -1,0 +1,69 @@
+//! The bytes that are signed: what for, by which rules, on which chain, when, and then the body.
+//!
+//! ```text
+//! tag || version (1 byte) || length of chain id (u64 BE) || chain id || epoch (u64 BE) || view (u64 BE) || body
+//! ```
+//!
+//! No tag is the beginning of another, and all before the body is of fixed length or carries its length, so different
+//! arguments give different bytes: a signature can never be passed off as one for something else.
+
+/// Version of the layout above.
+pub const SIGN_BYTES_VERSION: u8 = 1;
+
+/// What a signature is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Domain {
+    /// A vote for a block.
+    Vote,
+    /// A commit vote for a certified block.
+    CommitVote,
+    /// Giving up a view.
+    TimeoutVote,
+    /// A leader's proposal.
+    Proposal,
+    /// The handshake that ties a connection to a validator.
+    Handshake,
+    /// A leader's signature from which later leaders are drawn.
+    Leader,
+}
+
+impl Domain {
+    /// All of them.
+    pub const ALL: [Domain; 6] = [
+        Domain::Vote,
+        Domain::CommitVote,
+        Domain::TimeoutVote,
+        Domain::Proposal,
+        Domain::Handshake,
+        Domain::Leader,
+    ];
+
+    /// The first bytes of everything signed for this purpose.
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Domain::Vote => "ALTHING/VOTE",
+            Domain::CommitVote => "ALTHING/COMMIT-VOTE",
+            Domain::TimeoutVote => "ALTHING/TIMEOUT-VOTE",
+            Domain::Proposal => "ALTHING/PROPOSAL",
+            Domain::Handshake => "ALTHING/HANDSHAKE",
+            Domain::Leader => "ALTHING/LEADER",
+        }
+    }
+}
+
+/// The bytes to sign for `domain` in this `epoch` and `view` of the chain.
+pub fn sign_bytes(domain: Domain, chain_id: &str, epoch: u64, view: u64, body: &[u8]) -> Vec<u8> {
+    [
+        domain.tag().as_bytes(),
+        &[SIGN_BYTES_VERSION],
+        &(chain_id.len() as u64).to_be_bytes(),
+        chain_id.as_bytes(),
+        &epoch.to_be_bytes(),
+        &view.to_be_bytes(),
+        body,
+    ]
+    .concat()
+}
+
+#[cfg(test)]
+mod tests;
