@@ -1,1 +1,34 @@
-//! consensus
+//! The consensus of Althing as two pure state machines: [`Engine`] decides, [`SafetyRules`] alone signs. Neither has a
+//! clock, a disk, a network or a source of randomness; `PROTOCOL.md` beside this crate numbers the rules they cite.
+
+mod aggregate;
+mod block;
+mod certificate;
+pub mod engine;
+mod ids;
+mod message;
+mod params;
+mod safety_record;
+mod safety_rules;
+mod validator_set;
+mod verify;
+
+pub use aggregate::{aggregate_timeouts, aggregate_votes};
+pub use block::{
+    Absence, AppHash, Block, Execution, Header, MAX_APP_HASH_BYTES, MAX_CHAIN_ID_BYTES, Vouched, no_evidence,
+    payload_root,
+};
+pub use certificate::{
+    Certificate, Phase, QuorumCertificate, Signers, TimeoutCertificate, certificate_hash, view_of,
+};
+pub use engine::{Action, Engine, Input};
+pub use ids::{Epoch, Height, Micros, Now, Position, Power, View};
+pub use message::{
+    Evidence, Memory, Message, Proposal, ProposalStatement, Status, TimeoutVote, Vote, proposal_bytes,
+    timeout_bytes, vote_bytes,
+};
+pub use params::{ConsensusParams, ParamError};
+pub use safety_record::SafetyRecord;
+pub use safety_rules::{ProposalDraft, Refusal, SafetyError, SafetyRules, SignRequest, Signed};
+pub use validator_set::{SetError, Validator, ValidatorSet, epoch_hash};
+pub use verify::{Admitted, Door, Rejection, Verified};
