@@ -1,1 +1,3 @@
-//! node
+//! The Althing node: everything with a disk, a network or a clock, around the pure rooms.
+
+pub mod storage;
