@@ -117,7 +117,8 @@ impl Batch {
     }
 }
 
-/// Tables of ordered byte strings on disk. All methods block on the disk: call them where blocking is allowed.
+/// Tables of ordered byte strings on disk. All methods block on the disk: call them where blocking is allowed. Readers run
+/// beside a writer and see all of a batch or nothing of it; they may see it before it is durable.
 ///
 /// After an error of [`Store::write`] nobody knows what the disk holds (a failed sync may have dropped the data that it
 /// was asked to keep), so the store refuses all further writes and the node has to stop.

@@ -14,7 +14,7 @@ use std::{
     io,
     ops::Bound,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, RwLock},
 };
 
 /// sled may use a multiple of it.
@@ -25,6 +25,8 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 pub struct SledStore {
     database: sled::Db,
     path: PathBuf,
+    /// Held for writing while a batch is applied, so that a range never shows half of it.
+    applying: RwLock<()>,
     durability: Mutex<Durability>,
 }
 
@@ -57,7 +59,12 @@ impl SledStore {
         // Every write flushes: a flusher of sled's own would only wake up for nothing.
         let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
         let database = contain(path, || config.open().map_err(failure("open", path)))?;
-        Ok(SledStore { database, path: path.to_owned(), durability: Mutex::default() })
+        Ok(SledStore {
+            database,
+            path: path.to_owned(),
+            applying: RwLock::default(),
+            durability: Mutex::default(),
+        })
     }
 
     /// Makes what sled has written survive a power cut. Large values first: the log points to them.
@@ -109,6 +116,7 @@ impl Store for SledStore {
             Bound::Unbounded => Bound::Excluded(vec![table as u8 + 1]),
             bounded => bounded.map(|key| tagged(table, key)),
         };
+        let _unchanged = self.applying.read().unwrap_or_else(PoisonError::into_inner);
         contain(&self.path, || {
             let found = self.database.range((from.map(|key| tagged(table, key)), to)).map(|entry| {
                 let (key, value) = entry.map_err(failure("read", &self.path))?;
@@ -133,7 +141,9 @@ impl Store for SledStore {
         }
         durability.failed = true;
         contain(&self.path, || {
+            let applying = self.applying.write().unwrap_or_else(PoisonError::into_inner);
             self.database.apply_batch(changes).map_err(failure("write to", &self.path))?;
+            drop(applying);
             self.database.flush().map_err(failure("write to", &self.path))?;
             self.sync_files(&mut durability.synced_blob).map_err(StoreError::io("sync", &self.path))
         })?;
