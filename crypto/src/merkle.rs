@@ -83,8 +83,8 @@ impl MerkleProof {
                 hash = hash_node(sibling, &hash);
                 // A last node without a sibling is its own parent: climb to where it has one.
                 let lonely = place.trailing_zeros();
-                place = place.checked_shr(lonely).unwrap_or(0);
-                last = last.checked_shr(lonely).unwrap_or(0);
+                place >>= lonely;
+                last >>= lonely;
             } else {
                 hash = hash_node(&hash, sibling);
             }
