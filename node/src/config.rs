@@ -1,0 +1,214 @@
+//! What each operator may choose: `config.toml`, overridden by `ALTHING_…` variables, overridden by flags.
+//!
+//! A key has one name everywhere: `rpc.listen` is `listen` of `[rpc]` in the file, `ALTHING_RPC__LISTEN` in the environment and
+//! `--set rpc.listen=…` on the command line. A key that does not exist is an error that names the nearest one that does.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use althing_crypto::ed25519;
+use serde::{Deserialize, Serialize};
+
+use crate::{home::Home, storage::BackendKind};
+
+mod layers;
+
+pub use layers::ConfigError;
+
+/// Everything a node is told by its operator. What all nodes must share is in the genesis document instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// Where the node's files are. Not a key of the file.
+    #[serde(skip)]
+    pub home: Home,
+    /// Towards other nodes.
+    pub p2p: P2pConfig,
+    /// Towards clients.
+    pub rpc: RpcConfig,
+    /// Pending transactions.
+    pub mempool: MempoolConfig,
+    /// The chain data.
+    pub storage: StorageConfig,
+    /// What is logged.
+    pub log: LogConfig,
+}
+
+/// `[p2p]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct P2pConfig {
+    /// Where other nodes connect.
+    pub listen: SocketAddr,
+    /// Whom to connect to, and who may connect beside the validators.
+    pub peers: Vec<PeerConfig>,
+}
+
+/// One of `p2p.peers`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerConfig {
+    /// Its Ed25519 identity key.
+    pub identity: ed25519::PublicKey,
+    /// `host:port`; without it this node waits to be dialled.
+    pub address: Option<String>,
+}
+
+/// `[rpc]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RpcConfig {
+    /// Where JSON-RPC is served. Whoever reaches it can submit transactions, so loopback by default.
+    pub listen: SocketAddr,
+    /// Longest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// Requests under way at once; more are refused with HTTP 503.
+    pub max_requests: usize,
+    /// Connections open at once; more wait to be accepted.
+    pub max_connections: usize,
+    /// How long `broadcast_tx_commit` waits for the commit, in milliseconds.
+    pub commit_timeout_ms: u64,
+}
+
+/// `[mempool]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MempoolConfig {
+    /// Transactions kept.
+    pub max_txs: usize,
+    /// Their bytes together.
+    pub max_bytes: usize,
+    /// Transactions kept of one sender.
+    pub max_txs_per_sender: usize,
+}
+
+/// `[storage]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageConfig {
+    /// The database; cannot be changed later.
+    pub backend: BackendKind,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter by module: `info,althing_node=debug`.
+    pub level: String,
+    /// How lines are written.
+    pub format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+impl Default for P2pConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 26656)), peers: Vec::new() }
+    }
+}
+
+impl Default for RpcConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 26657)),
+            max_body_bytes: 1 << 20,
+            max_requests: 1024,
+            max_connections: 1024,
+            commit_timeout_ms: 10_000,
+        }
+    }
+}
+
+impl Default for MempoolConfig {
+    fn default() -> Self {
+        Self { max_txs: 50_000, max_bytes: 64 << 20, max_txs_per_sender: 10_000 }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl NodeConfig {
+    /// Reads the home's `config.toml`, then applies the process's `ALTHING_…` variables, then `flags` of the form `key=value`.
+    pub fn load(home: &Home, flags: &[String]) -> Result<Self, ConfigError> {
+        layers::load(home, std::env::vars_os(), flags)
+    }
+
+    /// Whether each value is within its bounds, whatever the others are.
+    fn validate(&self) -> Result<(), ConfigError> {
+        let check = |key: &'static str, value: usize, low: usize, high: usize| {
+            if (low..=high).contains(&value) {
+                Ok(())
+            } else {
+                Err(ConfigError::Value { key: key.to_owned(), reason: format!("is {value}, must be {low} to {high}") })
+            }
+        };
+        check("rpc.max_body_bytes", self.rpc.max_body_bytes, 1024, 64 << 20)?;
+        check("rpc.max_requests", self.rpc.max_requests, 1, 65_536)?;
+        check("rpc.max_connections", self.rpc.max_connections, 1, 65_536)?;
+        check("rpc.commit_timeout_ms", usize::try_from(self.rpc.commit_timeout_ms).unwrap_or(usize::MAX), 1, 600_000)?;
+        check("mempool.max_txs", self.mempool.max_txs, 1, 10_000_000)?;
+        check("mempool.max_bytes", self.mempool.max_bytes, 64 << 10, 8 << 30)?;
+        check("mempool.max_txs_per_sender", self.mempool.max_txs_per_sender, 1, 10_000_000)
+    }
+
+    /// The text of a `config.toml` with these values, explained. It says nothing of limits that have their default.
+    pub fn to_toml(&self) -> String {
+        let peers: String = self
+            .p2p
+            .peers
+            .iter()
+            .map(|peer| {
+                let address = peer.address.as_ref().map(|a| format!(", address = {}", toml::Value::from(a.as_str())));
+                format!("    {{ identity = \"{}\"{} }},\n", peer.identity, address.unwrap_or_default())
+            })
+            .collect();
+        let (listen, rpc) = (self.p2p.listen, self.rpc.listen);
+        let (backend, level) = (self.storage.backend, toml::Value::from(self.log.level.as_str()));
+        let format = if self.log.format == LogFormat::Json { "json" } else { "text" };
+        format!(
+            "# What this node's operator chooses. Each key can be overridden by a variable (rpc.listen by ALTHING_RPC__LISTEN)\n\
+             # and that by a flag (--set rpc.listen=127.0.0.1:26657).\n\
+             \n\
+             [p2p]\n\
+             # Where other nodes connect.\n\
+             listen = \"{listen}\"\n\
+             # Whom to connect to. Validators may connect in any case; nodes listed here may, too; nobody else.\n\
+             peers = [\n{peers}]\n\
+             \n\
+             [rpc]\n\
+             # Where JSON-RPC is served to clients. There is no password: keep it on loopback or behind a proxy.\n\
+             listen = \"{rpc}\"\n\
+             \n\
+             [storage]\n\
+             # The database, redb or sled; cannot be changed later.\n\
+             backend = \"{backend}\"\n\
+             \n\
+             [log]\n\
+             # error, warn, info, debug, trace, or by module: \"info,althing_node=debug\"\n\
+             level = {level}\n\
+             # text or json\n\
+             format = \"{format}\"\n"
+        )
+    }
+
+    /// The file that this configuration is read from.
+    pub fn path(&self) -> PathBuf {
+        self.home.config_file()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+use std::{ffi::OsString, fs};
+
+use super::*;
+
+/// The configuration from this file text, these variables and these flags.
+fn load(text: &str, variables: &[(&str, &str)], flags: &[&str]) -> Result<NodeConfig, ConfigError> {
+    let directory = tempfile::tempdir().unwrap();
+    let home = Home::new(directory.path());
+    fs::write(home.config_file(), text).unwrap();
+    let variables = variables.iter().map(|(name, text)| (OsString::from(name), OsString::from(text)));
+    let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    layers::load(&home, variables, &flags).map(|config| NodeConfig { home: Home::default(), ..config })
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let mut config = NodeConfig::default();
+    config.p2p.peers = vec![
+        PeerConfig { identity: ed25519::PublicKey::from_bytes([7; 32]), address: Some("host.example:1".into()) },
+        PeerConfig { identity: ed25519::PublicKey::from_bytes([8; 32]), address: None },
+    ];
+    config.log = LogConfig { level: "warn,althing_node=\"x\"".into(), format: LogFormat::Json };
+    config.storage.backend = BackendKind::Sled;
+    config.rpc.listen = "[::1]:8080".parse().unwrap();
+    assert_eq!(load(&config.to_toml(), &[], &[]).unwrap(), config);
+    assert_eq!(load("", &[], &[]).unwrap(), NodeConfig::default());
+}
+
+#[test]
+fn flags_override_variables_override_the_file() {
+    let file = "[rpc]\nlisten = '127.0.0.1:1'\nmax_requests = 5\nmax_body_bytes = 2000";
+    let variables =
+        [("ALTHING_RPC__LISTEN", "127.0.0.1:2"), ("ALTHING_RPC__MAX_REQUESTS", "6"), ("ALTHING_HOME", "/x"), ("PATH", "")];
+    let config = load(file, &variables, &["rpc.listen=127.0.0.1:3", "log.format=json"]).unwrap();
+    assert_eq!(config.rpc.listen.port(), 3);
+    assert_eq!(config.rpc.max_requests, 6);
+    assert_eq!(config.rpc.max_body_bytes, 2000);
+    assert_eq!(config.log.format, LogFormat::Json);
+}
+
+#[test]
+fn a_fault_names_its_key() {
+    let cases: [(&str, &[(&str, &str)], &[&str], &str); 13] = [
+        ("[rpc]\nlisten_addr = 'x'", &[], &[], "unknown key `rpc.listen_addr`"),
+        ("[rpc]\nlisten_addr = 'x'", &[], &[], "nearest known key is `rpc.listen`"),
+        ("[rcp]\nlisten = 'x'", &[], &[], "unknown key `rcp`"),
+        ("[p2p]\npeers = [{ adress = 'x' }]", &[], &[], "nearest known key is `p2p.peers.address`"),
+        ("", &[("ALTHING_RPC__LISTN", "x")], &[], "unknown key `rpc.listn` (from the variable ALTHING_RPC__LISTN)"),
+        ("", &[("ALTHING_COLOUR", "x")], &[], "unknown key `colour`"),
+        ("", &[], &["storage.kind=redb"], "unknown key `storage.kind` (from --set)"),
+        ("", &[], &["storage.backend"], "not of the form key=value"),
+        ("[rpc]\nlisten = 'nowhere'", &[], &[], "rpc.listen: "),
+        ("[rpc]\nmax_requests = 'many'", &[], &[], "rpc.max_requests: "),
+        ("", &[], &["rpc.max_requests=many"], "rpc.max_requests: \"many\" (from --set) is no TOML value"),
+        ("", &[], &["rpc.max_requests=0"], "rpc.max_requests: is 0, must be 1 to"),
+        ("[rpc\n", &[], &[], "not TOML"),
+    ];
+    for (file, variables, flags, expected) in cases {
+        let error = load(file, variables, flags).expect_err(expected).to_string();
+        assert!(error.contains(expected), "expected {expected:?} in {error:?}");
+    }
+}
+
+#[test]
+fn a_missing_file_says_how_to_make_one() {
+    let error = NodeConfig::load(&Home::new("/nonexistent/home"), &[]).unwrap_err().to_string();
+    assert!(error.contains("/nonexistent/home/config.toml") && error.contains("althing init"), "{error}");
+}

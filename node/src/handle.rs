@@ -1,0 +1,238 @@
+//! The seam between a running node and whoever asks it: JSON-RPC, tests, a program that embeds a node.
+//!
+//! [`channel`] makes both ends. A [`NodeHandle`] reads what is committed from the stores by itself, follows where the node stands through
+//! watch channels, and sends [`Ask`]s through a bounded one. The node's shell holds the [`HandleBackend`]: it answers the asks
+//! and publishes what changed. No question of a client makes the driver wait.
+
+use std::sync::Arc;
+
+use althing_consensus::{AppHash, Epoch, Height, Position, ValidatorSet, View};
+use althing_crypto::{TxHash, ed25519};
+use althing_genesis::Genesis;
+use althing_ledger::Application;
+use althing_mempool::{CODESPACE, Code, Outcome, Refusal};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::storage::ChainStore;
+
+/// Asks that may wait for the driver.
+const MAX_ASKS: usize = 512;
+/// Dropped transactions that a slow listener may be behind.
+const MAX_DROPPED: usize = 1024;
+
+/// Where a node stands. Published by the driver's shell; a reader sees the newest one.
+#[derive(Debug, Clone)]
+pub struct NodeStatus {
+    /// The epoch it is in.
+    pub epoch: Epoch,
+    /// The view it is in.
+    pub view: View,
+    /// The newest committed block's height.
+    pub committed: Height,
+    /// The newest executed block's height; its results and index entries are stored.
+    pub executed: Height,
+    /// The application's hash after it.
+    pub app_hash: AppHash,
+    /// Whether peers show a height that it still has to fetch.
+    pub catching_up: bool,
+    /// Pending transactions.
+    pub pending_txs: usize,
+    /// Their bytes together.
+    pub pending_bytes: usize,
+    /// The epoch's validators.
+    pub validators: Arc<ValidatorSet>,
+    /// This node's place among them, if it is one.
+    pub position: Option<Position>,
+    /// The peers connected now.
+    pub peers: Arc<[PeerInfo]>,
+    /// Why it has stopped voting and executing, if it has; reads go on.
+    pub halted: Option<String>,
+}
+
+/// A connected peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// Its identity key.
+    pub identity: ed25519::PublicKey,
+    /// The software it runs, in its own words.
+    pub software: String,
+    /// Whether this node opened the connection.
+    pub outbound: bool,
+}
+
+/// What became of a submitted transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// Names it.
+    pub hash: TxHash,
+    /// Whether the mempool took it. One that was there already gets its first answer.
+    pub outcome: Outcome,
+}
+
+/// Why a question had no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The queue to the driver is full.
+    #[error("the node is overloaded: {MAX_ASKS} submissions wait already; try again in a moment")]
+    Overloaded,
+    /// The node is going down.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+/// A question that only the driver can answer. Whoever asked may have gone: an answer that nobody takes is no error.
+#[derive(Debug)]
+pub enum Ask {
+    /// Take a transaction into the mempool.
+    Submit {
+        /// Its bytes, at most `max_tx_bytes` of the genesis parameters.
+        tx: Vec<u8>,
+        /// Takes the outcome of its admission.
+        answer: oneshot::Sender<Outcome>,
+    },
+    /// The pending transactions that would go into a block first.
+    Pending {
+        /// How many.
+        limit: usize,
+        /// Takes them.
+        answer: oneshot::Sender<Vec<Vec<u8>>>,
+    },
+}
+
+/// What everyone may ask of a running node. Cheap to clone.
+#[derive(Clone)]
+pub struct NodeHandle {
+    node: Arc<Parts>,
+    asks: mpsc::Sender<Ask>,
+    status: watch::Receiver<NodeStatus>,
+    executed: watch::Receiver<Height>,
+    dropped: broadcast::Sender<(TxHash, Refusal)>,
+}
+
+/// What does not change while a node runs.
+#[derive(Clone)]
+pub struct Parts {
+    /// The chain's genesis document.
+    pub genesis: Arc<Genesis>,
+    /// Committed blocks, results and index.
+    pub chain: ChainStore,
+    /// What the chain runs.
+    pub application: Arc<dyn Application>,
+    /// This node's identity key.
+    pub identity: ed25519::PublicKey,
+}
+
+/// The node's end of the seam.
+#[derive(Debug)]
+pub struct HandleBackend {
+    /// To be answered, in order. Closed when all handles are gone, which is no reason to stop.
+    pub asks: mpsc::Receiver<Ask>,
+    /// To be told whenever it changes; a reader of a stale height would be misled.
+    pub status: watch::Sender<NodeStatus>,
+    /// To be raised after a block's results and index entries are stored: who waits for commits wakes by it.
+    pub executed: watch::Sender<Height>,
+    /// To be told of transactions that were admitted and are no longer kept. Sending fails when nobody listens: no error.
+    pub dropped: broadcast::Sender<(TxHash, Refusal)>,
+}
+
+/// Both ends, for a node that stands at `status`.
+pub fn channel(parts: Parts, status: NodeStatus) -> (NodeHandle, HandleBackend) {
+    let (asks, asked) = mpsc::channel(MAX_ASKS);
+    let (executed, executed_seen) = watch::channel(status.executed);
+    let (status, status_seen) = watch::channel(status);
+    let (dropped, _) = broadcast::channel(MAX_DROPPED);
+    let backend = HandleBackend { asks: asked, status, executed, dropped: dropped.clone() };
+    let handle =
+        NodeHandle { node: Arc::new(parts), asks, status: status_seen, executed: executed_seen, dropped };
+    (handle, backend)
+}
+
+impl NodeHandle {
+    /// The chain's genesis document.
+    pub fn genesis(&self) -> &Genesis {
+        &self.node.genesis
+    }
+
+    /// Committed blocks, results and index. Its methods block on the disk.
+    pub fn chain(&self) -> &ChainStore {
+        &self.node.chain
+    }
+
+    /// What the chain runs. Its methods may block.
+    pub fn application(&self) -> &Arc<dyn Application> {
+        &self.node.application
+    }
+
+    /// This node's identity key.
+    pub fn identity(&self) -> ed25519::PublicKey {
+        self.node.identity
+    }
+
+    /// Where the node stands.
+    pub fn status(&self) -> NodeStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Follows where the node stands; ends when the node does.
+    pub fn status_changes(&self) -> watch::Receiver<NodeStatus> {
+        self.status.clone()
+    }
+
+    /// Follows the height whose results can be found; ends when the node does.
+    pub fn executed(&self) -> watch::Receiver<Height> {
+        self.executed.clone()
+    }
+
+    /// Transactions that are no longer kept, from now on. A listener that lags behind misses some.
+    pub fn dropped(&self) -> broadcast::Receiver<(TxHash, Refusal)> {
+        self.dropped.subscribe()
+    }
+
+    /// Hands in a transaction and waits for the outcome of its admission.
+    pub async fn submit(&self, tx: Vec<u8>) -> Result<Submission, AskError> {
+        let hash = TxHash::of(&tx);
+        let outcome = match self.too_large(&tx) {
+            Some(refusal) => Outcome::Refused(refusal),
+            None => self.ask(|answer| Ask::Submit { tx, answer }).await?,
+        };
+        Ok(Submission { hash, outcome })
+    }
+
+    /// Hands in a transaction without waiting; tells its hash only.
+    pub fn offer(&self, tx: Vec<u8>) -> Result<TxHash, AskError> {
+        let hash = TxHash::of(&tx);
+        if self.too_large(&tx).is_none() {
+            let (answer, _) = oneshot::channel();
+            self.send(Ask::Submit { tx, answer })?;
+        }
+        Ok(hash)
+    }
+
+    /// The first `limit` transactions that a block would take now.
+    pub async fn pending(&self, limit: usize) -> Result<Vec<Vec<u8>>, AskError> {
+        self.ask(|answer| Ask::Pending { limit, answer }).await
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, AskError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(ask(answer))?;
+        answered.await.map_err(|_| AskError::Stopping)
+    }
+
+    fn send(&self, ask: Ask) -> Result<(), AskError> {
+        self.asks.try_send(ask).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => AskError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => AskError::Stopping,
+        })
+    }
+
+    /// No block can carry it, so it does not even take a place in the queue.
+    fn too_large(&self, tx: &[u8]) -> Option<Refusal> {
+        let max = self.node.genesis.params().max_tx_bytes as usize;
+        (tx.len() > max).then(|| Refusal {
+            code: Code::TooLarge as u32,
+            codespace: CODESPACE.to_owned(),
+            log: format!("the transaction has {} bytes, this chain takes at most {max}; split it", tx.len()),
+        })
+    }
+}
