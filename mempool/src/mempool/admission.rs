@@ -1,0 +1,202 @@
+//! The way into the pool: handed in, prechecked, checked, admitted.
+
+use althing_crypto::TxHash;
+
+use super::Mempool;
+use crate::in_flight::{Flight, Payer, Stage};
+use crate::{
+    Action, Admission, CheckedTx, Code, Limits, MAX_SENDER_BYTES, Outcome, Refusal, Sender, Source, TxBytes,
+};
+
+impl Mempool {
+    pub(super) fn submit(&mut self, source: Source, txs: Vec<Vec<u8>>, out: &mut Vec<Action>) {
+        let mut batch = Vec::new();
+        for tx in txs {
+            // A peer gets no answer: where it has no room, not even a hash is spent on the rest.
+            if from_peer(source) && !self.may_take_more(source) {
+                break;
+            }
+            let hash = TxHash::of(&tx);
+            let Some(outcome) = self.submit_one(source, hash, tx, &mut batch, out) else { continue };
+            match (source, outcome) {
+                (Source::Local { ticket }, outcome) => out.push(Action::Answer { ticket, hash, outcome }),
+                (Source::Peer { id }, Outcome::Refused(refusal)) if self.refused.get(&hash).is_some() => {
+                    out.push(Action::Penalise { peer: id, hash, refusal });
+                }
+                _ => {}
+            }
+        }
+        if !batch.is_empty() {
+            out.push(Action::Precheck(batch));
+        }
+    }
+
+    /// The outcome, where it is known at once.
+    fn submit_one(
+        &mut self,
+        source: Source,
+        hash: TxHash,
+        tx: Vec<u8>,
+        batch: &mut Vec<(TxHash, TxBytes)>,
+        out: &mut Vec<Action>,
+    ) -> Option<Outcome> {
+        if let Some(height) = self.committed.get(&hash) {
+            return Some(Outcome::Committed { height: *height });
+        }
+        if self.pool.get(&hash).is_some() {
+            return Some(Outcome::Accepted { duplicate: true });
+        }
+        if self.in_flight.get(&hash).is_some() {
+            let joined = self.in_flight.join(self.pool.limits(), &hash, source);
+            return if joined { None } else { Some(Outcome::Refused(self.busy())) };
+        }
+        if let Some(refusal) = self.refused.get(&hash) {
+            return Some(Outcome::Refused(refusal.clone()));
+        }
+        if let Err(refusal) = self.may_fly(source, &hash, tx.len()) {
+            return Some(Outcome::Refused(refusal));
+        }
+        let bytes = TxBytes::from(tx);
+        self.in_flight.start(hash, bytes.clone(), source);
+        match self.admitted.get(&hash) {
+            Some(admission) => self.ask_check(hash, admission.clone(), out),
+            None => batch.push((hash, bytes)),
+        }
+        None
+    }
+
+    fn may_take_more(&self, source: Source) -> bool {
+        self.in_flight.room(self.limits(), source.into(), 0) && self.pool.room(0, from_peer(source)).is_ok()
+    }
+
+    fn may_fly(&self, source: Source, hash: &TxHash, len: usize) -> Result<(), Refusal> {
+        let max = self.limits().max_tx_bytes;
+        if len == 0 {
+            return Err(Refusal::own(
+                Code::Empty,
+                "the transaction has no bytes; send the signed transaction".into(),
+            ));
+        }
+        if len > max {
+            let log = format!("transaction {hash} has {len} bytes, this node takes at most {max}; split it");
+            return Err(Refusal::own(Code::TooLarge, log));
+        }
+        if !self.in_flight.room(self.limits(), source.into(), len) {
+            return Err(self.busy());
+        }
+        self.pool.room(len, from_peer(source))
+    }
+
+    fn busy(&self) -> Refusal {
+        let Limits { max_in_flight_txs, max_in_flight_bytes, .. } = self.limits();
+        let log = format!(
+            "too many transactions await their check: at most {max_in_flight_txs} of {max_in_flight_bytes} bytes at once; \
+             send it again in a moment"
+        );
+        Refusal::own(Code::Busy, log)
+    }
+
+    pub(super) fn prechecked_one(
+        &mut self,
+        hash: TxHash,
+        result: Result<Admission, Refusal>,
+        out: &mut Vec<Action>,
+    ) {
+        match result {
+            Ok(admission) => {
+                if admission.sender.as_ref().is_none_or(|sender| sender.len() <= MAX_SENDER_BYTES) {
+                    self.admitted.insert(hash, admission.clone());
+                }
+                self.ask_check(hash, admission, out);
+            }
+            Err(refusal) => {
+                let refusal = refusal.bounded();
+                self.refused.insert(hash, refusal.clone());
+                if !self.in_flight.get(&hash).is_some_and(|flight| matches!(flight.stage, Stage::Precheck)) {
+                    return;
+                }
+                let Some(flight) = self.in_flight.finish(&hash) else { return };
+                if let Payer::Peer(peer) = flight.payer {
+                    out.push(Action::Penalise { peer, hash, refusal: refusal.clone() });
+                }
+                answer(hash, &flight, &Outcome::Refused(refusal), out);
+            }
+        }
+    }
+
+    /// Goes on with a transaction that awaited its precheck, if this one did.
+    fn ask_check(&mut self, hash: TxHash, admission: Admission, out: &mut Vec<Action>) {
+        let Some(flight) = self.in_flight.get(&hash) else { return };
+        if !matches!(flight.stage, Stage::Precheck) {
+            return;
+        }
+        let (bytes, from_peer) = (flight.bytes.clone(), !flight.gossip);
+        match self.pool.pre_judge(&admission, bytes.len(), from_peer, self.height) {
+            Ok(()) => {
+                self.in_flight.advance(&hash, admission, self.executed);
+                out.push(Action::Check(hash, bytes));
+            }
+            Err(refusal) => self.land(hash, Outcome::Refused(refusal), out),
+        }
+    }
+
+    /// Ends a flight with an answer to all who await one.
+    pub(super) fn land(&mut self, hash: TxHash, outcome: Outcome, out: &mut Vec<Action>) {
+        if let Some(flight) = self.in_flight.finish(&hash) {
+            answer(hash, &flight, &outcome, out);
+        }
+    }
+
+    pub(super) fn checked(
+        &mut self,
+        hash: TxHash,
+        result: Result<CheckedTx, Refusal>,
+        out: &mut Vec<Action>,
+    ) {
+        if let Some((sender, executed)) = self.rechecks.answered(&hash) {
+            return self.rechecked(hash, sender, executed, result, out);
+        }
+        if !self.in_flight.get(&hash).is_some_and(|flight| matches!(flight.stage, Stage::Check { .. })) {
+            return;
+        }
+        match result {
+            Err(refusal) => self.land(hash, Outcome::Refused(refusal.bounded()), out),
+            Ok(checked) => self.admit(hash, checked.next_sequence, out),
+        }
+    }
+
+    fn admit(&mut self, hash: TxHash, next: Option<u64>, out: &mut Vec<Action>) {
+        let Some(flight) = self.in_flight.finish(&hash) else { return };
+        let Stage::Check { admission, executed } = &flight.stage else { return };
+        let sender: Option<Sender> = admission.sender.as_deref().map(Sender::from);
+        let next = sender.as_ref().zip(next).map(|(sender, next)| self.learn_next(sender, next, *executed));
+        let verdict = self.pool.judge(admission, next, flight.bytes.len(), !flight.gossip, self.height);
+        if let Err(refusal) = verdict {
+            return answer(hash, &flight, &Outcome::Refused(refusal), out);
+        }
+        self.pool.insert(hash, flight.bytes.clone(), admission.clone(), next, self.height);
+        answer(hash, &flight, &Outcome::Accepted { duplicate: false }, out);
+        if flight.gossip {
+            out.push(Action::Gossip(vec![flight.bytes.clone()]));
+        }
+        // A block executed while the check was under way, and may have touched the sender.
+        if let Some(sender) = sender.filter(|_| *executed < self.executed) {
+            self.rechecks.again(sender);
+        }
+    }
+}
+
+fn from_peer(source: Source) -> bool {
+    matches!(source, Source::Peer { .. })
+}
+
+/// One answer to each ticket. The first to ask is no duplicate.
+fn answer(hash: TxHash, flight: &Flight, outcome: &Outcome, out: &mut Vec<Action>) {
+    for (index, ticket) in flight.tickets.iter().copied().enumerate() {
+        let outcome = match outcome {
+            Outcome::Accepted { .. } => Outcome::Accepted { duplicate: index > 0 },
+            other => other.clone(),
+        };
+        out.push(Action::Answer { ticket, hash, outcome });
+    }
+}

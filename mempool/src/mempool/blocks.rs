@@ -1,0 +1,107 @@
+//! What blocks do to the pool: transactions leave, and what is left is checked again.
+
+use althing_crypto::TxHash;
+
+use super::Mempool;
+use crate::in_flight::{Flight, Stage};
+use crate::{Action, Admission, CheckedTx, Origin, Outcome, Refusal, Sender};
+
+impl Mempool {
+    /// Takes in the sender's next sequence, told by a check that was asked after the block of height `executed`.
+    /// Returns it as it is after all committed blocks.
+    pub(super) fn learn_next(&mut self, sender: &Sender, next: u64, executed: u64) -> u64 {
+        let exact = executed == self.executed && !self.rechecks.awaits_execution(sender);
+        let next = self.rechecks.next_after(sender, next);
+        self.pool.learn_next(sender, next, exact);
+        next
+    }
+
+    pub(super) fn rechecked(
+        &mut self,
+        hash: TxHash,
+        sender: Sender,
+        executed: u64,
+        result: Result<CheckedTx, Refusal>,
+        out: &mut Vec<Action>,
+    ) {
+        if executed < self.executed {
+            // The verdict is of a state that has passed.
+            return self.rechecks.again(sender);
+        }
+        let Some(entry) = self.pool.get(&hash) else { return };
+        let ordered = entry.sequence.is_some();
+        match result {
+            Ok(CheckedTx { next_sequence: Some(next) }) if ordered => {
+                self.learn_next(&sender, next, executed);
+            }
+            Ok(_) => {}
+            Err(refusal) => {
+                self.pool.refuse(&hash, refusal.bounded());
+                if ordered && let Some(next) = self.pool.first_ordered(&sender) {
+                    self.ask_recheck(next, out);
+                }
+            }
+        }
+    }
+
+    pub(super) fn commit(&mut self, height: u64, txs: &[TxHash], out: &mut Vec<Action>) {
+        self.height = self.height.max(height);
+        for hash in txs {
+            if self.committed.get(hash).is_none() {
+                self.committed.insert(*hash, height);
+            }
+            let origin = self.origin(hash);
+            self.pool.commit(hash, &origin);
+            self.land(*hash, Outcome::Committed { height }, out);
+            if height > self.executed {
+                self.rechecks.touch(height, origin);
+            }
+        }
+        self.pool.pass_height(self.height);
+        if !txs.is_empty() {
+            self.pool.pass_round();
+        }
+    }
+
+    fn origin(&self, hash: &TxHash) -> Origin {
+        if let Some(entry) = self.pool.get(hash) {
+            return entry
+                .sender
+                .clone()
+                .map_or(Origin::Nobody, |sender| Origin::Sender(sender, entry.sequence));
+        }
+        let admission = match self.in_flight.get(hash) {
+            Some(Flight { stage: Stage::Check { admission, .. }, .. }) => Some(admission),
+            _ => self.admitted.get(hash),
+        };
+        match admission {
+            None => Origin::Unknown,
+            Some(Admission { sender: None, .. }) => Origin::Nobody,
+            Some(Admission { sender: Some(sender), sequence, .. }) => {
+                Origin::Sender(sender.as_slice().into(), Some(*sequence))
+            }
+        }
+    }
+
+    pub(super) fn ask_rechecks(&mut self, out: &mut Vec<Action>) {
+        loop {
+            let Mempool { pool, rechecks, .. } = self;
+            let max = pool.limits().max_rechecks_in_flight;
+            let Some(sender) = rechecks.next_sender(max, || pool.senders().cloned().collect()) else {
+                return;
+            };
+            for hash in pool.to_recheck(&sender) {
+                self.ask_recheck(hash, out);
+            }
+        }
+    }
+
+    fn ask_recheck(&mut self, hash: TxHash, out: &mut Vec<Action>) {
+        if let Some(entry) = self.pool.get(&hash)
+            && let Some(sender) = &entry.sender
+            && self.rechecks.ask(hash, sender, self.executed)
+        {
+            out.push(Action::Recheck(hash, entry.bytes.clone()));
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The admitted transactions: where each one stands, in which order they go, and how much room they take.
+//!
+//! A transaction is *ready* or *held*. Without a sender or without a need for order it is ready at once. The ordered
+//! ones of a sender are ready as far as their sequences follow one another from the sender's next; the others are held.
+
+mod batch;
+mod queue;
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use althing_crypto::TxHash;
+
+use crate::usage::Usage;
+use crate::{Admission, Code, Limits, Origin, Refusal, Sender, TxBytes};
+use queue::{Queue, Rank};
+
+/// The number of a transaction in the order of admission.
+type Arrival = u64;
+
+/// One admitted transaction.
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct Entry {
+    pub(crate) hash: TxHash,
+    pub(crate) bytes: TxBytes,
+    pub(crate) sender: Option<Sender>,
+    /// Its place among the sender's, if it needs one.
+    pub(crate) sequence: Option<u64>,
+    priority: u64,
+    expiry_height: Option<u64>,
+    /// The height after which it is looked at again: it expires, or has been held too long.
+    due: Option<u64>,
+    /// `None` while it is held.
+    rank: Option<Rank>,
+}
+
+/// All of them.
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct Pool {
+    limits: Limits,
+    entries: BTreeMap<Arrival, Entry>,
+    by_hash: BTreeMap<TxHash, Arrival>,
+    senders: BTreeMap<Sender, Queue>,
+    ready: BTreeMap<Rank, Arrival>,
+    due: BTreeSet<(u64, Arrival)>,
+    used: Usage,
+    held: Usage,
+    arrivals: Arrival,
+    /// Where a sender who had nothing ready joins the line.
+    round: u64,
+    /// Dropped since they were last taken away.
+    dropped: Vec<(TxHash, Refusal)>,
+}
+
+impl Pool {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Pool {
+            limits,
+            entries: BTreeMap::new(),
+            by_hash: BTreeMap::new(),
+            senders: BTreeMap::new(),
+            ready: BTreeMap::new(),
+            due: BTreeSet::new(),
+            used: Usage::default(),
+            held: Usage::default(),
+            arrivals: 0,
+            round: 0,
+            dropped: Vec::new(),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn used(&self) -> Usage {
+        self.used
+    }
+
+    pub(crate) fn held(&self) -> Usage {
+        self.held
+    }
+
+    pub(crate) fn get(&self, hash: &TxHash) -> Option<&Entry> {
+        self.by_hash.get(hash).map(|arrival| &self.entries[arrival])
+    }
+
+    pub(crate) fn senders(&self) -> impl Iterator<Item = &Sender> {
+        self.senders.keys()
+    }
+
+    /// For a held transaction, the first sequence its sender misses.
+    pub(crate) fn missing(&self, entry: &Entry) -> Option<u64> {
+        let sender = entry.sender.as_ref().filter(|_| entry.rank.is_none())?;
+        Some(self.senders[sender].ready_end)
+    }
+
+    /// Takes an admitted transaction; `next` is its sender's next sequence if it needs order. The caller has asked
+    /// [`Pool::judge`].
+    pub(crate) fn insert(
+        &mut self,
+        hash: TxHash,
+        bytes: TxBytes,
+        tx: Admission,
+        next: Option<u64>,
+        height: u64,
+    ) {
+        let arrival = self.arrivals;
+        self.arrivals += 1;
+        let sender = tx.sender.map(|name| self.sender(name));
+        let sequence = next.filter(|_| sender.is_some()).map(|_| tx.sequence);
+        let mut entry = Entry {
+            hash,
+            bytes,
+            sender: sender.clone(),
+            sequence,
+            priority: tx.priority,
+            expiry_height: tx.expiry_height,
+            due: None,
+            rank: None,
+        };
+        entry.due = self.due_height(&entry, height);
+        self.due.extend(entry.due.map(|due| (due, arrival)));
+        self.used.add(entry.bytes.len());
+        self.held.add(entry.bytes.len());
+        let len = entry.bytes.len();
+        self.by_hash.insert(hash, arrival);
+        self.entries.insert(arrival, entry);
+        let Some(sender) = sender else { return self.make_ready(arrival, None) };
+        let queue = self.senders.entry(sender.clone()).or_insert_with(|| Queue::new(next.unwrap_or(0)));
+        queue.used.add(len);
+        match sequence {
+            Some(sequence) => {
+                queue.ordered.insert(sequence, arrival);
+                self.promote(&sender);
+            }
+            None => {
+                let ahead = queue.unordered.last().copied();
+                queue.unordered.insert(arrival);
+                self.make_ready(arrival, ahead);
+            }
+        }
+    }
+
+    /// Names the sender by the name the pool already holds, if it does.
+    fn sender(&self, name: Vec<u8>) -> Sender {
+        match self.senders.get_key_value(name.as_slice()) {
+            Some((sender, _)) => sender.clone(),
+            None => name.into(),
+        }
+    }
+
+    fn due_height(&self, entry: &Entry, height: u64) -> Option<u64> {
+        let patience = entry.sequence.map(|_| height.saturating_add(self.limits.max_held_heights));
+        entry.expiry_height.into_iter().chain(patience).min()
+    }
+
+    /// A block of `height` with transactions is committed: drops what can never follow it.
+    pub(crate) fn pass_height(&mut self, height: u64) {
+        while let Some(&(due, arrival)) = self.due.first()
+            && due <= height
+        {
+            let entry = &self.entries[&arrival];
+            if let Some(expiry) = entry.expiry_height.filter(|expiry| *expiry <= height) {
+                self.drop_tx(arrival, rules::expired(expiry, height));
+            } else if entry.rank.is_none() {
+                let log = format!(
+                    "the transaction waited {} heights for an earlier sequence of its sender; send that one first",
+                    self.limits.max_held_heights
+                );
+                self.drop_tx(arrival, Refusal::own(Code::HeldTooLong, log));
+            } else {
+                let later = self.due_height(entry, height.saturating_add(1));
+                self.set_due(arrival, later);
+            }
+        }
+    }
+
+    fn set_due(&mut self, arrival: Arrival, due: Option<u64>) {
+        let entry = self.entries.get_mut(&arrival).expect("who is due is in the pool");
+        let before = std::mem::replace(&mut entry.due, due);
+        if let Some(before) = before {
+            self.due.remove(&(before, arrival));
+        }
+        self.due.extend(due.map(|due| (due, arrival)));
+    }
+
+    /// A committed block holds the transaction: it leaves, if it is here, and its sender moves on.
+    pub(crate) fn commit(&mut self, hash: &TxHash, origin: &Origin) {
+        // First the sequence: those behind this transaction then stay ready when it leaves.
+        if let Origin::Sender(sender, Some(sequence)) = origin {
+            self.pass_sequence(sender, *sequence);
+        }
+        if let Some(&arrival) = self.by_hash.get(hash) {
+            self.remove(arrival);
+        }
+        if let Origin::Sender(sender, _) = origin {
+            self.trim(sender);
+        }
+    }
+
+    /// Drops a transaction that the application no longer admits.
+    pub(crate) fn refuse(&mut self, hash: &TxHash, refusal: Refusal) {
+        if let Some(&arrival) = self.by_hash.get(hash) {
+            self.drop_tx(arrival, refusal);
+        }
+    }
+
+    /// What was dropped since the last call.
+    pub(crate) fn take_dropped(&mut self) -> Vec<(TxHash, Refusal)> {
+        std::mem::take(&mut self.dropped)
+    }
+
+    fn drop_tx(&mut self, arrival: Arrival, refusal: Refusal) {
+        if let Some(sender) = self.let_go(arrival, refusal) {
+            self.trim(&sender);
+        }
+    }
+
+    /// Drops a transaction. More may be held of its sender then than there is room for.
+    fn let_go(&mut self, arrival: Arrival, refusal: Refusal) -> Option<Sender> {
+        let entry = self.remove(arrival);
+        self.dropped.push((entry.hash, refusal));
+        entry.sender
+    }
+
+    /// Removes an entry from every index. Those of its sender behind it are held from now on, if it was ready.
+    fn remove(&mut self, arrival: Arrival) -> Entry {
+        let entry = self.entries.remove(&arrival).expect("what is removed is in the pool");
+        self.by_hash.remove(&entry.hash);
+        self.used.sub(entry.bytes.len());
+        if let Some(due) = entry.due {
+            self.due.remove(&(due, arrival));
+        }
+        match entry.rank {
+            Some(rank) => _ = self.ready.remove(&rank),
+            None => self.held.sub(entry.bytes.len()),
+        }
+        if let Some(sender) = &entry.sender {
+            self.leave_queue(sender, arrival, &entry);
+        }
+        entry
+    }
+
+    fn leave_queue(&mut self, sender: &Sender, arrival: Arrival, entry: &Entry) {
+        let queue = self.senders.get_mut(sender).expect("a sender with a transaction has a queue");
+        queue.used.sub(entry.bytes.len());
+        match entry.sequence {
+            Some(sequence) => {
+                queue.ordered.remove(&sequence);
+                if (queue.next..queue.ready_end).contains(&sequence) {
+                    self.hold_from(sender, sequence);
+                }
+            }
+            None => _ = queue.unordered.remove(&arrival),
+        }
+        if self.senders[sender].used.txs == 0 {
+            self.senders.remove(sender);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod invariants;

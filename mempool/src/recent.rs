@@ -1,0 +1,64 @@
+//! What is remembered of the newest transactions, bounded by count.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use althing_crypto::TxHash;
+
+/// A map that forgets the hash it learnt first once it holds more than `capacity`.
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct Recent<V> {
+    capacity: usize,
+    order: VecDeque<TxHash>,
+    values: BTreeMap<TxHash, V>,
+}
+
+impl<V> Recent<V> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Recent { capacity, order: VecDeque::new(), values: BTreeMap::new() }
+    }
+
+    /// A hash known already gets the new value and keeps its place in the queue of those to be forgotten.
+    pub(crate) fn insert(&mut self, hash: TxHash, value: V) {
+        if self.values.insert(hash, value).is_some() {
+            return;
+        }
+        self.order.push_back(hash);
+        if self.order.len() > self.capacity
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.values.remove(&oldest);
+        }
+    }
+
+    pub(crate) fn get(&self, hash: &TxHash) -> Option<&V> {
+        self.values.get(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(n: u8) -> TxHash {
+        TxHash::of(&[n])
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_first() {
+        let mut recent = Recent::new(2);
+        recent.insert(hash(1), 1);
+        recent.insert(hash(2), 2);
+        recent.insert(hash(1), 10);
+        assert_eq!(recent.get(&hash(1)), Some(&10));
+        recent.insert(hash(3), 3);
+        assert_eq!([1, 2, 3].map(|n| recent.get(&hash(n)).copied()), [None, Some(2), Some(3)]);
+        assert_eq!((recent.order.len(), recent.values.len()), (2, 2));
+    }
+
+    #[test]
+    fn without_capacity_nothing_is_kept() {
+        let mut recent = Recent::new(0);
+        recent.insert(hash(1), 1);
+        assert_eq!(recent.get(&hash(1)), None);
+    }
+}
