@@ -11,8 +11,8 @@ use std::{
 pub enum StoreError {
     /// The data contradicts itself: a failing disk, a foreign hand or a truncated file.
     #[error(
-        "the chain data in {path} is damaged: {what}. Stop the node, check the disk, and keep a copy of the directory; \
-         then move it away (but leave the safety file where it is) and start again: the node fetches the chain anew \
+        "the chain data in {path} is damaged: {what}. Stop the node and check the disk; then move the directory that it \
+         lies in away, whole (but leave the safety file where it is), and start again: the node fetches the chain anew \
          from its peers",
         path = path.display()
     )]
@@ -35,7 +35,7 @@ pub enum StoreError {
     /// The data was written by a program with another format.
     #[error(
         "the chain data in {path} has format version {found}, this program reads version {expected}: run the release \
-         that wrote it, or move the directory away to fetch the chain anew from the peers",
+         that wrote it, or move the directory that it lies in away to fetch the chain anew from the peers",
         path = path.display()
     )]
     Format {

@@ -17,6 +17,7 @@ mod redb;
 mod safety_store;
 mod sled;
 mod slot_file;
+mod state_store;
 
 pub use self::{
     directory::{BackendKind, DataDirectory},
@@ -26,6 +27,7 @@ pub use self::{
     safety_store::{MAX_RECORD_BYTES, SafetyStore, SafetyStoreError},
     sled::SledStore,
     slot_file::SlotFile,
+    state_store::AppState,
 };
 
 /// A key with its value.

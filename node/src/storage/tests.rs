@@ -138,22 +138,25 @@ fn holds_large_values(store: &dyn Store) {
 }
 
 fn shows_a_batch_whole(store: &dyn Store) {
-    let keys: [&[u8]; 3] = [b"a", b"b", b"c"];
-    put(store, Table::State, &keys.map(|key| (key, b"00".as_slice())));
+    // Enough for many pages of any of the databases.
+    let keys: Vec<[u8; 1]> = (0..=255).map(|key| [key]).collect();
+    let put_all = |round: u8| {
+        let value = [round; 200];
+        put(store, Table::State, &keys.iter().map(|key| (&key[..], &value[..])).collect::<Vec<_>>());
+    };
+    put_all(0);
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            for round in 1..30 {
-                let value = format!("{round:02}").into_bytes();
-                put(store, Table::State, &keys.map(|key| (key, value.as_slice())));
-            }
+            (1..30).for_each(put_all);
         });
         while !writer.is_finished() {
-            let seen = store.range(Table::State, b"", b"", 10, false).unwrap();
+            let seen = store.range(Table::State, b"", b"", 1000, false).unwrap();
             assert_eq!(seen.len(), keys.len());
-            assert!(seen.iter().all(|(_, value)| *value == seen[0].1), "half a batch: {seen:?}");
+            let rounds: Vec<u8> = seen.iter().map(|(_, value)| value[0]).collect();
+            assert!(rounds.iter().all(|round| *round == rounds[0]), "half a batch: {rounds:?}");
         }
     });
-    assert_eq!(store.get(Table::State, b"c").unwrap(), Some(b"29".to_vec()));
+    assert_eq!(store.get(Table::State, &[255]).unwrap(), Some(vec![29; 200]));
 }
 
 #[test]

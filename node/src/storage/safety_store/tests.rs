@@ -162,8 +162,9 @@ impl SlotFile for SimFile {
 /// one of its operations; the last one is that of a write that was acknowledged.
 fn for_each_failed_write(mut check: impl FnMut(&SimFile, bool)) {
     for operation in 0.. {
-        let file = SimFile::holding(OLD);
+        let file = SimFile::formatted();
         let (mut store, _) = file.open().unwrap();
+        store.write(OLD).unwrap();
         file.disk().log.clear();
         let file = file.failing_at(operation);
         let acknowledged = store.write(NEW).is_ok();
@@ -234,7 +235,8 @@ fn a_power_cut_during_the_repair_after_a_power_cut_loses_nothing() {
             for operation in 0..5 {
                 let repairing = file.after_power_cut(&first).failing_at(operation);
                 assert!(matches!(repairing.open(), Err(SafetyStoreError::Io { doing: "repair", .. })));
-                for second in [Tear::Lost, Tear::Kept, Tear::Prefix(8), Tear::Suffix(44), Tear::Garbled(345)] {
+                for second in [Tear::Lost, Tear::Kept, Tear::Prefix(8), Tear::Suffix(44), Tear::Garbled(345)]
+                {
                     let record = repairing.after_power_cut(&second).record();
                     assert_old_or_new(record, acknowledged, || format!("{first:?}, {operation}, {second:?}"));
                 }
@@ -318,6 +320,15 @@ fn two_broken_slots_are_refused_and_left_alone() {
             assert!(text.contains(part), "{part:?} in {text}");
         }
         assert_eq!(file.disk().log, [], "nothing is written");
+    }
+}
+
+#[test]
+fn the_higher_sequence_number_wins_in_either_slot() {
+    for offset in SLOT_OFFSETS {
+        let mut file = SimFile::holding(OLD);
+        file.write_at(offset, &encode(2, NEW)).unwrap();
+        assert_eq!(file.record().as_deref(), Some(NEW), "slot at {offset}");
     }
 }
 
