@@ -31,8 +31,8 @@ pub use state::Asset;
 pub use transaction::{Instruction, Transaction};
 
 use crate::{
-    Admission, AppError, AppHash, Application, CheckKind, CheckedTx, CommitResult, FinalizeBlock, FinalizedBlock, Info,
-    InitChain, InitChainResult, Query, QueryResult, StateStore, TxError, Write,
+    Admission, AppError, AppHash, Application, CheckKind, CheckedTx, CommitResult, FinalizeBlock,
+    FinalizedBlock, Info, InitChain, InitChainResult, Query, QueryResult, StateStore, TxError, Write,
 };
 use execute::Execution;
 use state::{ASSET_KEY, Account, HEAD_KEY, Head, account_key, corrupt, read};
@@ -60,7 +60,10 @@ impl AssetLedger {
         if let Some(head) = &head
             && tree::root(&*store, head.version())? != Some(head.root)
         {
-            return Err(corrupt("state tree", format!("its root is not the one recorded at height {}", head.height)));
+            return Err(corrupt(
+                "state tree",
+                format!("its root is not the one recorded at height {}", head.height),
+            ));
         }
         Ok(Self { store, head: RwLock::new(head), pending: Mutex::new(None) })
     }
@@ -181,7 +184,8 @@ impl AssetLedger {
     fn begin(&self, init: &InitChain) -> Result<Pending, AppError> {
         let max = Transaction::MAX_CHAIN_ID_BYTES;
         if init.chain_id.is_empty() || init.chain_id.len() > max {
-            let reason = format!("{:?} has {} bytes, 1 to {max} are needed", init.chain_id, init.chain_id.len());
+            let reason =
+                format!("{:?} has {} bytes, 1 to {max} are needed", init.chain_id, init.chain_id.len());
             return Err(AppError::Genesis { field: "chain_id".to_owned(), reason });
         }
         if init.initial_height == 0 {

@@ -128,7 +128,8 @@ mod tests {
         let text = Address::from_bytes([7; 20]).to_string();
         let mut typo = text.clone().into_bytes();
         typo[10] = if typo[10] == b'q' { b'p' } else { b'q' };
-        let encode = |hrp: &str, len| bech32::encode::<Bech32m>(Hrp::parse(hrp).unwrap(), &vec![0; len]).unwrap();
+        let encode =
+            |hrp: &str, len| bech32::encode::<Bech32m>(Hrp::parse(hrp).unwrap(), &vec![0; len]).unwrap();
         let old_checksum = bech32::encode::<bech32::Bech32>(HRP, &[7; 20]).unwrap();
         let longer_padding = {
             use bech32::{ByteIterExt, Fe32, Fe32IterExt};

@@ -112,7 +112,9 @@ fn take_turn(tx: &Transaction, account: Option<Account>, height: u64) -> Result<
     }
     match account.sequence.checked_add(1) {
         Some(sequence) => Ok(Account { sequence, ..account }),
-        None => Err(Code::Overflow.refusal("the sender has used up all sequence numbers: use another account")),
+        None => {
+            Err(Code::Overflow.refusal("the sender has used up all sequence numbers: use another account"))
+        }
     }
 }
 
@@ -150,8 +152,9 @@ fn live_account(tx: &Transaction, account: Option<Account>, height: u64) -> Resu
 }
 
 fn insufficient(balance: u128, amount: u128) -> TxError {
-    Code::InsufficientBalance
-        .refusal(format!("the sender holds {balance} and would transfer {amount}: transfer less, or fund it first"))
+    Code::InsufficientBalance.refusal(format!(
+        "the sender holds {balance} and would transfer {amount}: transfer less, or fund it first"
+    ))
 }
 
 fn transfer_event(from: &Address, to: &Address, amount: u128) -> Event {

@@ -60,7 +60,12 @@ impl GenesisState {
     /// Reads and checks an `app_state`. Unknown fields are refused.
     pub fn from_json(json: &[u8]) -> Result<Self, AppError> {
         let raw: RawState = serde_json::from_slice(json).map_err(|error| fault("app_state", error))?;
-        let accounts = raw.accounts.into_iter().enumerate().map(|(i, account)| account.check(i)).collect::<Result<_, _>>()?;
+        let accounts = raw
+            .accounts
+            .into_iter()
+            .enumerate()
+            .map(|(i, account)| account.check(i))
+            .collect::<Result<_, _>>()?;
         let state = Self { asset: raw.asset, accounts };
         state.supply()?;
         Ok(state)
@@ -77,7 +82,10 @@ impl GenesisState {
                 return Err(fault(&format!("accounts[{i}].address"), reason));
             }
             supply = supply.checked_add(account.balance).ok_or_else(|| {
-                fault(&format!("accounts[{i}].balance"), "brings the supply past 2^128 - 1, more than can be counted")
+                fault(
+                    &format!("accounts[{i}].balance"),
+                    "brings the supply past 2^128 - 1, more than can be counted",
+                )
             })?;
         }
         Ok(supply)
@@ -104,7 +112,8 @@ impl RawAccount {
     fn check(self, i: usize) -> Result<GenesisAccount, AppError> {
         let address =
             self.address.parse().map_err(|error| fault(&format!("accounts[{i}].address"), error))?;
-        let balance = text::parse(&self.balance).map_err(|error| fault(&format!("accounts[{i}].balance"), error))?;
+        let balance =
+            text::parse(&self.balance).map_err(|error| fault(&format!("accounts[{i}].balance"), error))?;
         Ok(GenesisAccount { address, balance })
     }
 }
@@ -124,7 +133,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let asset = GenesisAsset { name: "crown".into(), decimals: 2 };
-        let state = GenesisState { asset, accounts: vec![account(1, u128::MAX - 5), account(2, 5), account(3, 0)] };
+        let state =
+            GenesisState { asset, accounts: vec![account(1, u128::MAX - 5), account(2, 5), account(3, 0)] };
         let json = serde_json::to_vec(&state).unwrap();
         assert_eq!(GenesisState::from_json(&json).unwrap(), state);
         assert_eq!(state.supply().unwrap(), u128::MAX);

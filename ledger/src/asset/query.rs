@@ -24,13 +24,19 @@ pub struct AccountView {
 /// Answers `q` at `head`. Every failure is an answer: the asker may be anyone.
 pub(super) fn answer(store: &dyn StateStore, head: Option<&Head>, q: &Query) -> QueryResult {
     let Some(head) = head else {
-        return Code::NotInitialised.refusal("the chain has no state yet: ask again once it has begun").into();
+        return Code::NotInitialised
+            .refusal("the chain has no state yet: ask again once it has begun")
+            .into();
     };
     let found = match refusal(head, q) {
         Some(refusal) => Err(refusal),
         None => lookup(store, q),
     };
-    let result = found.map_or_else(QueryResult::from, |(key, value)| QueryResult { key, value, ..QueryResult::default() });
+    let result = found.map_or_else(QueryResult::from, |(key, value)| QueryResult {
+        key,
+        value,
+        ..QueryResult::default()
+    });
     QueryResult { height: head.height, ..result }
 }
 
@@ -59,7 +65,8 @@ fn lookup(store: &dyn StateStore, q: &Query) -> Result<(Bytes, Bytes), TxError> 
         }
         other => {
             let shown: String = other.chars().take(60).collect();
-            Err(Code::UnknownPath.refusal(format!("no query {shown:?}: the paths are \"account\" and \"supply\"")))
+            Err(Code::UnknownPath
+                .refusal(format!("no query {shown:?}: the paths are \"account\" and \"supply\"")))
         }
     }
 }
@@ -70,10 +77,12 @@ fn address_of(data: &[u8]) -> Result<Address, TxError> {
         return Ok(Address::from_bytes(bytes));
     }
     let refuse = |reason: String| Code::BadArgument.refusal(format!("data: {reason}"));
-    let text = std::str::from_utf8(data).map_err(|_| refuse(format!("{} bytes that are no address", data.len())))?;
+    let text =
+        std::str::from_utf8(data).map_err(|_| refuse(format!("{} bytes that are no address", data.len())))?;
     text.parse().map_err(|error: super::AddressError| refuse(error.to_string()))
 }
 
 fn json(value: &impl Serialize) -> Result<Bytes, AppError> {
-    serde_json::to_vec(value).map_err(|error| AppError::Failed(format!("cannot write the answer as JSON: {error}")))
+    serde_json::to_vec(value)
+        .map_err(|error| AppError::Failed(format!("cannot write the answer as JSON: {error}")))
 }

@@ -118,7 +118,9 @@ impl Transaction {
 
     /// What all its instructions take from the sender together, or `None` past `u128::MAX`.
     pub fn total(&self) -> Option<u128> {
-        self.instructions.iter().try_fold(0u128, |sum, Instruction::Transfer { amount, .. }| sum.checked_add(*amount))
+        self.instructions
+            .iter()
+            .try_fold(0u128, |sum, Instruction::Transfer { amount, .. }| sum.checked_add(*amount))
     }
 
     /// Whether it may no longer execute at `height`.
@@ -160,7 +162,8 @@ impl Transaction {
                 format!("the memo has {found} bytes, at most {max} are allowed: shorten it"),
             );
         }
-        let is_zero = |instruction: &Instruction| matches!(instruction, Instruction::Transfer { amount: 0, .. });
+        let is_zero =
+            |instruction: &Instruction| matches!(instruction, Instruction::Transfer { amount: 0, .. });
         if let Some(index) = self.instructions.iter().position(is_zero) {
             return refuse(
                 Code::ZeroAmount,
@@ -168,7 +171,10 @@ impl Transaction {
             );
         }
         if self.total().is_none() {
-            return refuse(Code::Overflow, "the amounts add up to more than 2^128 - 1: no account holds that".into());
+            return refuse(
+                Code::Overflow,
+                "the amounts add up to more than 2^128 - 1: no account holds that".into(),
+            );
         }
         Ok(())
     }
@@ -176,10 +182,11 @@ impl Transaction {
 
 fn refusal_of(error: DecodeError) -> TxError {
     match error {
-        DecodeError::TooLarge { len, max, .. } => {
-            Code::TooLarge.refusal(format!("the transaction has {len} bytes, at most {max} are allowed: split it up"))
+        DecodeError::TooLarge { len, max, .. } => Code::TooLarge
+            .refusal(format!("the transaction has {len} bytes, at most {max} are allowed: split it up")),
+        other => {
+            Code::Malformed.refusal(format!("{other}; docs/transactions.md gives the bytes of a transaction"))
         }
-        other => Code::Malformed.refusal(format!("{other}; docs/transactions.md gives the bytes of a transaction")),
     }
 }
 
