@@ -41,7 +41,8 @@ pub trait VoteScheme: Send + Sync + Debug {
     /// Whether `sig` is the aggregate of the signatures of each group's message by each of its keys.
     ///
     /// Only for keys whose possession was proven; whether they are distinct, and whether they make a quorum, is for the caller to
-    /// know. No groups, a group without keys, or an infinite signature: false.
+    /// know. No groups, a group without keys, or an infinite signature: false. One group is the draft's `FastAggregateVerify`;
+    /// several are its `AggregateVerify` of each key with its message, which does not mind that some keys cancel.
     fn verify_aggregate(&self, groups: &[(&[u8], Vec<&PublicKey>)], sig: &Signature) -> bool;
 }
 
@@ -105,16 +106,11 @@ impl VoteScheme for Bls {
 
     fn parse_public_key(&self, bytes: &[u8; 48]) -> Result<PublicKey, KeyError> {
         let key = || hex::encode(bytes);
-        let point = KeyPoint::uncompress(bytes).map_err(|_| KeyError::NotAPoint { key: key() })?;
-        point.validate().map_err(|error| match error {
+        KeyPoint::key_validate(bytes).map(PublicKey::of_point).map_err(|error| match error {
             BLST_ERROR::BLST_PK_IS_INFINITY => KeyError::Infinity { key: key() },
-            _ => KeyError::NotInSubgroup { key: key() },
-        })?;
-        let parsed = PublicKey::of_point(point);
-        if parsed.bytes() != bytes {
-            return Err(KeyError::NotAPoint { key: key() });
-        }
-        Ok(parsed)
+            BLST_ERROR::BLST_POINT_NOT_IN_GROUP => KeyError::NotInSubgroup { key: key() },
+            _ => KeyError::NotAPoint { key: key() },
+        })
     }
 
     fn verify_possession(&self, key: &PublicKey, proof: &ProofOfPossession) -> bool {
@@ -164,11 +160,9 @@ fn scalar(secret: &[u8; 32]) -> Scalar {
     Scalar::from_bytes(secret).expect("a secret key was checked when it was made")
 }
 
-/// A finite point of the group, in its only encoding.
+/// A finite point of the group. blst takes the canonical encoding only, here as for keys.
 fn parse_signature(bytes: &[u8; 96]) -> Option<Point> {
-    let point = Point::uncompress(bytes).ok()?;
-    point.validate(true).ok()?;
-    (point.compress() == *bytes).then_some(point)
+    Point::sig_validate(bytes, true).ok()
 }
 
 /// Keys are of the group, as checked when they were parsed; so is their sum.
@@ -180,12 +174,9 @@ fn sum_of_keys(keys: &[&PublicKey]) -> Option<KeyPoint> {
 /// `e(G1, sig) = product of e(key, H(message))` as one multi-pairing, in the caller's thread.
 ///
 /// A key here may be a sum, and a sum may be infinite: its owners chose keys that cancel, so their signatures cancel, too, and
-/// the pair is worth 1. Refusing it would let them spoil certificates of others by signing correctly.
+/// the pair is worth 1. Refusing it would let them spoil certificates of others by signing correctly. No pairs that count: false.
 fn verify(dst: &[u8], pairs: &[(&[u8], KeyPoint)], signature: &[u8; 96]) -> bool {
     let Some(signature) = parse_signature(signature) else { return false };
-    if pairs.is_empty() {
-        return false;
-    }
     let mut pairing = Pairing::new(true, dst);
     for (message, key) in pairs.iter().filter(|(_, key)| *key != KeyPoint::default()) {
         let key: &blst_p1_affine = key.into();
