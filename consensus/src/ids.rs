@@ -55,6 +55,9 @@ impl Height {
 }
 
 impl View {
+    /// No view that a peer may name reaches it, nor does a height: sums of a few stay far from overflow.
+    pub const LIMIT: Self = Self(1 << 62);
+
     /// The view that follows.
     #[must_use]
     pub fn next(self) -> Self {

@@ -3,15 +3,19 @@
 
 mod aggregate;
 mod block;
+mod block_tree;
 mod certificate;
 pub mod engine;
 mod ids;
+mod leader;
 mod message;
+mod pacemaker;
 mod params;
 mod safety_record;
 mod safety_rules;
 mod validator_set;
 mod verify;
+mod vote_aggregator;
 
 pub use aggregate::{aggregate_timeouts, aggregate_votes};
 pub use block::{
@@ -29,6 +33,8 @@ pub use message::{
 };
 pub use params::{ConsensusParams, ParamError};
 pub use safety_record::SafetyRecord;
-pub use safety_rules::{ProposalDraft, Refusal, SafetyError, SafetyRules, SignRequest, Signed};
+pub use safety_rules::{
+    Newest, ProposalDraft, Refusal, RefusalReason, SafetyError, SafetyRules, SignKind, SignRequest, Signed,
+};
 pub use validator_set::{SetError, Validator, ValidatorSet, epoch_hash};
 pub use verify::{Admitted, Door, Rejection, Verified};

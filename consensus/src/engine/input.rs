@@ -6,7 +6,7 @@ use althing_crypto::{BlockHash, Hash, TxHash};
 
 use crate::verify::{Admitted, Verified};
 use crate::{
-    AppHash, Block, Epoch, Evidence, Execution, Header, Height, Memory, Message, Micros, Phase, Position,
+    AppHash, Block, Epoch, Evidence, Execution, Header, Height, Memory, Message, Micros, Newest, Phase, Position,
     Proposal, QuorumCertificate, Refusal, SignRequest, Signed, Status, TimeoutCertificate, TimeoutVote, View,
     Vote,
 };
@@ -31,7 +31,7 @@ pub enum Input {
     Refused(Refusal),
     /// The safety rules may sign from now on: answer to [`Action::Resume`].
     Resumed,
-    /// A quorum was aggregated and verified: answer to [`Action::Aggregate`].
+    /// A quorum was aggregated and verified: answer to [`Action::AggregateVotes`] or [`Action::AggregateTimeouts`].
     Aggregated(Aggregated),
     /// Both messages of this evidence verified alone: answer to [`Action::CheckEvidence`].
     EvidenceChecked(Box<Evidence>),
@@ -102,7 +102,12 @@ pub enum Aggregated {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Ask the safety rules; for a proposal or a vote, only after the block with its whole payload is durable.
-    Sign(Box<SignRequest>),
+    Sign {
+        /// What is to be signed.
+        request: Box<SignRequest>,
+        /// The newest certificates, to become durable with the record.
+        newest: Newest,
+    },
     /// Let the safety rules sign, but nothing in views up to this one, if any (rule S7).
     Resume {
         /// The highest view in which this key may have signed unknown to the record.
@@ -252,7 +257,8 @@ pub enum Halt {
 pub struct Recovered {
     /// The newest committed block; genesis on a fresh chain.
     pub committed: Block,
-    /// Committed blocks below it, down to but without the height that its header vouches for.
+    /// Committed blocks below it in ascending order, down to but without the height that its header vouches for, or the
+    /// height executed if that is lower.
     pub unvouched: Vec<Block>,
     /// The newest commit certificate of this epoch in the store.
     pub commit: Option<Verified<QuorumCertificate>>,

@@ -1,11 +1,389 @@
-//! The engine: everything of the protocol but signing.
+//! The engine: every rule but signing, as one value and one function, [`Engine::step`].
+//!
+//! Upon receiving a certificate, it raises the high QC and enters the view after it (`certificates`); as that view's leader it
+//! proposes (`propose`); a proposal becomes a candidate, and a vote once everything it needs is at hand (`candidate`); a quorum
+//! of votes is a QC, on which it commit-votes; a quorum of commit votes commits (`commit`). A view that takes too long is given
+//! up (`timeout`), a stalled validator repeats itself (`repeat`), one that is behind is helped (`help`), and one that has just
+//! started asks what it has signed before it signs (`resume`). What keeps timers running is `work`.
+//!
+//! Own messages count as received. Whatever is slow is an [`Action`] now and an [`Input`] later.
 
+mod candidate;
+mod certificates;
+mod commit;
+mod evidence;
+mod help;
 mod input;
+mod propose;
+mod repeat;
+mod resume;
+mod timeout;
+mod validity;
+mod work;
 
-pub use input::{
-    Action, Aggregated, BuildPayload, Event, Halt, Input, Misdeed, OwnMessages, Recovered,
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use althing_crypto::{BlockHash, Hash};
+
+use crate::block_tree::BlockTree;
+use crate::leader::Election;
+use crate::pacemaker::Pacemaker;
+use crate::vote_aggregator::VoteAggregator;
+use crate::{
+    Admitted, Certificate, ConsensusParams, Epoch, Execution, Header, Height, Memory, Message, Micros, Newest,
+    Now, Phase, Position, QuorumCertificate, SafetyRecord, SignRequest, Signed, TimeoutCertificate,
+    ValidatorSet, Verified, View, view_of,
 };
+
+use candidate::Candidate;
+use evidence::Accusations;
+use input::own_proposal;
+use propose::Payload;
+use resume::Resume;
+use timeout::TimeoutPool;
+use work::Timers;
+
+pub use input::{Action, Aggregated, BuildPayload, Event, Halt, Input, Misdeed, OwnMessages, Recovered};
+
+/// What an engine is made for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EngineConfig {
+    /// The chain.
+    pub chain_id: String,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The hash of the epoch's set and parameters.
+    pub epoch_hash: Hash,
+    /// The epoch's opening block: genesis for epoch 1.
+    pub opening: BlockHash,
+    /// The validators of the epoch.
+    pub set: Arc<ValidatorSet>,
+    /// The parameters of the epoch.
+    pub params: ConsensusParams,
+    /// This validator; none for a node that only follows.
+    pub me: Option<Position>,
+}
+
+/// The highest views that signatures were asked for in, so that none is asked for twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Asked {
+    proposal: View,
+    vote: View,
+    commit_vote: View,
+    timeout: View,
+    timeout_high: View,
+}
 
 /// The engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Engine;
+pub struct Engine {
+    config: EngineConfig,
+    view: View,
+    /// The certificate of the view before, with which the current one was entered; none in view 1.
+    entry: Option<Verified<Certificate>>,
+    high_qc: Option<Verified<QuorumCertificate>>,
+    tc: Option<Verified<TimeoutCertificate>>,
+    commit: Option<Verified<QuorumCertificate>>,
+    /// Blocks certified in recent views: two of one view are a fork.
+    certified: BTreeMap<View, Verified<QuorumCertificate>>,
+    tree: BlockTree,
+    /// Blocks asked for, and when last.
+    wanted: BTreeMap<BlockHash, Micros>,
+    candidates: BTreeMap<Position, Candidate>,
+    payload: Payload,
+    votes: VoteAggregator,
+    timeouts: TimeoutPool,
+    pacemaker: Pacemaker,
+    timers: Timers,
+    /// Whether the mempool would put something into a block now.
+    pending: bool,
+    executed: Height,
+    next_epoch: Hash,
+    executions: BTreeMap<Height, Execution>,
+    /// Committed headers that vouch for heights not executed here yet, with the height their parents vouch for.
+    unchecked: VecDeque<(Header, Height)>,
+    asked: Asked,
+    own: OwnMessages,
+    /// The newest messages of every member, for when it asks.
+    memories: BTreeMap<Position, Memory>,
+    resume: Resume,
+    helped: BTreeMap<Position, Micros>,
+    accusations: Accusations,
+    halted: bool,
+}
+
+/// What a step works with: the clocks it was given, the actions it makes.
+struct Step {
+    now: Now,
+    actions: Vec<Action>,
+}
+
+impl Step {
+    fn act(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.act(Action::Emit(event));
+    }
+
+    fn broadcast(&mut self, message: Message) {
+        self.act(Action::Broadcast(message));
+    }
+}
+
+impl Engine {
+    /// An engine over a node's durable state; `record` is that of its safety rules, none for a node that only follows.
+    pub fn new(config: EngineConfig, recovered: Recovered, record: Option<&SafetyRecord>) -> Self {
+        let high_qc = record.and_then(|record| record.high_qc.clone()).map(Verified::trust);
+        let tc = record.and_then(|record| record.tc.clone()).map(Verified::trust);
+        let commit = record.and_then(|record| record.commit.clone()).map(Verified::trust);
+        let commit = newer(commit, recovered.commit);
+        let high_qc = newer(high_qc, commit.clone());
+        let head_vouches = recovered.committed.header.vouched.height;
+        let mut tree = BlockTree::new(recovered.unvouched.into_iter().chain([recovered.committed]));
+        for block in recovered.uncommitted {
+            tree.insert(block.hash(), block);
+        }
+        let mut engine = Self {
+            view: View(1),
+            entry: None,
+            high_qc,
+            tc,
+            commit,
+            certified: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            candidates: BTreeMap::new(),
+            payload: Payload::Unasked,
+            votes: VoteAggregator::default(),
+            timeouts: TimeoutPool::default(),
+            pacemaker: Pacemaker::new(),
+            timers: Timers::default(),
+            pending: false,
+            executed: recovered.executed,
+            next_epoch: recovered.next_epoch,
+            executions: recovered.executions,
+            unchecked: VecDeque::new(),
+            asked: Asked::default(),
+            own: OwnMessages::default(),
+            memories: BTreeMap::new(),
+            resume: Resume::default(),
+            helped: BTreeMap::new(),
+            accusations: Accusations::default(),
+            halted: false,
+            config,
+            tree,
+        };
+        if let Some(record) = record {
+            engine.recall(record);
+        }
+        engine.enter_recovered_view();
+        engine.expect_recovered_executions(head_vouches);
+        engine
+    }
+
+    /// Takes in what its own safety rules have signed, so that it asks for none of it again.
+    fn recall(&mut self, record: &SafetyRecord) {
+        // The record keeps proposals without their transactions; the store has the block.
+        let proposal = record.proposal.clone().and_then(|mut proposal| {
+            let block = self.tree.get(&proposal.block.hash())?;
+            proposal.block.txs.clone_from(&block.txs);
+            Some(own_proposal(proposal))
+        });
+        self.own = OwnMessages {
+            vote: record.vote.clone(),
+            commit_vote: record.commit_vote.clone(),
+            timeout: record.timeout.clone(),
+            proposal,
+        };
+        self.asked = Asked {
+            proposal: record.proposal.as_ref().map_or(View(0), |proposal| proposal.view),
+            vote: record.vote.as_ref().map_or(View(0), |vote| vote.view),
+            commit_vote: record.commit_vote.as_ref().map_or(View(0), |vote| vote.view),
+            timeout: record.timeout.as_ref().map_or(View(0), |timeout| timeout.view),
+            timeout_high: record.timeout.as_ref().map_or(View(0), |timeout| timeout.high_view()),
+        };
+    }
+
+    /// R1 at a restart: view 1 + the highest view among the durable high QC, TC and commit certificate.
+    fn enter_recovered_view(&mut self) {
+        let qc = self.high_qc.clone().map(Verified::<Certificate>::from);
+        let tc = self.tc.clone().map(Verified::<Certificate>::from);
+        self.entry = qc.into_iter().chain(tc).max_by_key(|certificate| certificate.view());
+        self.view = self.entry.as_ref().map_or(View(1), |certificate| certificate.view().next());
+        self.resume = Resume::new(self.config.me, &self.config.set);
+    }
+
+    /// Takes one input and says what is to be done.
+    pub fn step(&mut self, now: Now, input: Input) -> Vec<Action> {
+        let mut step = Step { now, actions: Vec::new() };
+        if self.halted {
+            return step.actions;
+        }
+        self.take(&mut step, input);
+        self.settle(&mut step);
+        step.actions
+    }
+
+    fn take(&mut self, step: &mut Step, input: Input) {
+        match input {
+            Input::Start => self.start(step),
+            Input::Received { from, message } => self.receive(step, from, message),
+            Input::Connected(peer) => self.greet(step, peer),
+            Input::Signed(signed) => self.signed(step, *signed),
+            Input::Refused(refusal) => step.emit(Event::SafetyRefused(refusal)),
+            Input::Resumed => self.resumed(step),
+            Input::Aggregated(Aggregated::Votes { phase, view, block: _, certificate, bad }) => {
+                self.votes_aggregated(step, (phase, view), certificate, &bad);
+            }
+            Input::Aggregated(Aggregated::Timeouts { view, certificate, bad }) => {
+                self.timeouts_aggregated(step, view, certificate, &bad);
+            }
+            Input::EvidenceChecked(evidence) => step.emit(Event::Misbehaviour(evidence)),
+            Input::Wake => self.fire_timers(step),
+            Input::Pending(pending) => {
+                self.pending = pending;
+                self.payload.retry();
+            }
+            Input::PayloadBuilt { view, txs } => self.payload_built(view, txs),
+            Input::PayloadChecked { block, verdict } => self.payload_checked(step, block, verdict),
+            Input::Blocks { blocks, commit } => self.blocks_arrived(step, blocks, commit),
+            Input::Executed { execution, next_epoch } => self.block_executed(step, execution, next_epoch),
+        }
+    }
+
+    fn receive(&mut self, step: &mut Step, from: Option<Position>, message: Admitted) {
+        match message {
+            Admitted::Proposal(proposal) => self.proposal_arrived(step, proposal),
+            Admitted::Vote(vote) => self.vote_arrived(step, vote),
+            Admitted::Timeout(timeout) => self.timeout_arrived(step, from, timeout),
+            Admitted::Certificate(certificate) => self.take_certificate(step, certificate),
+            Admitted::Status(status) => {
+                if let Some(peer) = from {
+                    self.status_arrived(step, peer, status);
+                }
+            }
+            Admitted::Memory(memory) => {
+                if let Some(peer) = from {
+                    self.memory_arrived(step, peer, &memory);
+                }
+            }
+        }
+    }
+
+    /// After every input: whatever has become possible is done, and the timers fit the work.
+    fn settle(&mut self, step: &mut Step) {
+        if self.halted {
+            return step.act(Action::WakeAt(None));
+        }
+        self.advance_candidates(step);
+        self.update_timers(step);
+        self.try_propose(step);
+        self.schedule(step);
+    }
+
+    fn signed(&mut self, step: &mut Step, signed: Signed) {
+        match signed {
+            Signed::Proposal(proposal) => {
+                self.own.proposal = Some(proposal.clone());
+                step.broadcast(Message::Proposal(Box::new(proposal.clone().into_inner())));
+                self.proposal_arrived(step, proposal);
+            }
+            Signed::Vote(vote) => {
+                self.own.vote = Some(vote.clone());
+                step.broadcast(Message::Vote(vote.clone()));
+                self.vote_arrived(step, vote);
+            }
+            Signed::CommitVote(vote) => {
+                self.own.commit_vote = Some(vote.clone());
+                step.broadcast(Message::Vote(vote.clone()));
+                self.vote_arrived(step, vote);
+            }
+            Signed::Timeout(timeout) => {
+                self.own.timeout = Some(timeout.clone());
+                step.broadcast(Message::Timeout(Box::new(timeout.clone())));
+                self.timeout_arrived(step, self.config.me, timeout);
+            }
+        }
+    }
+
+    /// Asks the safety rules; the newest certificates go along, to become durable with the record.
+    fn sign(&self, step: &mut Step, request: SignRequest) {
+        let newest =
+            Newest { high_qc: self.high_qc.clone(), tc: self.tc.clone(), commit: self.commit.clone() };
+        step.act(Action::Sign { request: Box::new(request), newest });
+    }
+
+    /// Whether signatures may be asked for: it is a validator and knows what it has signed (rule S7).
+    fn may_sign(&self) -> bool {
+        self.config.me.is_some() && self.resume.is_over()
+    }
+
+    fn election(&self) -> Election<'_> {
+        Election { chain_id: &self.config.chain_id, epoch: self.config.epoch, set: &self.config.set }
+    }
+
+    /// The leader of a view on a block, if the block's header is at hand.
+    fn leader_on(&self, view: View, block: &BlockHash) -> Option<Position> {
+        let header = self.tree.header(block)?;
+        let absent = if *block == self.config.opening { &[][..] } else { &header.absent };
+        Some(self.election().leader(view, absent))
+    }
+
+    fn high_view(&self) -> View {
+        view_of(self.high_qc.as_deref())
+    }
+
+    /// The block of the high QC.
+    fn high_block(&self) -> BlockHash {
+        self.high_qc.as_ref().map_or(self.config.opening, |qc| qc.block)
+    }
+
+    fn halt(&mut self, step: &mut Step, halt: Halt) {
+        self.halted = true;
+        step.act(Action::Halt(halt));
+    }
+
+    /// The current view.
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// The newest committed header.
+    pub fn committed(&self) -> &Header {
+        &self.tree.head().header
+    }
+
+    /// The epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.config.epoch
+    }
+
+    /// Whether something made it stop.
+    pub fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// The leader of the current view, as far as this node can tell.
+    pub fn leader(&self) -> Option<Position> {
+        self.leader_on(self.view, &self.high_block())
+    }
+
+    fn pool_of(&mut self, step: &mut Step, phase: Phase, view: View) {
+        if let Some(votes) = self.votes.take_quorum(phase, view, &self.config.set) {
+            step.act(Action::AggregateVotes(votes));
+        }
+    }
+}
+
+/// The certificate of the higher view.
+fn newer(
+    one: Option<Verified<QuorumCertificate>>,
+    other: Option<Verified<QuorumCertificate>>,
+) -> Option<Verified<QuorumCertificate>> {
+    if view_of(other.as_deref()) > view_of(one.as_deref()) { other } else { one }
+}

@@ -1,0 +1,186 @@
+//! Rule R6: committing, and comparing what a quorum vouched for with what this node executed.
+
+use std::collections::BTreeMap;
+
+use althing_crypto::{BlockHash, Hash};
+
+use crate::block_tree::NoPath;
+use crate::engine::validity::{may_carry, run_of};
+use crate::engine::{Action, Engine, Halt, Step};
+use crate::{
+    Block, Certificate, Execution, Header, Height, Micros, Position, QuorumCertificate, Verified,
+};
+
+/// The most blocks that are asked for at one time.
+const MAX_WANTED: usize = 64;
+
+impl Engine {
+    /// R6: the newest commit certificate commits its block and all ancestors, in order, once.
+    pub(super) fn try_commit(&mut self, step: &mut Step) {
+        let Some(certificate) = self.commit.clone() else { return };
+        if self.tree.is_committed(&certificate.block) {
+            return;
+        }
+        match self.tree.path(&certificate.block) {
+            Ok(path) => self.commit_path(step, &path, certificate),
+            Err(NoPath::Missing(block)) => {
+                let from = if block == certificate.block {
+                    certificate.signers.iter().collect()
+                } else {
+                    self.everyone()
+                };
+                self.want(step, block, from);
+            }
+            Err(NoPath::Fork) => {
+                let newest = certificate.into_inner();
+                let held = self.certified.values().rev().find(|held| held.is_commit() && held.block != newest.block);
+                let held = held.map_or_else(|| newest.clone(), |held| held.clone().into_inner());
+                self.halt(step, Halt::Fork(Box::new(held), Box::new(newest)));
+            }
+        }
+    }
+
+    fn commit_path(
+        &mut self,
+        step: &mut Step,
+        path: &[BlockHash],
+        certificate: Verified<QuorumCertificate>,
+    ) {
+        let mut before = self.tree.head().header.vouched.height;
+        let (blocks, lost) = self.tree.commit(path);
+        for header in blocks.iter().map(|block| &block.header) {
+            if header.vouched.height > before {
+                self.unchecked.push_back((header.clone(), before));
+                before = header.vouched.height;
+            }
+        }
+        self.note_progress(step, &blocks);
+        let head = self.tree.head().header.height;
+        self.wanted.retain(|hash, _| self.tree.get(hash).is_none());
+        assert_eq!(blocks.last().map(|block| block.header.height), Some(head), "the path ends at the head");
+        step.act(Action::Commit { blocks, certificate });
+        if !lost.is_empty() {
+            step.act(Action::Forget(lost));
+        }
+        self.payload.retry();
+        self.compare_executions(step);
+    }
+
+    /// T1: the timer's doubling ends with a commit that shows that both ordering and execution move.
+    fn note_progress(&mut self, step: &Step, blocks: &[Block]) {
+        self.timers.last_commit = step.now.mono;
+        let max = self.config.params.max_unexecuted_blocks;
+        let progressed = blocks.iter().any(|block| {
+            let header = &block.header;
+            !block.txs.is_empty() || may_carry(header.height, header.vouched.height, max)
+        });
+        if progressed {
+            self.pacemaker.progressed();
+        }
+    }
+
+    pub(super) fn block_executed(&mut self, step: &mut Step, execution: Execution, next_epoch: Hash) {
+        assert_eq!(execution.height, self.executed.next(), "blocks execute in the order of their heights");
+        self.executed = execution.height;
+        self.next_epoch = next_epoch;
+        self.executions.insert(execution.height, execution);
+        self.payload.retry();
+        self.compare_executions(step);
+    }
+
+    /// Stops the node where a quorum vouched for something else than it executed; forgets what is compared and vouched for.
+    fn compare_executions(&mut self, step: &mut Step) {
+        while let Some((header, before)) = self.unchecked.front() {
+            if header.vouched.height > self.executed {
+                break;
+            }
+            if !same_execution(&self.executions, header, *before) {
+                let height = header.vouched.height;
+                let own = self.executions.get(&height).map(|one| one.app_hash.clone()).unwrap_or_default();
+                let vouched = header.vouched.app_hash.clone();
+                let header = Box::new(header.clone());
+                return self.halt(step, Halt::Diverged { height, vouched, own, header });
+            }
+            self.unchecked.pop_front();
+        }
+        let done = match self.unchecked.front() {
+            Some((_, before)) => *before,
+            None => self.tree.head().header.vouched.height,
+        };
+        self.executions = self.executions.split_off(&done.next());
+    }
+
+    /// At a restart: committed headers that vouch for heights which are still to be executed here.
+    pub(super) fn expect_recovered_executions(&mut self, head_vouches: Height) {
+        if head_vouches <= self.executed {
+            return;
+        }
+        let mut before: Option<Height> = None;
+        for header in self.tree.committed().map(|block| &block.header) {
+            let vouched = header.vouched.height;
+            if let Some(before) = before.filter(|before| *before < vouched && vouched > self.executed) {
+                self.unchecked.push_back((header.clone(), before));
+            }
+            before = Some(vouched);
+        }
+    }
+
+    /// Blocks by hash, or a run of committed ones with its certificate.
+    pub(super) fn blocks_arrived(
+        &mut self,
+        step: &mut Step,
+        blocks: Vec<Block>,
+        commit: Option<Verified<QuorumCertificate>>,
+    ) {
+        let Some(certificate) = commit else {
+            for block in blocks {
+                let hash = block.hash();
+                if self.wanted.contains_key(&hash) {
+                    self.block_at_hand(step, hash, block);
+                }
+            }
+            return;
+        };
+        // A run counts as far down as each block is the parent of the one above it, from the certified one.
+        let mut expected = certificate.block;
+        for block in blocks.into_iter().rev() {
+            let hash = block.hash();
+            if hash != expected {
+                break;
+            }
+            expected = block.header.parent;
+            self.wanted.remove(&hash);
+            self.tree.insert(hash, block);
+        }
+        self.take_certificate(step, Verified::<Certificate>::from(certificate));
+        if !self.halted {
+            self.try_commit(step);
+        }
+    }
+
+    /// Asks for a block that a certificate vouches for; again after a while.
+    pub(super) fn want(&mut self, step: &mut Step, block: BlockHash, from: Vec<Position>) {
+        let again = Micros::from_millis(self.config.params.repeat_interval_ms);
+        let asked = self.wanted.get(&block);
+        let due = asked.is_none_or(|at| at.after(again) <= step.now.mono);
+        if !due || (asked.is_none() && self.wanted.len() >= MAX_WANTED) {
+            return;
+        }
+        self.wanted.insert(block, step.now.mono);
+        let from = from.into_iter().filter(|one| Some(*one) != self.config.me).collect();
+        step.act(Action::FetchBlock { block, from });
+    }
+
+    pub(super) fn everyone(&self) -> Vec<Position> {
+        (0..self.config.set.len()).map(|index| Position(index as u16)).collect()
+    }
+}
+
+/// Whether this node executed what the header vouches for, as far as it still knows the run.
+fn same_execution(executions: &BTreeMap<Height, Execution>, header: &Header, before: Height) -> bool {
+    let vouched = &header.vouched;
+    let app_hash = executions.get(&vouched.height).is_none_or(|own| own.app_hash == vouched.app_hash);
+    let root = run_of(executions, before, vouched.height)
+        .is_none_or(|run| Execution::root(run) == vouched.executed_root);
+    app_hash && root
+}

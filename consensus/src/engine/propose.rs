@@ -1,0 +1,179 @@
+//! Rule R2: the leader's turn.
+
+use althing_crypto::{BlockHash, TxHash};
+
+use crate::engine::validity::{may_carry, run_of};
+use crate::engine::{Action, BuildPayload, Engine, Step};
+use crate::{
+    Block, Certificate, Execution, Header, Height, Message, ProposalDraft, SignRequest, TimeoutCertificate,
+    Verified, View, Vouched, no_evidence, payload_root,
+};
+
+/// The payload of this view's own proposal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Payload {
+    /// Nothing was asked for.
+    Unasked,
+    /// Asked for, on this parent.
+    Asked(BlockHash),
+    /// Here, for this parent; empty if the mempool had nothing that its ancestors do not carry.
+    Built(BlockHash, Vec<TxHash>),
+}
+
+impl Payload {
+    /// New transactions, a commit or an execution: what was not to be had before may be now.
+    pub(super) fn retry(&mut self) {
+        if matches!(self, Self::Built(_, txs) if txs.is_empty()) {
+            *self = Self::Unasked;
+        }
+    }
+}
+
+/// What a leader does now.
+enum Turn {
+    Wait,
+    Build,
+    Propose(Vec<TxHash>),
+}
+
+impl Engine {
+    pub(super) fn try_propose(&mut self, step: &mut Step) {
+        let done = self.asked.proposal >= self.view || self.asked.timeout >= self.view;
+        if done || !self.may_sign() {
+            return;
+        }
+        let Some(tc) = self.permitting_tc() else { return };
+        let parent_hash = self.high_block();
+        let Some(parent) = self.tree.get(&parent_hash) else {
+            return self.fetch_parent(step, parent_hash);
+        };
+        if self.leader_on(self.view, &parent_hash) != self.config.me {
+            return;
+        }
+        let header = self.next_header(step, parent, parent_hash);
+        match self.turn(&header, parent_hash) {
+            Turn::Wait => {}
+            Turn::Build => self.ask_payload(step, &header),
+            Turn::Propose(txs) => self.propose(step, header, txs, tc),
+        }
+    }
+
+    /// What lets this view be proposed in: nothing more if the high QC is of the view before, else the TC of that view.
+    fn permitting_tc(&self) -> Option<Option<Verified<TimeoutCertificate>>> {
+        if self.high_view().next() == self.view {
+            return Some(None);
+        }
+        self.tc.clone().filter(|tc| tc.view.next() == self.view).map(Some)
+    }
+
+    /// Without its parent's header it cannot even know whether it leads: it fetches the block, and others get the QC meanwhile.
+    fn fetch_parent(&mut self, step: &mut Step, parent: BlockHash) {
+        let Some(qc) = self.high_qc.clone() else { return };
+        if !self.wanted.contains_key(&parent) {
+            step.broadcast(Message::Certificate(Box::new(Certificate::Quorum(qc.clone().into_inner()))));
+        }
+        self.want(step, parent, qc.signers.iter().collect());
+    }
+
+    fn turn(&self, header: &Header, parent: BlockHash) -> Turn {
+        let permitted =
+            may_carry(header.height, header.vouched.height, self.config.params.max_unexecuted_blocks);
+        if permitted {
+            match &self.payload {
+                Payload::Built(on, txs) if *on == parent && !txs.is_empty() => {
+                    return Turn::Propose(txs.clone());
+                }
+                Payload::Built(on, _) if *on == parent => {}
+                Payload::Asked(on) if *on == parent => return Turn::Wait,
+                _ if self.pending => return Turn::Build,
+                _ => {}
+            }
+        }
+        // A closing block waits for its justify block's commit and the last execution, so that it closes.
+        let closes = self.tree.is_committed(&parent)
+            && self.newest_work_height().is_some_and(|height| self.executed >= height);
+        if closes || self.timers.may_be_empty { Turn::Propose(Vec::new()) } else { Turn::Wait }
+    }
+
+    fn ask_payload(&mut self, step: &mut Step, header: &Header) {
+        self.payload = Payload::Asked(header.parent);
+        let parent = self.tree.header(&header.parent).expect("its parent is at hand");
+        step.act(Action::BuildPayload(BuildPayload {
+            view: self.view,
+            height: header.height,
+            parent: header.parent,
+            parent_time_ms: parent.time_ms,
+            exclude: self.tree.txs_above(&header.parent, header.vouched.height),
+        }));
+    }
+
+    pub(super) fn payload_built(&mut self, view: View, txs: Vec<TxHash>) {
+        if let Payload::Asked(parent) = self.payload
+            && view == self.view
+        {
+            self.payload = Payload::Built(parent, txs);
+        }
+    }
+
+    /// The header of a block on this parent, but for its payload.
+    fn next_header(&self, step: &Step, parent: &Block, parent_hash: BlockHash) -> Header {
+        let before = &parent.header;
+        let absent = if parent_hash == self.config.opening { &[][..] } else { &before.absent };
+        Header {
+            chain_id: self.config.chain_id.clone(),
+            epoch: self.config.epoch,
+            height: before.height.next(),
+            view: self.view,
+            parent: parent_hash,
+            justify_view: self.high_view(),
+            time_ms: step.now.unix_ms.max(before.time_ms + 1),
+            payload_root: payload_root(&[]),
+            evidence_root: no_evidence(),
+            absent: self.election().absent_after(absent, self.high_view(), self.view),
+            vouched: self.vouch(before),
+        }
+    }
+
+    /// What a block on this parent says about execution: as far as this node has executed, or what its parent says.
+    fn vouch(&self, parent: &Header) -> Vouched {
+        let (low, high) = (parent.vouched.height, self.executed.min(parent.height));
+        match run_of(&self.executions, low, high.max(low)) {
+            Some(run) if !run.is_empty() => Vouched {
+                height: high,
+                app_hash: run[run.len() - 1].app_hash.clone(),
+                executed_root: Execution::root(run.iter().copied()),
+                next_epoch: self.next_epoch,
+            },
+            _ => parent.vouched.clone(),
+        }
+    }
+
+    fn propose(
+        &mut self,
+        step: &mut Step,
+        mut header: Header,
+        txs: Vec<TxHash>,
+        tc: Option<Verified<TimeoutCertificate>>,
+    ) {
+        self.asked.proposal = self.view;
+        header.payload_root = payload_root(&txs);
+        let draft = ProposalDraft {
+            view: self.view,
+            block: Block { header, txs },
+            justify: self.high_qc.clone(),
+            tc,
+            commit: self.commit.clone(),
+        };
+        self.sign(step, SignRequest::Propose(Box::new(draft)));
+    }
+
+    /// The height of the last committed block with transactions, if the newest committed header vouches for less: a closing
+    /// block is due.
+    pub(super) fn newest_work_height(&self) -> Option<Height> {
+        let vouched = self.tree.head().header.vouched.height;
+        let mut committed = self.tree.committed().rev();
+        committed
+            .find(|block| !block.txs.is_empty() && block.header.height > vouched)
+            .map(|block| block.header.height)
+    }
+}

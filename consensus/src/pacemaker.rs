@@ -1,0 +1,68 @@
+//! How long a view may take (rule T1): an adaptive base, doubled with each view left by a TC, up to a cap.
+
+use crate::{ConsensusParams, Micros};
+
+/// The view timer's length.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Pacemaker {
+    /// The longest recent time from a proposal's arrival to its QC, decaying.
+    round: Micros,
+    /// Views left by a TC since progress was last seen.
+    failures: u32,
+}
+
+impl Pacemaker {
+    pub(crate) fn new() -> Self {
+        Self { round: Micros(0), failures: 0 }
+    }
+
+    /// A proposal's QC came so long after the proposal.
+    pub(crate) fn observe(&mut self, round: Micros) {
+        let decayed = self.round.0 - self.round.0 / 8;
+        self.round = Micros(decayed.max(round.0));
+    }
+
+    /// A view was left by a TC.
+    pub(crate) fn failed(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// A block that shows progress was committed.
+    pub(crate) fn progressed(&mut self) {
+        self.failures = 0;
+    }
+
+    /// How long the current view may take.
+    pub(crate) fn timeout(&self, params: &ConsensusParams) -> Micros {
+        let millis = |n: u64| Micros::from_millis(n).0;
+        let low = millis(params.timeout_min_ms);
+        let base = (self.round.0.saturating_mul(12)).clamp(low, millis(params.timeout_base_max_ms));
+        let doubled = base.saturating_mul(1 << self.failures.min(32));
+        Micros(doubled.min(millis(params.timeout_max_ms)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_the_slowest_recent_round_within_bounds_and_doubles_to_the_cap() {
+        let params = ConsensusParams::default();
+        let mut pacemaker = Pacemaker::new();
+        let table: &[(&str, fn(&mut Pacemaker), u64)] = &[
+            ("nothing seen: the lower bound", |_| {}, 500),
+            ("12 times a round of 100 ms", |p| p.observe(Micros::from_millis(100)), 1_200),
+            ("a quicker round decays it by an eighth", |p| p.observe(Micros::from_millis(1)), 1_050),
+            ("a failure doubles", Pacemaker::failed, 2_100),
+            ("and again", Pacemaker::failed, 4_200),
+            ("progress returns to the base", Pacemaker::progressed, 1_050),
+            ("the base is capped", |p| p.observe(Micros::from_millis(60_000)), 4_000),
+            ("so is the doubling", |p| (0..90).for_each(|_| p.failed()), 16_000),
+        ];
+        for (what, change, expected) in table {
+            change(&mut pacemaker);
+            assert_eq!(pacemaker.timeout(&params), Micros::from_millis(*expected), "{what}");
+        }
+    }
+}
