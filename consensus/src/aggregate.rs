@@ -9,8 +9,7 @@ use althing_crypto::bls::VoteScheme;
 use crate::engine::Aggregated;
 use crate::message::{timeout_bytes, vote_bytes};
 use crate::{
-    Phase, Position, QuorumCertificate, Signers, TimeoutCertificate, TimeoutVote, ValidatorSet, Verified, View,
-    Vote,
+    Position, QuorumCertificate, Signers, TimeoutCertificate, TimeoutVote, ValidatorSet, Verified, View, Vote,
 };
 
 /// Aggregates votes of one phase, epoch, view and block, of members, each member's once.
@@ -79,7 +78,10 @@ impl<'a> Share<'a> {
 }
 
 /// The aggregate of the good shares, if they are a quorum, and whose shares are bad.
-fn sift(set: &ValidatorSet, mut shares: Vec<Share<'_>>) -> (Option<(Signers, bls::Signature)>, Vec<Position>) {
+fn sift(
+    set: &ValidatorSet,
+    mut shares: Vec<Share<'_>>,
+) -> (Option<(Signers, bls::Signature)>, Vec<Position>) {
     let scheme = set.scheme();
     let mut bad = Vec::new();
     let mut whole = aggregate(scheme, &shares);

@@ -16,8 +16,8 @@ use thiserror::Error;
 
 use crate::message::{proposal_bytes, timeout_bytes, vote_bytes};
 use crate::{
-    Certificate, Epoch, Header, Phase, Position, Proposal, QuorumCertificate, SafetyRecord, TimeoutCertificate,
-    TimeoutVote, ValidatorSet, Verified, View, Vote,
+    Certificate, Epoch, Header, Phase, Position, Proposal, QuorumCertificate, SafetyRecord,
+    TimeoutCertificate, TimeoutVote, ValidatorSet, Verified, View, Vote,
 };
 
 pub use request::{Newest, ProposalDraft, Refusal, RefusalReason, SignKind, SignRequest, Signed};
@@ -79,7 +79,11 @@ impl SafetyRules {
         differs("chain id", record.chain_id.clone(), chain_id.to_owned())?;
         let key_of_record = bls::PublicKey::opaque(record.vote_key).to_string();
         differs("vote key", key_of_record, key.public_key().to_string())?;
-        differs("hash of validator set and parameters", record.epoch_hash.to_string(), epoch_hash.to_string())?;
+        differs(
+            "hash of validator set and parameters",
+            record.epoch_hash.to_string(),
+            epoch_hash.to_string(),
+        )?;
         differs("position in the set", record.signer.to_string(), signer.to_string())?;
         Ok(Self { key, set, record, resumed: false })
     }
@@ -149,7 +153,7 @@ impl SafetyRules {
         above(*view, SignKind::Proposal, self.record.proposed())?;
         self.above_floor(*view)?;
         self.extends(*view, &block.header, justify.as_deref(), tc.as_deref())?;
-        for commit in commit {
+        if let Some(commit) = commit {
             self.of_own_epoch("the commit certificate's epoch", commit.epoch)?;
             if !commit.is_commit() {
                 return Err(mismatch("the commit certificate", "made of votes", "made of commit votes"));

@@ -51,9 +51,10 @@ impl ValidatorSet {
             if !vote_keys.insert(&member.vote_key) {
                 return Err(SetError::DuplicateVoteKey { position, identity: member.identity });
             }
-            total = total.checked_add(member.power.0).filter(|&sum| sum <= Self::MAX_POWER.0).ok_or(
-                SetError::TooMuchPower { position, identity: member.identity, power: member.power },
-            )?;
+            total = total
+                .checked_add(member.power.0)
+                .filter(|&sum| sum <= Self::MAX_POWER.0)
+                .ok_or(SetError::TooMuchPower { position, identity: member.identity, power: member.power })?;
         }
         Ok(Self { scheme, members, total: Power(total) })
     }
@@ -102,7 +103,8 @@ impl ValidatorSet {
 
     /// The power of these positions, which the caller knows to be distinct.
     pub fn power_of(&self, positions: impl IntoIterator<Item = Position>) -> Power {
-        let sum = positions.into_iter().map(|position| self.power(position).0).fold(0u64, u64::saturating_add);
+        let sum =
+            positions.into_iter().map(|position| self.power(position).0).fold(0u64, u64::saturating_add);
         Power(sum)
     }
 
@@ -183,7 +185,9 @@ pub enum SetError {
         identity: ed25519::PublicKey,
     },
     /// Two share a vote key, so that one vote would count twice.
-    #[error("validator {position} ({identity}) has the vote key of an earlier one: each validator needs its own")]
+    #[error(
+        "validator {position} ({identity}) has the vote key of an earlier one: each validator needs its own"
+    )]
     DuplicateVoteKey {
         /// The place of the second.
         position: usize,

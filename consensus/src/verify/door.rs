@@ -132,7 +132,8 @@ impl Door {
                 Some(tc) => format!("the TC of view {} that names view {}", tc.view, tc.max_high_view()),
                 None => "no TC".to_owned(),
             };
-            let reason = format!("view {view} is not justified by the certificate of view {justify_view} and {tc}");
+            let reason =
+                format!("view {view} is not justified by the certificate of view {justify_view} and {tc}");
             return Err(malformed(WHAT, reason));
         }
         if commit.as_ref().is_some_and(|commit| !commit.is_commit()) {
@@ -147,7 +148,7 @@ impl Door {
             self.carried(WHAT, qc.epoch)?;
             self.quorum_certificate(qc)?;
         }
-        for tc in tc {
+        if let Some(tc) = tc {
             self.carried(WHAT, tc.epoch)?;
             self.timeout_certificate(tc)?;
         }
@@ -160,13 +161,21 @@ impl Door {
         let (header, txs) = (&proposal.block.header, proposal.block.txs.len());
         let fault = if header.chain_id != self.chain_id {
             format!("it is of chain {:?}, this node's is {:?}", header.chain_id, self.chain_id)
-        } else if header.view == View(0) || header.view > proposal.view || header.justify_view >= header.view {
+        } else if header.view == View(0) || header.view > proposal.view || header.justify_view >= header.view
+        {
             let View(justify) = header.justify_view;
-            format!("made in view {} on one of view {justify}, proposed in view {}", header.view, proposal.view)
-        } else if header.height.0 == 0 || header.height.0 >= View::LIMIT.0 || header.time_ms >= View::LIMIT.0 {
+            format!(
+                "made in view {} on one of view {justify}, proposed in view {}",
+                header.view, proposal.view
+            )
+        } else if header.height.0 == 0 || header.height.0 >= View::LIMIT.0 || header.time_ms >= View::LIMIT.0
+        {
             format!("height {} or time {} is out of bounds", header.height, header.time_ms)
         } else if header.vouched.height >= header.height {
-            format!("of height {}, it vouches for the execution of height {}", header.height, header.vouched.height)
+            format!(
+                "of height {}, it vouches for the execution of height {}",
+                header.height, header.vouched.height
+            )
         } else if txs > self.max_block_txs {
             format!("{txs} transactions, at most {} are allowed", self.max_block_txs)
         } else if !header.absent.is_sorted_by(|one, next| one.member < next.member)
@@ -204,7 +213,9 @@ impl Door {
             return Err(malformed(TIMEOUT, reason));
         }
         if high < least {
-            let reason = format!("of view {view}, it names a QC of view {high}, but its entry shows one of view {least}");
+            let reason = format!(
+                "of view {view}, it names a QC of view {high}, but its entry shows one of view {least}"
+            );
             return Err(malformed(TIMEOUT, reason));
         }
         Ok(())
@@ -218,7 +229,10 @@ impl Door {
         if high < view {
             return Ok(());
         }
-        Err(malformed(TIMEOUT, format!("of view {view}, it names a QC of view {high}, which is not below it")))
+        Err(malformed(
+            TIMEOUT,
+            format!("of view {view}, it names a QC of view {high}, which is not below it"),
+        ))
     }
 
     pub(super) fn timeout_signature(&self, timeout: &TimeoutVote) -> Result<(), Rejection> {
@@ -247,7 +261,10 @@ impl Door {
         let votes = || vote.iter().chain(commit_vote);
         let signers = votes().map(|vote| vote.signer).chain(timeout.iter().map(|timeout| timeout.signer));
         for signer in signers.filter(|signer| *signer != me) {
-            return Err(malformed(WHAT, format!("it holds one of validator {signer}, this node is validator {me}")));
+            return Err(malformed(
+                WHAT,
+                format!("it holds one of validator {signer}, this node is validator {me}"),
+            ));
         }
         let wrong_phase = |slot: &Option<Vote>, phase| slot.as_ref().is_some_and(|vote| vote.phase != phase);
         if wrong_phase(vote, Phase::Vote) || wrong_phase(commit_vote, Phase::Commit) {
@@ -303,14 +320,23 @@ impl Door {
         let keys = self.quorum(WHAT, tc.view, &tc.signers)?;
         let (named, signed) = (tc.high_views.len(), keys.len());
         if named != signed {
-            return Err(malformed(WHAT, format!("{signed} signers name {named} views, each has to name one")));
+            return Err(malformed(
+                WHAT,
+                format!("{signed} signers name {named} views, each has to name one"),
+            ));
         }
         let (max, carried) = (tc.max_high_view(), crate::view_of(tc.high_qc.as_ref()));
         if max >= tc.view {
-            return Err(malformed(WHAT, format!("of view {}, it names a QC of view {max}, which is not below it", tc.view)));
+            return Err(malformed(
+                WHAT,
+                format!("of view {}, it names a QC of view {max}, which is not below it", tc.view),
+            ));
         }
         if max != carried {
-            return Err(malformed(WHAT, format!("it names views up to {max} and carries a QC of view {carried}")));
+            return Err(malformed(
+                WHAT,
+                format!("it names views up to {max} and carries a QC of view {carried}"),
+            ));
         }
         if let Some(qc) = &tc.high_qc {
             self.carried(WHAT, qc.epoch)?;
@@ -433,7 +459,10 @@ fn status_bounds(status: &Status) -> Result<(), Rejection> {
         view_bounds(WHAT, view)?;
     }
     if status.committed.0 >= View::LIMIT.0 {
-        return Err(malformed(WHAT, format!("height {} is out of bounds: heights stay below 2^62", status.committed)));
+        return Err(malformed(
+            WHAT,
+            format!("height {} is out of bounds: heights stay below 2^62", status.committed),
+        ));
     }
     Ok(())
 }

@@ -38,7 +38,9 @@ pub enum Rejection {
         signer: Option<Position>,
     },
     /// Too few have signed.
-    #[error("{what} of view {view}: its signers have power {power} of {total}, a quorum is more than two thirds")]
+    #[error(
+        "{what} of view {view}: its signers have power {power} of {total}, a quorum is more than two thirds"
+    )]
     NotAQuorum {
         /// What was checked.
         what: &'static str,
