@@ -39,8 +39,7 @@ pub trait Application: Send + Sync + 'static {
     /// The stateless half of admission, for a batch: format, size, signatures. One verdict per transaction, in order.
     ///
     /// *Deterministic and stateless*: a block is valid only if all its transactions pass, so verdicts that differ
-    /// between validators halt the chain. The code of a refusal may be shown, its log is free. `txs` are hostile bytes of
-    /// any length. The node caches verdicts by hash and calls this in parallel; the same bytes may come again after a
+    /// between validators halt the chain. (Only the words of a log may differ.) `txs` are hostile bytes of any length. The node caches verdicts by hash and calls this in parallel; the same bytes may come again after a
     /// restart. Only called when `info().initialised`.
     fn precheck(&self, txs: &[&[u8]]) -> Vec<Result<Admission, TxError>>;
 
