@@ -3,8 +3,12 @@
 //! A write is one transaction, synced before it returns. The roots of the tree are checksummed, and a commit is two-phase
 //! with the allocator's state saved beside it ("quick repair"): what clients submit cannot forge a half-written commit,
 //! and a node that was killed reopens at once, however long its chain.
+//!
+//! redb checks its checksums when it repairs, not when it reads: a rotten sector would come back as data. So every value
+//! is stored behind a checksum of its own, the first 8 bytes of SHA-256 of key and value, and checked when it is read.
 
 use super::{Batch, Change, Entry, Store, StoreError, Table, bounds, error::contain};
+use althing_crypto::sha256_concat;
 use redb::{
     Builder, Database, DatabaseError, ReadOnlyTable, ReadableDatabase, StorageBackend, StorageError,
     TableDefinition, WriteTransaction,
@@ -16,6 +20,8 @@ use std::{
 
 /// Two databases per node share the memory that a validator may use.
 const CACHE_BYTES: usize = 24 * 1024 * 1024;
+
+const CHECKSUM_BYTES: usize = 8;
 
 type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -94,7 +100,7 @@ impl RedbStore {
 
 impl Store for RedbStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(table, |entries| Ok(entries.get(key)?.map(|value| value.value().to_vec())))
+        self.read(table, |entries| entries.get(key)?.map(|stored| checked(key, stored.value())).transpose())
     }
 
     fn range(
@@ -109,9 +115,11 @@ impl Store for RedbStore {
             return Ok(Vec::new());
         };
         self.read(table, |entries| {
-            let found = entries
-                .range::<&[u8]>(bounds)?
-                .map(|entry| entry.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())));
+            let found = entries.range::<&[u8]>(bounds)?.map(|entry| {
+                let (key, stored) = entry?;
+                let value = checked(key.value(), stored.value())?;
+                Ok((key.value().to_vec(), value))
+            });
             if reverse { found.rev().take(limit).collect() } else { found.take(limit).collect() }
         })
     }
@@ -122,13 +130,33 @@ impl Store for RedbStore {
                 let mut entries = transaction.open_table(definition(changes[0].table))?;
                 for Change { key, value, .. } in changes {
                     match value {
-                        Some(value) => entries.insert(key.as_slice(), value.as_slice())?,
-                        None => entries.remove(key.as_slice())?,
-                    };
+                        Some(value) => {
+                            let mut place =
+                                entries.insert_reserve(key.as_slice(), CHECKSUM_BYTES + value.len())?;
+                            let (checksum, rest) = place.as_mut().split_at_mut(CHECKSUM_BYTES);
+                            checksum.copy_from_slice(&checksum_of(key, value));
+                            rest.copy_from_slice(value);
+                        }
+                        None => drop(entries.remove(key.as_slice())?),
+                    }
                 }
             }
             Ok(())
         })
+    }
+}
+
+fn checksum_of(key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let mut checksum = [0; CHECKSUM_BYTES];
+    checksum.copy_from_slice(&sha256_concat(&[key, value]).as_bytes()[..CHECKSUM_BYTES]);
+    checksum
+}
+
+/// The value that was stored under `key`, if nothing has changed it since.
+fn checked(key: &[u8], stored: &[u8]) -> Result<Vec<u8>, StorageError> {
+    match stored.split_at_checked(CHECKSUM_BYTES) {
+        Some((checksum, value)) if checksum == checksum_of(key, value) => Ok(value.to_vec()),
+        _ => Err(StorageError::Corrupted(format!("the value of key {key:02x?} does not match its checksum"))),
     }
 }
 

@@ -3,8 +3,9 @@
 //! Its `flush` asks the kernel to write the log's pages out (`sync_file_range`) but never to make the device keep them: of
 //! five simulated power cuts under load, three lost data that had been acknowledged, one of them the whole database
 //! without a word. This adapter therefore syncs sled's files itself after every flush. That closes the gap that we
-//! measured; it does not make the recovery code behind it as well tried as redb's, and sled still takes several times
-//! the memory it is told to and many times the size of the data on disk.
+//! measured; it does not make the recovery code behind it as well tried as redb's: where its log is damaged, sled may
+//! open without an error and without what followed. It also takes several times the memory it is told to and many times
+//! the size of the data on disk.
 
 use super::{
     Batch, Change, Entry, Store, StoreError, Table, bounds, directory::sync_directory, error::contain,

@@ -117,3 +117,27 @@ fn a_redb_file_cut_short_or_overwritten_is_refused_with_what_to_do() {
     fs::write(&path, intact).unwrap();
     DataDirectory::open(home.path(), BackendKind::Redb).unwrap();
 }
+
+#[test]
+fn a_redb_value_that_rots_is_refused_when_read() {
+    let home = used(BackendKind::Redb);
+    let path = home.path().join("store/chain.redb");
+    let mut bytes = fs::read(&path).unwrap();
+    let value = b"chain";
+    let found: Vec<usize> =
+        (0..bytes.len() - value.len()).filter(|&i| bytes[i..].starts_with(value)).collect();
+    assert!(!found.is_empty());
+    for at in found {
+        bytes[at] ^= 1;
+    }
+    fs::write(&path, bytes).unwrap();
+    let data = DataDirectory::open(home.path(), BackendKind::Redb).unwrap();
+    for read in [
+        data.chain.get(Table::Meta, b"in").map(|_| ()),
+        data.chain.range(Table::Meta, b"", b"", 9, false).map(|_| ()),
+    ] {
+        assert!(
+            matches!(read, Err(StoreError::Corrupt { path: p, what }) if p == path && what.contains("checksum"))
+        );
+    }
+}
