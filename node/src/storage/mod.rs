@@ -143,8 +143,10 @@ pub trait Store: Send + Sync {
     fn write(&self, batch: Batch) -> Result<(), StoreError>;
 }
 
+type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
 /// The bounds that [`Store::range`] means, or `None` if no key lies between them.
-fn bounds<'a>(from: &'a [u8], to: &'a [u8]) -> Option<(Bound<&'a [u8]>, Bound<&'a [u8]>)> {
+fn bounds<'a>(from: &'a [u8], to: &'a [u8]) -> Option<Bounds<'a>> {
     match to {
         [] => Some((Bound::Included(from), Bound::Unbounded)),
         _ if from < to => Some((Bound::Included(from), Bound::Excluded(to))),
