@@ -1,6 +1,7 @@
 //! The task that owns the libp2p swarm: dials, reports who comes and goes, and moves gossip.
 
 use std::{
+    collections::HashMap,
     io,
     net::SocketAddr,
     sync::Arc,
@@ -10,7 +11,7 @@ use std::{
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm,
-    core::transport::TransportError,
+    core::transport::{ListenerId, TransportError},
     gossipsub::{self, MessageAcceptance, PublishError},
     multiaddr::Protocol,
     swarm::{
@@ -33,7 +34,7 @@ use crate::{
     gate::{Refusal, find_refusal, key_of},
     gossip::{self, Gossip},
     member::{Kind, Member, Members},
-    network::Command,
+    network::{Command, Verdict},
     standing::Offence,
 };
 
@@ -72,6 +73,7 @@ type Resolved = (PeerKey, io::Result<Vec<SocketAddr>>);
 
 pub(crate) struct Driver {
     swarm: Swarm<Behaviour>,
+    listener: ListenerId,
     members: Arc<Members>,
     limits: Arc<Limits>,
     events: Events,
@@ -81,12 +83,12 @@ pub(crate) struct Driver {
     dialer: Dialer,
     resolving: JoinSet<Resolved>,
     refusals: Bucket,
-    connected_at: std::collections::HashMap<PeerId, Instant>,
+    connected_at: HashMap<PeerId, Instant>,
 }
 
 impl Driver {
     pub(crate) fn new(
-        swarm: Swarm<Behaviour>,
+        (swarm, listener): (Swarm<Behaviour>, ListenerId),
         own: PeerKey,
         members: Arc<Members>,
         limits: Arc<Limits>,
@@ -98,6 +100,7 @@ impl Driver {
         let dialer = Dialer::new(own, dialled, limits.reconnect, now);
         Self {
             swarm,
+            listener,
             members,
             limits,
             events,
@@ -106,7 +109,7 @@ impl Driver {
             dialer,
             resolving: JoinSet::new(),
             refusals: Bucket::new(REFUSALS.0, REFUSALS.1, now),
-            connected_at: Default::default(),
+            connected_at: HashMap::new(),
         }
     }
 
@@ -114,19 +117,19 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         let done = loop {
             let due = self.dialer.next();
-            let proceed = tokio::select! {
+            tokio::select! {
                 command = self.commands.recv() => match command {
+                    Some(Command::Publish(bytes)) => self.publish(&bytes),
+                    Some(Command::Verdict(verdict)) => self.on_verdict(verdict),
                     Some(Command::Shutdown(done)) => break Some(done),
-                    Some(command) => Ok(self.on_command(command)),
                     None => break None,
                 },
-                Some(resolved) = self.resolving.join_next() => Ok(self.on_resolved(resolved.ok())),
-                () = wait_until(due), if due.is_some() => Ok(self.dial_due()),
-                event = self.swarm.select_next_some() => self.on_swarm_event(event).await,
+                Some(resolved) = self.resolving.join_next() => self.on_resolved(resolved.ok()),
+                () = wait_until(due), if due.is_some() => self.dial_due(),
+                event = self.swarm.select_next_some() => if self.on_swarm_event(event).await.is_err() {
+                    break None;
+                },
                 () = self.events.control.closed() => break None,
-            };
-            if proceed.is_err() {
-                break None;
             }
         };
         self.stop(done).await;
@@ -134,6 +137,7 @@ impl Driver {
 
     /// Closes all connections in good order, so that peers learn of it at once.
     async fn stop(mut self, done: Option<oneshot::Sender<()>>) {
+        self.swarm.remove_listener(self.listener);
         for member in self.members.iter() {
             member.close_links("this node shuts down");
         }
@@ -152,21 +156,15 @@ impl Driver {
         }
     }
 
-    fn on_command(&mut self, command: Command) {
-        match command {
-            Command::Publish(bytes) => self.publish(&bytes),
-            Command::Verdict { id, source, accept, blame } => {
-                let verdict = match (accept, &blame) {
-                    (true, _) => MessageAcceptance::Accept,
-                    (false, None) => MessageAcceptance::Ignore,
-                    (false, Some(_)) => MessageAcceptance::Reject,
-                };
-                self.swarm.behaviour_mut().gossip.report_message_validation_result(&id, &source, verdict);
-                if let (Some(reason), Some(member)) = (blame, self.members.by_peer_id(&source)) {
-                    member.penalise(Offence::Content, &format!("gossip: {reason}"));
-                }
-            }
-            Command::Shutdown(_) => {}
+    fn on_verdict(&mut self, Verdict { id, source, accept, blame }: Verdict) {
+        let acceptance = match (accept, &blame) {
+            (true, _) => MessageAcceptance::Accept,
+            (false, None) => MessageAcceptance::Ignore,
+            (false, Some(_)) => MessageAcceptance::Reject,
+        };
+        self.swarm.behaviour_mut().gossip.report_message_validation_result(&id, &source, acceptance);
+        if let (Some(reason), Some(member)) = (blame, self.members.by_peer_id(&source)) {
+            member.penalise(Offence::Content, &format!("gossip: {reason}"));
         }
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     config::Limits,
     lane::{self, LaneError, lane},
-    network::Command,
+    network::{Command, Verdict},
 };
 
 /// A peer is its Ed25519 identity key.
@@ -130,7 +130,7 @@ impl Validation {
 
     /// Gossip is best effort: a verdict that finds the queue full is lost, and with it the message.
     fn report(self, blame: Option<String>, accept: bool) {
-        let verdict = Command::Verdict { id: self.id, source: self.source, accept, blame };
+        let verdict = Command::Verdict(Verdict { id: self.id, source: self.source, accept, blame });
         if self.commands.try_send(verdict).is_err() {
             tracing::debug!("a verdict on gossip was lost: the network's queue is full or it has stopped");
         }

@@ -4,7 +4,8 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
-    future::{Ready, ready},
+    future::{Future, Ready, ready},
+    pin::Pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll, Waker},
 };
@@ -17,7 +18,11 @@ use libp2p::{
         handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound},
     },
 };
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Sleep, sleep},
+};
 
 use crate::{
     Class, Limits,
@@ -91,6 +96,8 @@ pub(crate) struct Handler {
     end: Arc<OnceLock<String>>,
     /// The peer opened its stream of this class.
     opened: [bool; 2],
+    /// By when it must have opened both: only an open stream shows by its silence that the peer is gone.
+    deadline: Pin<Box<Sleep>>,
     /// Direct streams: each ends with the reason why.
     streams: JoinSet<String>,
     /// Requests made and served.
@@ -114,6 +121,7 @@ impl Handler {
             .zip(outboxes)
             .map(|(class, outbox)| Purpose::Send(class, outbox))
             .collect();
+        let deadline = Box::pin(sleep(limits.handshake_timeout));
         Self {
             member,
             events,
@@ -122,6 +130,7 @@ impl Handler {
             asks,
             end,
             opened: [false; 2],
+            deadline,
             streams: JoinSet::new(),
             requests: JoinSet::new(),
             faults: VecDeque::new(),
@@ -191,6 +200,14 @@ impl Handler {
             self.fail(reason);
         }
         while let Poll::Ready(Some(_)) = self.requests.poll_join_next(cx) {}
+        let missing = Class::ALL.into_iter().find(|class| !self.opened[class.index()]);
+        if let Some(class) = missing
+            && !self.closing
+            && self.deadline.as_mut().poll(cx).is_ready()
+        {
+            let limit = self.limits.handshake_timeout;
+            self.fail(format!("the peer did not open its {} stream within {limit:?}", class.name()));
+        }
         while let Poll::Ready(ask) = self.asks.poll_recv(cx) {
             match ask {
                 Some(ask) => self.to_open.push_back(Purpose::Ask(ask)),

@@ -36,6 +36,8 @@ mod requests;
 mod standing;
 mod start;
 mod streams;
+#[cfg(test)]
+mod tests;
 
 pub use config::{Config, Hello, Limits, MAX_HELLO_TEXT_BYTES, Peer, TrafficLimit};
 pub use event::{Class, Direction, Event, EventReceiver, PeerKey, Responder, Validation};

@@ -165,14 +165,17 @@ impl Member {
 
     /// Counts a message against its limit. False: it is to be dropped; the member has paid for it already.
     pub(crate) fn meter(&self, kind: Kind, bytes: usize) -> bool {
-        let index = match kind {
-            Kind::Class(class) => class.index(),
-            Kind::Gossip => 2,
-            Kind::Request => 3,
+        let (index, name) = match kind {
+            Kind::Class(class) => (class.index(), class.name()),
+            Kind::Gossip => (2, "gossip"),
+            Kind::Request => (3, "request"),
         };
         let within = self.state().meters[index].take(bytes, Instant::now());
         if !within {
-            self.penalise(Offence::Rate, &format!("more {kind:?} messages or bytes than allowed"));
+            self.penalise(
+                Offence::Rate,
+                &format!("more {name} messages or bytes than the rate limit allows"),
+            );
         }
         within
     }

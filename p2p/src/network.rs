@@ -7,7 +7,10 @@ use std::{
 };
 
 use libp2p::{PeerId, gossipsub::MessageId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use crate::{
     Class, Limits, PeerKey,
@@ -17,12 +20,24 @@ use crate::{
     standing::Offence,
 };
 
+/// How long [`Network::shutdown`] waits; longer than the connections take to close.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What the handle and the verdicts on gossip ask of the driver.
 #[derive(Debug)]
 pub(crate) enum Command {
     Publish(Arc<[u8]>),
-    Verdict { id: MessageId, source: PeerId, accept: bool, blame: Option<String> },
+    Verdict(Verdict),
     Shutdown(oneshot::Sender<()>),
+}
+
+/// What the node makes of a gossiped message, and whether its source is to blame.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) id: MessageId,
+    pub(crate) source: PeerId,
+    pub(crate) accept: bool,
+    pub(crate) blame: Option<String>,
 }
 
 /// Why a message was not queued.
@@ -147,12 +162,18 @@ impl Network {
         self.members.get(peer).is_some_and(|member| member.is_connected())
     }
 
-    /// Closes all connections and stops listening. Returns when that is done; the events end after it.
+    /// Closes all connections and stops listening. Returns when that is done, at the latest after some seconds (a node
+    /// that took no events for long may hold the network up); the events end after it.
     pub async fn shutdown(&self) {
-        let (done, wait) = oneshot::channel();
-        if self.commands.send(Command::Shutdown(done)).await.is_ok() {
-            // An error means that the driver ended meanwhile, which is what we want.
-            let _ = wait.await;
+        let stop = async {
+            let (done, wait) = oneshot::channel();
+            if self.commands.send(Command::Shutdown(done)).await.is_ok() {
+                // An error means that the driver ended meanwhile, which is what we want.
+                let _ = wait.await;
+            }
+        };
+        if timeout(SHUTDOWN_TIMEOUT, stop).await.is_err() {
+            tracing::warn!("the network did not stop within {SHUTDOWN_TIMEOUT:?}");
         }
     }
 }

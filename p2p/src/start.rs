@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
 
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, PeerId, Swarm, TransportError,
+    Multiaddr, PeerId, Swarm,
+    core::transport::ListenerId,
     identity::{self, Keypair},
     multiaddr::Protocol,
     swarm::{self, SwarmEvent},
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     Config, EventReceiver, Hello, MAX_HELLO_TEXT_BYTES, Network, Peer, PeerKey,
-    behaviour::Direct,
+    behaviour::{Direct, chain},
     driver::{Behaviour, Driver, multiaddr},
     event::events,
     gate::{Gate, transport},
@@ -106,53 +107,40 @@ pub async fn start(config: Config<'_>) -> Result<(Network, EventReceiver), Start
         Behaviour { direct: Direct::new(members.clone(), sender.clone(), limits.clone()), gossip };
     let config = swarm::Config::with_tokio_executor().with_max_negotiating_inbound_streams(MAX_NEGOTIATING);
     let mut swarm = Swarm::new(transport(gate), behaviour, identity.public().to_peer_id(), config);
-    let address = open(&mut swarm, listen).await?;
+    let (listener, address) = open(&mut swarm, listen).await?;
 
     let (commands, commanded) = mpsc::channel(COMMANDS);
-    let driver = Driver::new(swarm, key, members.clone(), limits.clone(), sender, (&commands, commanded));
+    let driver =
+        Driver::new((swarm, listener), key, members.clone(), limits.clone(), sender, (&commands, commanded));
     tokio::spawn(driver.run());
     Ok((Network { members, limits, commands, key, listen: address }, receiver))
 }
 
 /// Takes the port and waits for the address that came of it.
-async fn open(swarm: &mut Swarm<Behaviour>, listen: SocketAddr) -> Result<SocketAddr, StartError> {
-    let failed = |error: &io::Error| match error.kind() {
+async fn open(
+    swarm: &mut Swarm<Behaviour>,
+    listen: SocketAddr,
+) -> Result<(ListenerId, SocketAddr), StartError> {
+    // libp2p listens with SO_REUSEPORT, which lets two nodes share a port unnoticed. Without it the system tells.
+    std::net::TcpListener::bind(listen).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => StartError::PortInUse { address: listen },
         _ => StartError::Listen { address: listen, reason: error.to_string() },
-    };
-    swarm.listen_on(multiaddr(listen)).map_err(|error| match error {
-        TransportError::Other(error) => failed(innermost(&error)),
-        error => StartError::Listen { address: listen, reason: error.to_string() },
     })?;
+    let failed = |error: &dyn std::error::Error| StartError::Listen { address: listen, reason: chain(error) };
+    let id = swarm.listen_on(multiaddr(listen)).map_err(|error| failed(&error))?;
     loop {
         match swarm.select_next_some().await {
             SwarmEvent::NewListenAddr { address, .. } => {
                 let port = port_of(&address).unwrap_or(listen.port());
-                return Ok(SocketAddr::new(listen.ip(), port));
+                return Ok((id, SocketAddr::new(listen.ip(), port)));
             }
             SwarmEvent::ListenerError { error, .. }
             | SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
-                return Err(failed(innermost(&error)));
+                return Err(failed(&error));
             }
             _ => {}
         }
     }
-}
-
-/// The system's error inside those that the transport's layers wrap around it.
-fn innermost(error: &io::Error) -> &io::Error {
-    let mut found = error;
-    let mut next: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|inner| inner as _);
-    while let Some(error) = next {
-        next = match error.downcast_ref::<io::Error>() {
-            Some(inner) => {
-                found = inner;
-                inner.get_ref().map(|inner| inner as _)
-            }
-            None => error.source(),
-        };
-    }
-    found
 }
 
 fn port_of(address: &Multiaddr) -> Option<u16> {
@@ -198,12 +186,12 @@ fn is_host_and_port(address: &str) -> bool {
     parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0))
 }
 
-fn peer_id(key: &PeerKey) -> Option<PeerId> {
+pub(crate) fn peer_id(key: &PeerKey) -> Option<PeerId> {
     let key = identity::ed25519::PublicKey::try_from_bytes(key.as_bytes()).ok()?;
     Some(identity::PublicKey::from(key).to_peer_id())
 }
 
-fn keypair(mut seed: [u8; 32]) -> Keypair {
+pub(crate) fn keypair(mut seed: [u8; 32]) -> Keypair {
     // Every 32 bytes are a seed, and the library clears the copy.
     Keypair::ed25519_from_bytes(&mut seed).expect("an Ed25519 seed is any 32 bytes")
 }

@@ -1,0 +1,145 @@
+//! Gossip reaches all, each once, and only what was accepted.
+
+use super::*;
+use crate::Validation;
+
+impl Node {
+    async fn gossiped(&mut self) -> (PeerKey, Vec<u8>, Validation) {
+        self.until("gossip", |event| match event {
+            Event::Gossip { peer, bytes, validation } => Some((peer, bytes, validation)),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Gossips until a peer that may not have told its subscription yet receives it.
+    async fn gossip_to(&self, to: &mut Node, content: &str) -> (PeerKey, Validation) {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            self.network.gossip(bytes(format!("{content} {attempt}"))).expect("within the queue");
+            let heard = timeout(Duration::from_millis(200), to.gossiped()).await;
+            if let Ok((from, bytes, validation)) = heard {
+                assert!(bytes.starts_with(content.as_bytes()));
+                return (from, validation);
+            }
+            assert!(attempt < 100, "no gossip arrives");
+        }
+    }
+}
+
+#[tokio::test]
+async fn reaches_all_and_each_once() {
+    let mut nodes: Vec<Node> = Vec::new();
+    for n in 1..=4 {
+        let others = (1..=4).filter(|other| *other != n);
+        let peers = others.map(|other| peer(other, nodes.get(other as usize - 1).map(Node::address)));
+        nodes.push(Setup::new(n, peers.collect()).start().await);
+    }
+    let [first, others @ ..] = &mut nodes[..] else { panic!("four nodes") };
+    for other in &mut *others {
+        first.gossip_to(other, "are you there").await.1.ignore();
+    }
+    for i in 0..50 {
+        first.network.gossip(bytes(format!("batch {i}"))).expect("within the queue");
+    }
+    first.network.gossip(bytes("batch 7")).expect("within the queue");
+    first.network.gossip(bytes("the end")).expect("within the queue");
+    for other in others {
+        let mut heard = Vec::new();
+        while heard.len() < 51 {
+            let (_, bytes, validation) = other.gossiped().await;
+            validation.accept();
+            if bytes.starts_with(b"batch") || bytes == b"the end" {
+                heard.push(bytes);
+            }
+        }
+        let distinct = std::collections::BTreeSet::from_iter(&heard);
+        assert_eq!(distinct.len(), 51, "each once");
+    }
+}
+
+/// 1 – 2 – 3 in a line: what 1 says reaches 3 only through 2.
+async fn line() -> [Node; 3] {
+    let mut two = Setup::new(2, vec![peer(1, None), peer(3, None)]).start().await;
+    let one = Setup::new(1, vec![peer(2, Some(two.address()))]).start().await;
+    let mut three = Setup::new(3, vec![peer(2, Some(two.address()))]).start().await;
+    two.connected(1).await;
+    two.connected(3).await;
+    three.connected(2).await;
+    [one, two, three]
+}
+
+#[tokio::test]
+async fn passes_on_what_was_accepted_and_blames_for_what_was_rejected() {
+    let [one, mut two, mut three] = line().await;
+    // The path is there once a message of 2's own reaches 3, and one of 1's reaches 2.
+    two.gossip_to(&mut three, "warm up").await.1.accept();
+    let (from, validation) = one.gossip_to(&mut two, "bad").await;
+    assert_eq!(from, key(1));
+    validation.reject("not a batch");
+    let accepted = async {
+        loop {
+            let (_, validation) = one.gossip_to(&mut two, "good").await;
+            validation.accept();
+            if let Ok((from, bytes, _)) = timeout(Duration::from_millis(500), three.gossiped()).await {
+                if bytes.starts_with(b"warm up") {
+                    continue;
+                }
+                assert!(bytes.starts_with(b"good"), "only what 2 accepted");
+                assert_eq!(from, key(2));
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, accepted).await.expect("the good one arrives");
+
+    // Rejected again and again, 1 loses its standing with 2.
+    let mut n = 0;
+    let reason = timeout(PATIENCE, async {
+        loop {
+            n += 1;
+            // Refused only if the queue is full: then the next one will do.
+            let _ = one.network.gossip(bytes(format!("worse {n}")));
+            match two.events.recv().await.expect("runs") {
+                Event::Gossip { bytes, validation, .. } if bytes.starts_with(b"worse") => {
+                    validation.reject("not a batch")
+                }
+                Event::Disconnected { peer, reason } => {
+                    assert_eq!(peer, key(1));
+                    return reason;
+                }
+                _ => {}
+            }
+        }
+    })
+    .await
+    .expect("suspended in the end");
+    assert_eq!(reason, "suspended for 0 s: gossip: not a batch");
+}
+
+#[tokio::test]
+async fn too_large_or_too_much_is_dropped() {
+    let small = crate::TrafficLimit { max_message_bytes: 100, ..limits().gossip };
+    let (mut one, two) = pair(Limits { gossip: small, ..limits() }, limits()).await;
+    two.gossip_to(&mut one, "are you there").await.1.ignore();
+    assert_eq!(
+        one.network.gossip(vec![0; 101].into()),
+        Err(crate::SendError::TooLarge { len: 101, max: 100 }),
+    );
+    // Four of those, and all patience is gone; none of them is heard.
+    for n in 0..4u8 {
+        two.network.gossip(vec![n; 200].into()).expect("within the sender's own limits");
+    }
+    let reason = one
+        .until("suspension", |event| match event {
+            Event::Disconnected { reason, .. } => Some(reason),
+            Event::Gossip { bytes, .. } => {
+                assert!(bytes.len() <= 100);
+                None
+            }
+            _ => None,
+        })
+        .await;
+    assert_eq!(reason, "suspended for 0 s: gossip of 200 bytes, at most 100 are allowed");
+}

@@ -1,0 +1,78 @@
+//! A member gone bad: it has a key that is admitted and passes the gate, but says what it likes on its streams.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::Poll,
+};
+
+use futures::{AsyncReadExt, AsyncWriteExt, future::poll_fn};
+use libp2p::core::{
+    Endpoint, StreamMuxer, Transport,
+    muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox},
+    transport::{DialOpts, PortUse},
+};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::{driver::multiaddr, gate, member::Members, start};
+
+pub(super) struct Raw {
+    muxer: Arc<Mutex<StreamMuxerBox>>,
+    /// Keeps the connection going; ends with it.
+    pub(super) driving: JoinHandle<io::Error>,
+}
+
+impl Raw {
+    /// Connects as member `n` to a node that is member `victim`.
+    pub(super) async fn connect(n: u8, victim: u8, address: SocketAddr) -> io::Result<Self> {
+        let limits = Arc::new(limits());
+        let identity = start::keypair([n; 32]);
+        let id = start::peer_id(&key(victim)).expect("a valid key");
+        let members = Arc::new(Members::new(vec![(peer(victim, None), id)], &limits));
+        let gate = gate::Gate::new(&identity, hello(), members, limits).expect("noise");
+        let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
+        let dial = gate::transport(gate).dial(multiaddr(address), options).map_err(io::Error::other)?;
+        let (_, muxer) = dial.await?;
+        let muxer = Arc::new(Mutex::new(muxer));
+        let shared = muxer.clone();
+        // The victim's own streams are held open and never answered.
+        let mut ignored = Vec::new();
+        let driving = tokio::spawn(poll_fn(move |cx| {
+            let mut muxer = shared.lock().expect("no panic");
+            while let Poll::Ready(stream) = muxer.poll_inbound_unpin(cx) {
+                match stream {
+                    Ok(stream) => ignored.push(stream),
+                    Err(error) => return Poll::Ready(error),
+                }
+            }
+            match muxer.poll_unpin(cx) {
+                Poll::Ready(Err(error)) => Poll::Ready(error),
+                _ => Poll::Pending,
+            }
+        }));
+        Ok(Self { muxer, driving })
+    }
+
+    /// Opens a stream and agrees on its protocol, by hand.
+    pub(super) async fn open(&self, protocol: &str) -> io::Result<SubstreamBox> {
+        let mut stream = poll_fn(|cx| {
+            let mut muxer = self.muxer.lock().expect("no panic");
+            Pin::new(&mut *muxer).poll_outbound(cx)
+        })
+        .await?;
+        let mut words = Vec::new();
+        for line in ["/multistream/1.0.0", protocol] {
+            words.push(line.len() as u8 + 1);
+            words.extend(line.as_bytes());
+            words.push(b'\n');
+        }
+        stream.write_all(&words).await?;
+        stream.flush().await?;
+        let mut echo = vec![0; words.len()];
+        stream.read_exact(&mut echo).await?;
+        assert_eq!(echo, words, "agreed");
+        Ok(stream)
+    }
+}
