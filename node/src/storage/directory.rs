@@ -1,12 +1,12 @@
-//! The data directory: one lock, one format version, two databases.
+//! The chain data in a home: one lock, one format version, two databases.
 //!
 //! ```text
-//! lock             locked while a node runs; its text is that node's pid
-//! store/format     version byte, then the kind of database as text
-//! store/chain.*    blocks, certificates, results, indexes
-//! store/state.*    the application's state, apart so that its commit does not wait for block writes
+//! lock            locked while a node runs; its text is that node's pid
+//! data/format     version byte, then the kind of database as text
+//! data/chain.*    blocks, certificates, results, indexes
+//! data/state.*    the application's state, apart so that its commit does not wait for block writes
 //! ```
-//! `store` is made under another name and renamed when complete, so that what is missing in it has been lost.
+//! `data` is made under another name and renamed when complete, so that what is missing in it has been lost.
 
 use super::{RedbStore, SledStore, Store, StoreError};
 use std::{
@@ -40,20 +40,20 @@ impl BackendKind {
         }
     }
 
-    fn path(self, store: &Path, database: &str) -> PathBuf {
-        store.join(format!("{database}.{}", self.name()))
+    fn path(self, data: &Path, database: &str) -> PathBuf {
+        data.join(format!("{database}.{}", self.name()))
     }
 
-    fn create(self, store: &Path, database: &str) -> Result<(), StoreError> {
-        let path = self.path(store, database);
+    fn create(self, data: &Path, database: &str) -> Result<(), StoreError> {
+        let path = self.path(data, database);
         match self {
             BackendKind::Redb => RedbStore::create(&path).map(drop),
             BackendKind::Sled => SledStore::create(&path).map(drop),
         }
     }
 
-    fn open(self, store: &Path, database: &str) -> Result<Arc<dyn Store>, StoreError> {
-        let path = self.path(store, database);
+    fn open(self, data: &Path, database: &str) -> Result<Arc<dyn Store>, StoreError> {
+        let path = self.path(data, database);
         if !exists(&path)? {
             return Err(StoreError::Corrupt { path, what: "it is missing".to_owned() });
         }
@@ -81,18 +81,18 @@ pub struct DataDirectory {
 }
 
 impl DataDirectory {
-    /// Opens the data under `path` and locks it; makes it if there is none.
-    pub fn open(path: &Path, backend: BackendKind) -> Result<Self, StoreError> {
-        fs::create_dir_all(path).map_err(StoreError::io("create", path))?;
-        let lock = lock(path)?;
-        let store = path.join("store");
-        if !exists(&store)? {
-            build(path, &store, backend)?;
+    /// Opens the data in the home `home` and locks it; makes it if there is none.
+    pub fn open(home: &Path, backend: BackendKind) -> Result<Self, StoreError> {
+        fs::create_dir_all(home).map_err(StoreError::io("create", home))?;
+        let lock = lock(home)?;
+        let data = home.join("data");
+        if !exists(&data)? {
+            build(home, &data, backend)?;
         }
-        check_format(&store, backend)?;
+        check_format(&data, backend)?;
         Ok(DataDirectory {
-            chain: backend.open(&store, "chain")?,
-            state: backend.open(&store, "state")?,
+            chain: backend.open(&data, "chain")?,
+            state: backend.open(&data, "state")?,
             _lock: lock,
         })
     }
@@ -121,8 +121,8 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
 }
 
 /// Makes empty databases beside their place, then puts them there in one step.
-fn build(directory: &Path, store: &Path, backend: BackendKind) -> Result<(), StoreError> {
-    let unfinished = directory.join("store.new");
+fn build(directory: &Path, data: &Path, backend: BackendKind) -> Result<(), StoreError> {
+    let unfinished = directory.join("data.new");
     if exists(&unfinished)? {
         fs::remove_dir_all(&unfinished).map_err(StoreError::io("remove", &unfinished))?;
     }
@@ -138,13 +138,13 @@ fn build(directory: &Path, store: &Path, backend: BackendKind) -> Result<(), Sto
         .map_err(StoreError::io("write to", &format))?;
 
     sync_directory(&unfinished)
-        .and_then(|()| fs::rename(&unfinished, store))
+        .and_then(|()| fs::rename(&unfinished, data))
         .and_then(|()| sync_directory(directory))
-        .map_err(StoreError::io("create", store))
+        .map_err(StoreError::io("create", data))
 }
 
-fn check_format(store: &Path, backend: BackendKind) -> Result<(), StoreError> {
-    let path = store.join("format");
+fn check_format(data: &Path, backend: BackendKind) -> Result<(), StoreError> {
+    let path = data.join("format");
     let corrupt = |what: String| StoreError::Corrupt { path: path.clone(), what };
     let bytes = fs::read(&path).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => corrupt("it is missing".to_owned()),
@@ -158,7 +158,7 @@ fn check_format(store: &Path, backend: BackendKind) -> Result<(), StoreError> {
     }
     if name != backend.name().as_bytes() {
         let found = String::from_utf8_lossy(name).escape_debug().take(32).collect();
-        return Err(StoreError::Backend { path: store.to_owned(), found, expected: backend.name() });
+        return Err(StoreError::Backend { path: data.to_owned(), found, expected: backend.name() });
     }
     Ok(())
 }

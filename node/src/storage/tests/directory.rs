@@ -57,7 +57,7 @@ fn another_kind_of_database_is_refused() {
 #[test]
 fn another_format_version_is_refused() {
     let home = used(BackendKind::Redb);
-    fs::write(home.path().join("store/format"), b"\x02redb").unwrap();
+    fs::write(home.path().join("data/format"), b"\x02redb").unwrap();
     assert!(matches!(refusal(&home, BackendKind::Redb), StoreError::Format { found: 2, expected: 1, .. }));
 }
 
@@ -67,30 +67,30 @@ fn what_is_missing_is_damage_and_never_made_anew() {
         for lost in ["format", "chain", "state"] {
             let home = used(kind);
             let name = if lost == "format" { lost.to_owned() } else { format!("{lost}.{kind}") };
-            let path = home.path().join("store").join(name);
+            let path = home.path().join("data").join(name);
             if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.unwrap();
             assert!(matches!(refusal(&home, kind), StoreError::Corrupt { path: p, .. } if p == path));
             assert!(!path.exists());
         }
     }
     let home = used(BackendKind::Redb);
-    fs::write(home.path().join("store/format"), b"").unwrap();
+    fs::write(home.path().join("data/format"), b"").unwrap();
     assert!(matches!(refusal(&home, BackendKind::Redb), StoreError::Corrupt { .. }));
 }
 
 #[test]
 fn an_unfinished_directory_is_made_from_the_beginning() {
     let home = tempdir().unwrap();
-    fs::create_dir(home.path().join("store.new")).unwrap();
-    fs::write(home.path().join("store.new/chain.redb"), b"half a database").unwrap();
+    fs::create_dir(home.path().join("data.new")).unwrap();
+    fs::write(home.path().join("data.new/chain.redb"), b"half a database").unwrap();
     DataDirectory::open(home.path(), BackendKind::Redb).unwrap();
-    assert!(!home.path().join("store.new").exists());
+    assert!(!home.path().join("data.new").exists());
 }
 
 #[test]
 fn a_redb_file_cut_short_or_overwritten_is_refused_with_what_to_do() {
     let home = used(BackendKind::Redb);
-    let path = home.path().join("store/chain.redb");
+    let path = home.path().join("data/chain.redb");
     let intact = fs::read(&path).unwrap();
     let garbage = |from: usize, to: usize| {
         let mut bytes = intact.clone();
@@ -121,7 +121,7 @@ fn a_redb_file_cut_short_or_overwritten_is_refused_with_what_to_do() {
 #[test]
 fn a_redb_value_that_rots_is_refused_when_read() {
     let home = used(BackendKind::Redb);
-    let path = home.path().join("store/chain.redb");
+    let path = home.path().join("data/chain.redb");
     let mut bytes = fs::read(&path).unwrap();
     let value = b"chain";
     let found: Vec<usize> =
