@@ -61,8 +61,8 @@ pub struct RpcConfig {
     pub listen: SocketAddr,
     /// Longest request body, in bytes.
     pub max_body_bytes: usize,
-    /// Requests under way at once; more are refused with HTTP 503.
-    pub max_requests: usize,
+    /// Clients that wait in `broadcast_tx_commit` at once; more are refused.
+    pub max_waiting: usize,
     /// Connections open at once; more wait to be accepted.
     pub max_connections: usize,
     /// How long `broadcast_tx_commit` waits for the commit, in milliseconds.
@@ -121,7 +121,7 @@ impl Default for RpcConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 26657)),
             max_body_bytes: 1 << 20,
-            max_requests: 1024,
+            max_waiting: 512,
             max_connections: 1024,
             commit_timeout_ms: 10_000,
         }
@@ -156,7 +156,7 @@ impl NodeConfig {
             }
         };
         check("rpc.max_body_bytes", self.rpc.max_body_bytes, 1024, 64 << 20)?;
-        check("rpc.max_requests", self.rpc.max_requests, 1, 65_536)?;
+        check("rpc.max_waiting", self.rpc.max_waiting, 1, 65_536)?;
         check("rpc.max_connections", self.rpc.max_connections, 1, 65_536)?;
         check("rpc.commit_timeout_ms", usize::try_from(self.rpc.commit_timeout_ms).unwrap_or(usize::MAX), 1, 600_000)?;
         check("mempool.max_txs", self.mempool.max_txs, 1, 10_000_000)?;

@@ -3,4 +3,5 @@
 pub mod config;
 pub mod handle;
 pub mod home;
+pub mod rpc;
 pub mod storage;

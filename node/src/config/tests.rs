@@ -28,12 +28,12 @@ fn what_is_written_is_read() {
 
 #[test]
 fn flags_override_variables_override_the_file() {
-    let file = "[rpc]\nlisten = '127.0.0.1:1'\nmax_requests = 5\nmax_body_bytes = 2000";
+    let file = "[rpc]\nlisten = '127.0.0.1:1'\nmax_waiting = 5\nmax_body_bytes = 2000";
     let variables =
-        [("ALTHING_RPC__LISTEN", "127.0.0.1:2"), ("ALTHING_RPC__MAX_REQUESTS", "6"), ("ALTHING_HOME", "/x"), ("PATH", "")];
+        [("ALTHING_RPC__LISTEN", "127.0.0.1:2"), ("ALTHING_RPC__MAX_WAITING", "6"), ("ALTHING_HOME", "/x"), ("PATH", "")];
     let config = load(file, &variables, &["rpc.listen=127.0.0.1:3", "log.format=json"]).unwrap();
     assert_eq!(config.rpc.listen.port(), 3);
-    assert_eq!(config.rpc.max_requests, 6);
+    assert_eq!(config.rpc.max_waiting, 6);
     assert_eq!(config.rpc.max_body_bytes, 2000);
     assert_eq!(config.log.format, LogFormat::Json);
 }
@@ -50,9 +50,9 @@ fn a_fault_names_its_key() {
         ("", &[], &["storage.kind=redb"], "unknown key `storage.kind` (from --set)"),
         ("", &[], &["storage.backend"], "not of the form key=value"),
         ("[rpc]\nlisten = 'nowhere'", &[], &[], "rpc.listen: "),
-        ("[rpc]\nmax_requests = 'many'", &[], &[], "rpc.max_requests: "),
-        ("", &[], &["rpc.max_requests=many"], "rpc.max_requests: \"many\" (from --set) is no TOML value"),
-        ("", &[], &["rpc.max_requests=0"], "rpc.max_requests: is 0, must be 1 to"),
+        ("[rpc]\nmax_waiting = 'many'", &[], &[], "rpc.max_waiting: "),
+        ("", &[], &["rpc.max_waiting=many"], "rpc.max_waiting: \"many\" (from --set) is no TOML value"),
+        ("", &[], &["rpc.max_waiting=0"], "rpc.max_waiting: is 0, must be 1 to"),
         ("[rpc\n", &[], &[], "not TOML"),
     ];
     for (file, variables, flags, expected) in cases {

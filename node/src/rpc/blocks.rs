@@ -1,0 +1,112 @@
+//! What is committed: `block`, `block_results`, `commit`.
+
+use std::sync::Arc;
+
+use althing_consensus::{Height, QuorumCertificate, Validator};
+use serde_json::{Value, json};
+
+use super::{
+    Context, RpcError,
+    context::stored,
+    json::{NO_TIME, address, base64, block_id, events, header, hex, tx_result},
+    params::Params,
+};
+use crate::{handle::NodeHandle, storage::StoredBlock};
+
+/// A certificate covers its block and those below that had none of their own; so far above is it searched.
+const MAX_COVERED: u64 = 1_000;
+
+/// A block with its transactions.
+pub(crate) async fn block(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
+    let height = context.height(params.height("height")?)?;
+    context
+        .read(move |node| {
+            let stored = stored(node.chain().block(height), "block", height)?;
+            let last_commit = match height.0 {
+                0 | 1 => Value::Null,
+                _ => commit_of(node, Height(height.0 - 1))?,
+            };
+            Ok(json!({
+                "block_id": block_id(&stored.block.hash()),
+                "block": {
+                    "header": header(&stored.block.header, &node.genesis().epoch_hash()),
+                    "data": { "txs": stored.txs.iter().map(base64).collect::<Vec<_>>() },
+                    "evidence": { "evidence": [] },
+                    "last_commit": last_commit,
+                },
+            }))
+        })
+        .await
+}
+
+/// What executing a block gave.
+pub(crate) async fn block_results(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
+    let height = context.height(params.height("height")?)?;
+    context
+        .read(move |node| {
+            let results = stored(node.chain().results(height), "result", height)?;
+            Ok(json!({
+                "height": height.to_string(),
+                "txs_results": results.tx_results.iter().map(tx_result).collect::<Vec<_>>(),
+                "finalize_block_events": events(&results.events),
+                "validator_updates": [],
+                "consensus_param_updates": null,
+                "app_hash": base64(results.execution.app_hash.as_bytes()),
+            }))
+        })
+        .await
+}
+
+/// A block's header and who committed it.
+pub(crate) async fn commit(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
+    let height = context.height(params.height("height")?)?;
+    context
+        .read(move |node| {
+            let stored: StoredBlock = stored(node.chain().block(height), "block", height)?;
+            let header = header(&stored.block.header, &node.genesis().epoch_hash());
+            Ok(json!({ "signed_header": { "header": header, "commit": commit_of(node, height)? }, "canonical": true }))
+        })
+        .await
+}
+
+/// The certificate that commits the block of a height: its own, or the nearest one above. One aggregated BLS signature does not fit
+/// this dialect's list of signatures: the list says who signed, `certificate` holds what they signed.
+fn commit_of(node: &NodeHandle, height: Height) -> Result<Value, RpcError> {
+    let Some(certificate) = covering(node, height)? else {
+        return Err(RpcError::internal(format!("the certificate of height {height} is not kept by this node")));
+    };
+    let block = stored(node.chain().block(height), "block", height)?;
+    let signers: Vec<_> = certificate.signers.iter().map(|position| usize::from(position.0)).collect();
+    let members = node.genesis().validator_set().members().iter().enumerate();
+    let signature = |(position, member): (usize, &Validator)| match signers.contains(&position) {
+        true => json!({
+            "block_id_flag": 2,
+            "validator_address": address(&member.identity),
+            "timestamp": super::json::time(block.block.header.time_ms),
+            "signature": null,
+        }),
+        false => json!({ "block_id_flag": 1, "validator_address": "", "timestamp": NO_TIME, "signature": null }),
+    };
+    Ok(json!({
+        "height": height.to_string(),
+        "round": 0,
+        "block_id": block_id(&block.block.hash()),
+        "signatures": members.map(signature).collect::<Vec<_>>(),
+        "certificate": {
+            "epoch": certificate.epoch.to_string(),
+            "view": certificate.view.to_string(),
+            "block": hex(certificate.block),
+            "signers": signers,
+            "signature": hex(certificate.signature),
+        },
+    }))
+}
+
+fn covering(node: &NodeHandle, height: Height) -> Result<Option<QuorumCertificate>, RpcError> {
+    for above in height.0..=node.status().committed.0.min(height.0 + MAX_COVERED) {
+        if let Some(certificate) = node.chain().certificate_at(Height(above))? {
+            return Ok(Some(certificate));
+        }
+    }
+    Ok(None)
+}

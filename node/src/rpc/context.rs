@@ -1,0 +1,66 @@
+//! What every method has at hand, and the limits on what all clients together may ask of it.
+
+use std::sync::Arc;
+
+use althing_consensus::Height;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::RpcError;
+use crate::{config::RpcConfig, handle::NodeHandle, storage::StoreError};
+
+/// Reads from the disk or the application at once; each takes a thread.
+const MAX_READS: usize = 8;
+
+/// The node behind the methods.
+pub(crate) struct Context {
+    pub(crate) node: NodeHandle,
+    pub(crate) config: RpcConfig,
+    pub(crate) moniker: String,
+    reads: Semaphore,
+    waiters: Semaphore,
+}
+
+impl Context {
+    pub(crate) fn new(node: NodeHandle, config: RpcConfig) -> Self {
+        let genesis = node.genesis();
+        let moniker = genesis.validator_name(&node.identity()).unwrap_or_default().to_owned();
+        let waiters = Semaphore::new(config.max_waiting);
+        Self { node, config, moniker, reads: Semaphore::new(MAX_READS), waiters }
+    }
+
+    /// Does something that blocks, off the event loop, in its turn.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&NodeHandle) -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let _turn = self.reads.acquire().await.map_err(RpcError::internal)?;
+        let node = self.node.clone();
+        tokio::task::spawn_blocking(move || read(&node)).await.map_err(|error| {
+            tracing::error!(%error, "a read for a client failed");
+            RpcError::internal("the read failed; the node's log says why")
+        })?
+    }
+
+    /// A place among those who wait for a commit, if there is one.
+    pub(crate) fn waiter(&self) -> Option<SemaphorePermit<'_>> {
+        self.waiters.try_acquire().ok()
+    }
+
+    /// The height asked for, or the newest one whose results are stored.
+    pub(crate) fn height(&self, asked: Option<Height>) -> Result<Height, RpcError> {
+        let newest = *self.node.executed().borrow();
+        match asked {
+            None if newest == Height(0) => Err(RpcError::internal("the chain has no block yet")),
+            None => Ok(newest),
+            Some(height) if height <= newest => Ok(height),
+            Some(height) => Err(RpcError::internal(format!(
+                "height {height} must be less than or equal to the current blockchain height {newest}"
+            ))),
+        }
+    }
+}
+
+/// What must be in the store at a height up to the executed one.
+pub(crate) fn stored<T>(found: Result<Option<T>, StoreError>, what: &str, height: Height) -> Result<T, RpcError> {
+    found?.ok_or_else(|| RpcError::internal(format!("the {what} of height {height} is not kept by this node")))
+}

@@ -1,0 +1,121 @@
+//! From a JSON-RPC request, or a batch of them, or a URI, to a method and back.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Context, RpcError, application, blocks, params::Params, status, transactions};
+
+/// Every method and its parameters in their order.
+pub(crate) const METHODS: [(&str, &[&str]); 16] = [
+    ("abci_info", &[]),
+    ("abci_query", &["path", "data", "height", "prove"]),
+    ("block", &["height"]),
+    ("block_results", &["height"]),
+    ("broadcast_tx_async", &["tx"]),
+    ("broadcast_tx_commit", &["tx"]),
+    ("broadcast_tx_sync", &["tx"]),
+    ("commit", &["height"]),
+    ("genesis", &[]),
+    ("health", &[]),
+    ("net_info", &[]),
+    ("num_unconfirmed_txs", &[]),
+    ("status", &[]),
+    ("tx", &["hash", "prove"]),
+    ("unconfirmed_txs", &["limit"]),
+    ("validators", &["height", "page", "per_page"]),
+];
+
+/// Requests in one batch.
+const MAX_BATCH: usize = 32;
+/// Once the answers of a batch are longer together, its further requests are not answered.
+const MAX_BATCH_ANSWER_BYTES: usize = 8 << 20;
+
+/// Answers the body of a POST. Every request is answered, also one without an id.
+pub(crate) async fn body(context: &Arc<Context>, body: &[u8]) -> Vec<u8> {
+    let requests = match serde_json::from_slice(body) {
+        Err(error) => return envelope(Value::Null, Err(RpcError::parse(error))),
+        Ok(Value::Array(requests)) => requests,
+        Ok(one) => return request(context, one).await,
+    };
+    if requests.is_empty() || requests.len() > MAX_BATCH {
+        let reason = format!("a batch of {} requests, 1 to {MAX_BATCH} are taken", requests.len());
+        return envelope(Value::Null, Err(RpcError::invalid_request(reason)));
+    }
+    let mut answers = vec![b'['];
+    for one in requests {
+        let answer = if answers.len() > MAX_BATCH_ANSWER_BYTES {
+            let id = one.get("id").cloned().unwrap_or_default();
+            envelope(id, Err(RpcError::internal("the batch's answers are too long; ask for fewer at once")))
+        } else {
+            request(context, one).await
+        };
+        if answers.len() > 1 {
+            answers.push(b',');
+        }
+        answers.extend(answer);
+    }
+    answers.push(b']');
+    answers
+}
+
+/// Answers a GET of `/method?name=value`.
+pub(crate) async fn uri(context: &Arc<Context>, method: &str, query: Vec<(String, String)>) -> Vec<u8> {
+    // What this dialect answers where there is no id.
+    envelope(json!(-1), call(context, method, &Params::from_uri(query)).await)
+}
+
+async fn request(context: &Arc<Context>, request: Value) -> Vec<u8> {
+    let Value::Object(mut request) = request else {
+        return envelope(Value::Null, Err(RpcError::invalid_request("a request must be an object")));
+    };
+    let id = request.remove("id").unwrap_or_default();
+    if !matches!(id, Value::Null | Value::Number(_) | Value::String(_)) {
+        return envelope(Value::Null, Err(RpcError::invalid_request("id must be a number or a string")));
+    }
+    if request.get("jsonrpc").is_some_and(|version| version != "2.0") {
+        return envelope(id, Err(RpcError::invalid_request("jsonrpc must be \"2.0\"")));
+    }
+    let Some(Value::String(method)) = request.remove("method") else {
+        return envelope(id, Err(RpcError::invalid_request("method is missing or no string")));
+    };
+    let Some((_, names)) = METHODS.iter().find(|(name, _)| *name == method) else {
+        return envelope(id, Err(RpcError::no_method(&method)));
+    };
+    let result = match Params::from_json(request.remove("params"), names) {
+        Ok(params) => call(context, &method, &params).await,
+        Err(error) => Err(error),
+    };
+    envelope(id, result)
+}
+
+async fn call(context: &Arc<Context>, method: &str, params: &Params) -> Result<Value, RpcError> {
+    match method {
+        "abci_info" => application::abci_info(context).await,
+        "abci_query" => application::abci_query(context, params).await,
+        "block" => blocks::block(context, params).await,
+        "block_results" => blocks::block_results(context, params).await,
+        "broadcast_tx_async" => transactions::broadcast_tx_async(context, params),
+        "broadcast_tx_commit" => transactions::broadcast_tx_commit(context, params).await,
+        "broadcast_tx_sync" => transactions::broadcast_tx_sync(context, params).await,
+        "commit" => blocks::commit(context, params).await,
+        "genesis" => Ok(status::genesis(context)),
+        "health" => Ok(status::health()),
+        "net_info" => Ok(status::net_info(context)),
+        "num_unconfirmed_txs" => Ok(transactions::num_unconfirmed_txs(context)),
+        "status" => status::status(context).await,
+        "tx" => transactions::tx(context, params).await,
+        "unconfirmed_txs" => transactions::unconfirmed_txs(context, params).await,
+        "validators" => status::validators(context, params),
+        other => Err(RpcError::no_method(other)),
+    }
+}
+
+/// The answer to one request.
+pub(crate) fn envelope(id: Value, result: Result<Value, RpcError>) -> Vec<u8> {
+    let answer = match result {
+        Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
+        Err(error) => json!({ "jsonrpc": "2.0", "id": id, "error": error }),
+    };
+    serde_json::to_vec(&answer).expect("a JSON value has text keys only")
+}

@@ -1,0 +1,30 @@
+//! JSON-RPC over HTTP in the dialect of CometBFT 0.38: POST of a JSON-RPC request, or GET of `/method?name=value`.
+//!
+//! | file | methods |
+//! |---|---|
+//! | `status` | `health status net_info genesis validators` |
+//! | `blocks` | `block block_results commit` |
+//! | `transactions` | `tx broadcast_tx_sync broadcast_tx_async broadcast_tx_commit unconfirmed_txs num_unconfirmed_txs` |
+//! | `application` | `abci_info abci_query` |
+//!
+//! Every JSON-RPC answer has HTTP status 200. A transaction that is refused is a *result* with code, codespace, log and hash; an
+//! error object says that the request itself could not be answered.
+
+mod application;
+mod blocks;
+mod context;
+mod dispatch;
+mod error;
+mod json;
+mod params;
+mod server;
+mod status;
+mod transactions;
+
+pub(crate) use context::Context;
+pub use error::RpcError;
+pub use server::{BindError, Server};
+pub use transactions::{CODESPACE, Code};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! Parameters of a request, by name: from a JSON object, a JSON array in the method's order, or the query of a URI.
+//!
+//! Integers of 64 bits come as strings or numbers. Byte strings are base64 in JSON; in a URI they are `0x…` in hexadecimal, or
+//! text in double quotes that stands for its bytes.
+
+use althing_consensus::Height;
+use althing_crypto::Hash;
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde_json::{Map, Value};
+
+use super::RpcError;
+
+/// The parameters of one request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Params {
+    values: Map<String, Value>,
+    /// Whether they come from a URI, where every value is text.
+    uri: bool,
+}
+
+impl Params {
+    /// From the `params` of a JSON-RPC request; `names` are the method's parameters in their order.
+    pub(crate) fn from_json(params: Option<Value>, names: &[&str]) -> Result<Self, RpcError> {
+        let values = match params {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(values)) => values,
+            Some(Value::Array(values)) if values.len() <= names.len() => {
+                names.iter().map(|name| (*name).to_owned()).zip(values).collect()
+            }
+            Some(Value::Array(values)) => {
+                let reason = format!("{} params, this method takes {}: {}", values.len(), names.len(), names.join(", "));
+                return Err(RpcError::params(reason));
+            }
+            Some(_) => return Err(RpcError::params("params must be an object or an array")),
+        };
+        Ok(Self { values, uri: false })
+    }
+
+    /// From the pairs of a URI's query.
+    pub(crate) fn from_uri(pairs: Vec<(String, String)>) -> Self {
+        let values = pairs.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
+        Self { values, uri: true }
+    }
+
+    /// The value, if it is there, neither null nor (in a URI) empty.
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name).filter(|value| !value.is_null() && !(self.uri && value.as_str() == Some("")))
+    }
+
+    /// A height from 1, if one is named.
+    pub(crate) fn height(&self, name: &str) -> Result<Option<Height>, RpcError> {
+        match self.number(name)? {
+            Some(0) => Err(RpcError::params(format!("{name}: must be greater than 0"))),
+            other => Ok(other.map(Height)),
+        }
+    }
+
+    /// A whole number below 2^64, if there is one.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, RpcError> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let number = match value {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => self.unquoted(text).parse().ok(),
+            _ => None,
+        };
+        let fault = || RpcError::params(format!("{name}: {} is not a whole number below 2^64", shown(value)));
+        number.map(Some).ok_or_else(fault)
+    }
+
+    /// True or false; false if not there.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, RpcError> {
+        match self.get(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(Value::String(text)) if text == "true" => Ok(true),
+            Some(Value::String(text)) if text == "false" => Ok(false),
+            Some(value) => Err(RpcError::params(format!("{name}: {} is neither true nor false", shown(value)))),
+        }
+    }
+
+    /// Text; empty if not there.
+    pub(crate) fn text(&self, name: &str) -> Result<String, RpcError> {
+        match self.get(name) {
+            None => Ok(String::new()),
+            Some(Value::String(text)) => Ok(self.unquoted(text).to_owned()),
+            Some(value) => Err(RpcError::params(format!("{name}: {} is not a string", shown(value)))),
+        }
+    }
+
+    /// Bytes of which hexadecimal is the usual form; empty if not there.
+    pub(crate) fn hex(&self, name: &str) -> Result<Vec<u8>, RpcError> {
+        let text = match self.get(name) {
+            None => return Ok(Vec::new()),
+            Some(Value::String(text)) => text,
+            Some(value) => return Err(RpcError::params(format!("{name}: {} is not a string", shown(value)))),
+        };
+        if self.uri && is_quoted(text) {
+            return Ok(self.unquoted(text).as_bytes().to_vec());
+        }
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        hex::decode(digits)
+            .map_err(|error| RpcError::params(format!("{name}: {} is not hexadecimal: {error}", shown_text(text))))
+    }
+
+    /// A transaction.
+    pub(crate) fn tx(&self, name: &str) -> Result<Vec<u8>, RpcError> {
+        let fault = |reason: String| RpcError::params(format!("{name}: {reason}"));
+        match self.get(name) {
+            None => Err(fault("missing; it is the transaction in base64".into())),
+            Some(Value::String(_)) if self.uri => self.hex(name),
+            Some(Value::String(text)) => BASE64.decode(text).map_err(|error| fault(format!("not base64: {error}"))),
+            Some(value) => Err(fault(format!("{} is not a string in base64", shown(value)))),
+        }
+    }
+
+    /// A hash of 32 bytes, in hexadecimal or base64: their lengths tell them apart.
+    pub(crate) fn hash(&self, name: &str) -> Result<Hash, RpcError> {
+        let text = self.text(name)?;
+        let digits = text.strip_prefix("0x").unwrap_or(&text);
+        if let Ok(hash) = digits.parse() {
+            return Ok(hash);
+        }
+        let bytes = BASE64.decode(&text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        bytes.map(Hash::from_bytes).ok_or_else(|| {
+            let reason = format!("{name}: {} is not 32 bytes in hexadecimal or base64", shown_text(&text));
+            RpcError::params(reason)
+        })
+    }
+
+    /// In a URI, text may stand in double quotes.
+    fn unquoted<'a>(&self, text: &'a str) -> &'a str {
+        if self.uri && is_quoted(text) { &text[1..text.len() - 1] } else { text }
+    }
+}
+
+fn is_quoted(text: &str) -> bool {
+    text.len() >= 2 && text.starts_with('"') && text.ends_with('"')
+}
+
+fn shown(value: &Value) -> String {
+    shown_text(&value.to_string())
+}
+
+/// Enough of what a client sent to recognise it.
+fn shown_text(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NAMES: &[&str] = &["height", "prove", "path", "data", "tx", "hash"];
+
+    fn from_json(params: Value) -> Params {
+        Params::from_json(Some(params), NAMES).unwrap()
+    }
+
+    fn from_uri(name: &str, text: &str) -> Params {
+        Params::from_uri(vec![(name.into(), text.into())])
+    }
+
+    #[test]
+    fn what_is_sent_in_many_forms_is_read_as_one() {
+        for params in [
+            from_json(json!({"height": "5"})),
+            from_json(json!({"height": 5})),
+            from_json(json!(["5"])),
+            from_uri("height", "5"),
+            from_uri("height", "\"5\""),
+        ] {
+            assert_eq!(params.height("height").unwrap(), Some(Height(5)));
+        }
+        for params in [from_json(json!({"height": null})), from_json(json!([])), from_uri("height", ""), Params::default()] {
+            assert_eq!(params.height("height").unwrap(), None);
+        }
+        assert!(from_json(json!([1, true])).flag("prove").unwrap());
+        assert!(from_uri("prove", "true").flag("prove").unwrap());
+        assert_eq!(from_uri("path", "\"/account\"").text("path").unwrap(), "/account");
+        assert_eq!(from_json(json!({"data": "6162"})).hex("data").unwrap(), b"ab");
+        assert_eq!(from_uri("data", "0x6162").hex("data").unwrap(), b"ab");
+        assert_eq!(from_uri("data", "\"ab\"").hex("data").unwrap(), b"ab");
+        assert_eq!(from_json(json!({"tx": "YWI="})).tx("tx").unwrap(), b"ab");
+        assert_eq!(from_uri("tx", "0x6162").tx("tx").unwrap(), b"ab");
+        let hash = Hash::from_bytes([0xab; 32]);
+        for text in [hash.to_string(), format!("0x{hash}"), hash.to_string().to_uppercase(), BASE64.encode([0xab; 32])] {
+            assert_eq!(from_json(json!({"hash": text})).hash("hash").unwrap(), hash);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let long = "x".repeat(10_000);
+        let cases = [
+            (from_json(json!({"height": -1})).height("height").map(drop), "height: -1 is not a whole number"),
+            (from_json(json!({"height": "five"})).height("height").map(drop), "height: \"five\""),
+            (from_json(json!({"height": 0})).height("height").map(drop), "height: must be greater than 0"),
+            (from_json(json!({"prove": 1})).flag("prove").map(drop), "prove: 1 is neither"),
+            (from_json(json!({"path": 1})).text("path").map(drop), "path: 1 is not a string"),
+            (from_json(json!({"data": "xy"})).hex("data").map(drop), "data: xy is not hexadecimal"),
+            (from_json(json!({"tx": "%%"})).tx("tx").map(drop), "tx: not base64"),
+            (from_json(json!({"tx": 7})).tx("tx").map(drop), "tx: 7 is not a string"),
+            (Params::default().tx("tx").map(drop), "tx: missing"),
+            (from_json(json!({"hash": "ab"})).hash("hash").map(drop), "hash: ab is not 32 bytes"),
+            (from_json(json!({"hash": long})).hash("hash").map(drop), "x… is not 32 bytes"),
+            (Params::from_json(Some(json!([1, 2, 3, 4, 5, 6, 7])), NAMES).map(drop), "7 params, this method takes 6"),
+            (Params::from_json(Some(json!("x")), NAMES).map(drop), "must be an object or an array"),
+        ];
+        for (result, expected) in cases {
+            let error = result.expect_err(expected);
+            assert_eq!(error.code, -32602);
+            assert!(error.data.contains(expected), "expected {expected:?} in {:?}", error.data);
+            assert!(error.data.len() < 300);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Where the node stands, and what all nodes share: `health`, `status`, `net_info`, `genesis`, `validators`.
+
+use std::sync::Arc;
+
+use althing_consensus::{Height, Power, Validator};
+use serde_json::{Value, json};
+
+use super::{
+    Context, RpcError,
+    context::stored,
+    json::{NO_TIME, address, hex, public_key, time},
+    params::Params,
+};
+
+/// Validators on a page: by default, and at most.
+const PER_PAGE: (u64, u64) = (30, 100);
+
+/// Answers if the node does.
+pub(crate) fn health() -> Value {
+    json!({})
+}
+
+/// What the node is, how far it has come, and whether it votes. `althing` holds what this dialect has no word for.
+pub(crate) async fn status(context: &Arc<Context>) -> Result<Value, RpcError> {
+    let status = context.node.status();
+    // The heights' own channel is never behind the index that clients ask next.
+    let newest = *context.node.executed().borrow();
+    let (latest, earliest) = context
+        .read(move |node| {
+            let block = |height: Height| match height {
+                Height(0) => Ok(None),
+                height => {
+                    let block = stored(node.chain().block(height), "block", height)?;
+                    let results = stored(node.chain().results(height), "result", height)?;
+                    Ok::<_, RpcError>(Some((block.block, results.execution.app_hash)))
+                }
+            };
+            Ok((block(newest)?, block(Height(newest.0.min(1)))?))
+        })
+        .await?;
+    let point = |prefix: &str, point: Option<(althing_consensus::Block, althing_consensus::AppHash)>| {
+        let (hash, app_hash, height, time) = match point {
+            None => (String::new(), hex(status.app_hash.as_bytes()), 0, NO_TIME.to_owned()),
+            Some((block, app_hash)) => {
+                (hex(block.hash()), hex(app_hash.as_bytes()), block.header.height.0, time(block.header.time_ms))
+            }
+        };
+        let named = |name: &str| format!("{prefix}_{name}");
+        [
+            (named("block_hash"), Value::from(hash)),
+            (named("app_hash"), app_hash.into()),
+            (named("block_height"), height.to_string().into()),
+            (named("block_time"), time.into()),
+        ]
+    };
+    let mut sync_info: serde_json::Map<_, _> =
+        point("latest", latest).into_iter().chain(point("earliest", earliest)).collect();
+    sync_info.insert("catching_up".to_owned(), status.catching_up.into());
+
+    let me = context.node.identity();
+    let power = status.validators.members().iter().find(|one| one.identity == me).map_or(Power(0), |one| one.power);
+    Ok(json!({
+        "node_info": node_info(context),
+        "sync_info": sync_info,
+        "validator_info": {
+            "address": address(&me),
+            "pub_key": public_key(&me),
+            "voting_power": power.to_string(),
+        },
+        "althing": {
+            "epoch": status.epoch.to_string(),
+            "view": status.view.to_string(),
+            "committed_height": status.committed.to_string(),
+            "executed_height": newest.to_string(),
+            "pending_txs": status.pending_txs.to_string(),
+            "halted": status.halted,
+        },
+    }))
+}
+
+fn node_info(context: &Context) -> Value {
+    json!({
+        "protocol_version": { "p2p": "1", "block": "1", "app": "0" },
+        "id": address(&context.node.identity()).to_lowercase(),
+        "listen_addr": "",
+        "network": context.node.genesis().chain_id(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "channels": "",
+        "moniker": context.moniker,
+        "other": { "tx_index": "on", "rpc_address": format!("tcp://{}", context.config.listen) },
+    })
+}
+
+/// The peers connected now.
+pub(crate) fn net_info(context: &Context) -> Value {
+    let status = context.node.status();
+    let genesis = context.node.genesis();
+    let peer = |peer: &crate::handle::PeerInfo| {
+        json!({
+            "node_info": {
+                "id": address(&peer.identity).to_lowercase(),
+                "network": genesis.chain_id(),
+                "version": peer.software,
+                "moniker": genesis.validator_name(&peer.identity).unwrap_or_default(),
+                "other": { "identity": peer.identity.to_string() },
+            },
+            "is_outbound": peer.outbound,
+            "remote_ip": "",
+        })
+    };
+    let peers: Vec<_> = status.peers.iter().map(peer).collect();
+    json!({ "listening": true, "listeners": [], "n_peers": peers.len().to_string(), "peers": peers })
+}
+
+/// The genesis document in this dialect. BLS keys have no place in it; the document itself is `genesis.json` in the home.
+pub(crate) fn genesis(context: &Context) -> Value {
+    let genesis = context.node.genesis();
+    let members = genesis.validator_set().members().iter().zip(&genesis.document().validators);
+    let validator = |(member, entry): (&Validator, &althing_genesis::ValidatorEntry)| {
+        json!({
+            "address": address(&member.identity),
+            "pub_key": public_key(&member.identity),
+            "power": member.power.to_string(),
+            "name": entry.name,
+        })
+    };
+    json!({ "genesis": {
+        "genesis_time": time(genesis.time_ms()),
+        "chain_id": genesis.chain_id(),
+        "initial_height": "1",
+        "consensus_params": consensus_params(context),
+        "validators": members.map(validator).collect::<Vec<_>>(),
+        "app_hash": "",
+        "app_state": genesis.document().application.state,
+    }})
+}
+
+fn consensus_params(context: &Context) -> Value {
+    json!({
+        "block": { "max_bytes": context.node.genesis().params().max_block_bytes.to_string(), "max_gas": "-1" },
+        "evidence": { "max_age_num_blocks": "0", "max_age_duration": "0", "max_bytes": "0" },
+        "validator": { "pub_key_types": ["ed25519"] },
+        "version": { "app": "0" },
+        "abci": { "vote_extensions_enable_height": "0" },
+    })
+}
+
+/// The validators at a height, a page of them.
+pub(crate) fn validators(context: &Context, params: &Params) -> Result<Value, RpcError> {
+    let height = match params.height("height")? {
+        // Also before the first block: the validators are those of the genesis document.
+        None => *context.node.executed().borrow(),
+        asked => context.height(asked)?,
+    };
+    let members = context.node.genesis().validator_set().members();
+    let per_page = params.number("per_page")?.unwrap_or(PER_PAGE.0).clamp(1, PER_PAGE.1);
+    let page = params.number("page")?.unwrap_or(1);
+    let pages = (members.len() as u64).div_ceil(per_page);
+    if page == 0 || page > pages {
+        return Err(RpcError::params(format!("page: should be within 1 to {pages}, is {page}")));
+    }
+    let from = ((page - 1) * per_page) as usize;
+    let shown: Vec<_> = members.iter().skip(from).take(per_page as usize).map(validator).collect();
+    Ok(json!({
+        "block_height": height.to_string(),
+        "count": shown.len().to_string(),
+        "total": members.len().to_string(),
+        "validators": shown,
+    }))
+}
+
+fn validator(member: &Validator) -> Value {
+    json!({
+        "address": address(&member.identity),
+        "pub_key": public_key(&member.identity),
+        "voting_power": member.power.to_string(),
+        "proposer_priority": "0",
+    })
+}

@@ -1,0 +1,217 @@
+//! Transactions: `broadcast_tx_sync`, `broadcast_tx_async`, `broadcast_tx_commit`, `tx`, `unconfirmed_txs`,
+//! `num_unconfirmed_txs`.
+//!
+//! Whatever becomes of a transaction that could be decoded from the request is a result with code, codespace, log and hash; code
+//! 0 is success. `docs/codes.md` lists the codes.
+
+use std::{sync::Arc, time::Duration};
+
+use althing_consensus::Height;
+use althing_crypto::{TxHash, merkle_proof};
+use althing_ledger::TxResult;
+use althing_mempool::{Outcome, Refusal};
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    Context, RpcError,
+    context::stored,
+    json::{base64, hex, tx_result},
+    params::Params,
+};
+use crate::handle::{AskError, NodeHandle};
+
+/// The codespace of what this interface itself says about a transaction.
+pub const CODESPACE: &str = "rpc";
+/// Pending transactions shown: by default, and at most.
+const PENDING: (u64, u64) = (30, 100);
+
+/// Why this interface cannot tell what becomes of a transaction. The numbers never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Code {
+    /// Not taken: too much waits already.
+    Overloaded = 1,
+    /// Not taken: the node is going down.
+    Stopping = 2,
+    /// Taken, but not committed within the time that this node waits. It may still be.
+    CommitTimeout = 3,
+}
+
+impl Code {
+    fn refusal(self, log: impl Into<String>) -> Refusal {
+        Refusal { code: self as u32, codespace: CODESPACE.to_owned(), log: log.into() }
+    }
+}
+
+impl From<AskError> for Refusal {
+    fn from(error: AskError) -> Self {
+        let code = match error {
+            AskError::Overloaded => Code::Overloaded,
+            AskError::Stopping => Code::Stopping,
+        };
+        code.refusal(error.to_string())
+    }
+}
+
+/// Hands a transaction to the mempool and answers with its verdict.
+pub(crate) async fn broadcast_tx_sync(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
+    let tx = params.tx("tx")?;
+    let hash = TxHash::of(&tx);
+    Ok(admission(&hash, admit(context, tx).await.map(drop).err()))
+}
+
+/// Hands a transaction to the mempool and answers at once.
+pub(crate) fn broadcast_tx_async(context: &Context, params: &Params) -> Result<Value, RpcError> {
+    let tx = params.tx("tx")?;
+    let hash = TxHash::of(&tx);
+    Ok(admission(&hash, context.node.offer(tx).err().map(Refusal::from)))
+}
+
+fn admission(hash: &TxHash, refusal: Option<Refusal>) -> Value {
+    let refusal = refusal.unwrap_or(Refusal { code: 0, codespace: String::new(), log: String::new() });
+    json!({ "code": refusal.code, "data": "", "log": refusal.log, "codespace": refusal.codespace, "hash": hex(hash) })
+}
+
+/// The height at which it is committed already, if it is.
+async fn admit(context: &Context, tx: Vec<u8>) -> Result<Option<Height>, Refusal> {
+    match context.node.submit(tx).await?.outcome {
+        Outcome::Accepted { .. } => Ok(None),
+        Outcome::Committed { height } => Ok(Some(Height(height))),
+        Outcome::Refused(refusal) => Err(refusal),
+    }
+}
+
+/// Hands a transaction to the mempool and answers when it is committed and executed.
+pub(crate) async fn broadcast_tx_commit(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
+    let tx = params.tx("tx")?;
+    let hash = TxHash::of(&tx);
+    let outcome = match context.waiter() {
+        Some(_waiter) => submit_and_wait(context, tx, hash).await?,
+        None => Err(Code::Overloaded.refusal(format!(
+            "{} clients wait for a commit already; use broadcast_tx_sync, then tx",
+            context.config.max_waiting
+        ))),
+    };
+    let (check, executed, height) = match outcome {
+        Ok((result, height)) => (TxResult::default(), result, height),
+        Err(refusal) => {
+            let check = TxResult {
+                code: refusal.code,
+                codespace: refusal.codespace,
+                log: refusal.log,
+                ..TxResult::default()
+            };
+            (check, TxResult::default(), Height(0))
+        }
+    };
+    Ok(json!({
+        "check_tx": tx_result(&check),
+        "tx_result": tx_result(&executed),
+        "hash": hex(hash),
+        "height": height.to_string(),
+    }))
+}
+
+async fn submit_and_wait(
+    context: &Arc<Context>,
+    tx: Vec<u8>,
+    hash: TxHash,
+) -> Result<Result<(TxResult, Height), Refusal>, RpcError> {
+    let deadline = Instant::now() + Duration::from_millis(context.config.commit_timeout_ms);
+    // Listened to before the transaction can be dropped or committed, so that neither is missed.
+    let mut dropped = context.node.dropped();
+    let mut executed = context.node.executed();
+    if let Err(refusal) = admit(context, tx).await {
+        return Ok(Err(refusal));
+    }
+    loop {
+        executed.mark_unchanged();
+        if let Some(found) = context.read(move |node| result_of(node, &hash)).await? {
+            return Ok(Ok(found));
+        }
+        let change = async {
+            loop {
+                tokio::select! {
+                    changed = executed.changed() => break changed.map_err(|_| Refusal::from(AskError::Stopping)),
+                    Ok((which, refusal)) = dropped.recv() => {
+                        if which == hash {
+                            break Err(refusal);
+                        }
+                    }
+                }
+            }
+        };
+        let refusal = match timeout_at(deadline, change).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(refusal)) => refusal,
+            Err(_) => Code::CommitTimeout.refusal(format!(
+                "accepted, but not committed within {} ms; it may still be: ask for it with tx",
+                context.config.commit_timeout_ms
+            )),
+        };
+        return Ok(Err(refusal));
+    }
+}
+
+/// The result of a committed and executed transaction.
+fn result_of(node: &NodeHandle, hash: &TxHash) -> Result<Option<(TxResult, Height)>, RpcError> {
+    let Some(location) = node.chain().tx_location(hash)? else { return Ok(None) };
+    let results = stored(node.chain().results(location.height), "result", location.height)?;
+    let result = results.tx_results.into_iter().nth(location.index as usize);
+    Ok(result.map(|result| (result, location.height)))
+}
+
+/// A committed transaction, its result and, if asked for, the proof that its block holds it.
+pub(crate) async fn tx(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
+    let (hash, prove) = (TxHash(params.hash("hash")?), params.flag("prove")?);
+    context
+        .read(move |node| {
+            let not_found = || RpcError::internal(format!("tx ({}) not found", hex(hash)));
+            let location = node.chain().tx_location(&hash)?.ok_or_else(not_found)?;
+            let block = stored(node.chain().block(location.height), "block", location.height)?;
+            let (result, height) = result_of(node, &hash)?.ok_or_else(not_found)?;
+            let bytes = block.txs.get(location.index as usize).ok_or_else(not_found)?;
+            let mut answer = json!({
+                "hash": hex(hash),
+                "height": height.to_string(),
+                "index": location.index,
+                "tx_result": tx_result(&result),
+                "tx": base64(bytes),
+            });
+            if prove && let Some(proof) = merkle_proof(&block.block.txs, location.index as usize) {
+                answer["proof"] = json!({
+                    "root_hash": hex(block.block.header.payload_root),
+                    "data": base64(bytes),
+                    "proof": {
+                        "total": proof.total.to_string(),
+                        "index": proof.index.to_string(),
+                        "leaf_hash": base64(althing_crypto::sha256_concat(&[&[0], hash.as_bytes()])),
+                        "aunts": proof.path.iter().map(base64).collect::<Vec<_>>(),
+                    },
+                });
+            }
+            Ok(answer)
+        })
+        .await
+}
+
+/// The first pending transactions.
+pub(crate) async fn unconfirmed_txs(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
+    let limit = params.number("limit")?.unwrap_or(PENDING.0).clamp(1, PENDING.1);
+    let txs: Vec<_> = context.node.pending(limit as usize).await?.into_iter().map(base64).collect();
+    let mut answer = num_unconfirmed_txs(context);
+    answer["n_txs"] = txs.len().to_string().into();
+    answer["txs"] = txs.into();
+    Ok(answer)
+}
+
+/// How many transactions are pending.
+pub(crate) fn num_unconfirmed_txs(context: &Context) -> Value {
+    let status = context.node.status();
+    json!({
+        "n_txs": status.pending_txs.to_string(),
+        "total": status.pending_txs.to_string(),
+        "total_bytes": status.pending_bytes.to_string(),
+    })
+}
