@@ -238,3 +238,68 @@ fn a_dropped_transaction_may_come_again() {
         ],
     );
 }
+
+#[test]
+fn a_rival_is_not_dropped_before_it_executed() {
+    let mut pool = pool();
+    let (a, rival, b) = (tx("alice", 0), Tx { pad: 1, ..tx("alice", 0) }, tx("alice", 1));
+    admit(&mut pool, 0, &[&a]);
+    pool.step(passed(&[&rival]));
+    pool.step(committed(1, &[&rival]));
+    admit(&mut pool, 0, &[&b]);
+    assert_eq!(batch_of(&pool, &[&b]), [0], "it counts as passed");
+    play(
+        &mut pool,
+        vec![
+            ("executed", executed(1), vec![recheck(&a)]),
+            ("the rival failed and used nothing", checked(&a, 0), vec![]),
+        ],
+    );
+    assert_eq!(batch_of(&pool, &[&a, &b]), [0, 1]);
+}
+
+#[test]
+fn nothing_is_certain_of_a_sender_while_an_unknown_transaction_awaits_execution() {
+    let mut pool = pool();
+    let (a, b, stranger) = (tx("alice", 0), tx("alice", 1), tx("alice", 2));
+    admit(&mut pool, 0, &[&a]);
+    pool.step(committed(1, &[&a]));
+    pool.step(local(1, &[&b]));
+    pool.step(passed(&[&b]));
+    pool.step(checked(&b, 0));
+    pool.step(executed(1));
+    play(
+        &mut pool,
+        vec![
+            ("a block from sync", committed(2, &[&stranger]), vec![]),
+            ("the answer may be of any state", checked(&b, 2), vec![NO_WORK]),
+        ],
+    );
+    assert_eq!(pool.status(&b.hash()), Status::Held { missing: 2 }, "not dropped until that is executed");
+}
+
+#[test]
+fn a_leaders_gap_leaves_no_more_waiting_than_may() {
+    let mut pool = Mempool::new(Limits { max_held_txs: 1, ..Limits::default() }, 0);
+    let txs: Vec<Tx> = (0..4).map(|sequence| tx("alice", sequence)).collect();
+    let [a, b, c, d] = [&txs[0], &txs[1], &txs[2], &txs[3]];
+    admit(&mut pool, 0, &[a, b, c, d]);
+    play(&mut pool, vec![("the second alone", committed(1, &[b]), vec![dropped(d, own(Code::HeldFull))])]);
+    assert_eq!((pool.len(), pool.held()), (2, 1));
+}
+
+#[test]
+fn a_transaction_in_flight_tells_its_sender_without_the_cache() {
+    let mut pool = Mempool::new(Limits { verdict_cache: 0, ..Limits::default() }, 0);
+    let (a, b, other) = (tx("alice", 0), tx("alice", 1), tx("bob", 0));
+    admit(&mut pool, 0, &[&b, &other]);
+    pool.step(peer(1, &[&a]));
+    pool.step(passed(&[&a]));
+    play(
+        &mut pool,
+        vec![
+            ("committed while it is checked", committed(1, &[&a]), vec![]),
+            ("only hers are checked again", executed(1), vec![recheck(&b)]),
+        ],
+    );
+}

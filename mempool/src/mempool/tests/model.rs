@@ -31,6 +31,8 @@ enum Op {
     Check(prop::sample::Index),
     CommitBatch(usize),
     Commit(Vec<Tx>),
+    /// Transactions that were seen before, in any order.
+    CommitSeen(Vec<prop::sample::Index>),
     Execute,
 }
 
@@ -55,6 +57,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         8 => any::<prop::sample::Index>().prop_map(Op::Check),
         1 => (0..4_usize).prop_map(Op::CommitBatch),
         1 => prop::collection::vec(any_tx(), 0..3).prop_map(Op::Commit),
+        1 => prop::collection::vec(any::<prop::sample::Index>(), 1..4).prop_map(Op::CommitSeen),
         2 => Just(Op::Execute),
     ]
 }
@@ -540,6 +543,11 @@ impl World {
                 self.commit(batch.iter().map(|(hash, _)| self.txs[hash].clone()).collect());
             }
             Op::Commit(txs) => self.commit(txs),
+            Op::CommitSeen(indices) => {
+                let seen: Vec<Tx> = self.txs.values().cloned().collect();
+                let chosen = indices.iter().filter(|_| !seen.is_empty());
+                self.commit(chosen.map(|index| index.get(&seen).clone()).collect());
+            }
             Op::Execute => self.execute(),
             Op::Precheck(_) | Op::Check(_) => {}
         }
