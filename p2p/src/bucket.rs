@@ -80,6 +80,18 @@ impl Meter {
         }
     }
 
+    /// A meter for half of what the limit allows.
+    pub(crate) fn half(limit: &TrafficLimit, now: Instant) -> Self {
+        let half = TrafficLimit {
+            max_message_bytes: limit.max_message_bytes,
+            queue_messages: limit.queue_messages / 2,
+            queue_bytes: limit.queue_bytes / 2,
+            messages_per_second: limit.messages_per_second.div_ceil(2),
+            bytes_per_second: limit.bytes_per_second / 2,
+        };
+        Self::new(&half, now)
+    }
+
     /// Whether one more message of this length is within the limit.
     pub(crate) fn take(&mut self, bytes: usize, now: Instant) -> bool {
         self.bytes.has(bytes, now) && self.messages.take(1, now) && self.bytes.take(bytes, now)
@@ -147,5 +159,9 @@ mod tests {
         assert!(!meter.take(1, now), "all bytes are gone");
         assert!(meter.take(0, now) && meter.take(0, now));
         assert!(!meter.take(0, now), "all messages are gone");
+
+        let mut half = Meter::half(&limit, now);
+        assert!(half.take(15, now));
+        assert!(!half.take(0, now) && !half.take(1, now));
     }
 }

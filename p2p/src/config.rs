@@ -66,18 +66,20 @@ pub struct TrafficLimit {
     pub bytes_per_second: u32,
 }
 
-/// All bounds. The defaults suit 4 to 100 validators.
+/// All bounds. The defaults suit 4 to 100 validators. The longest messages should be the same on all nodes of a chain: what
+/// is too long for a peer costs the sender its connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Votes, certificates, status.
     pub consensus: TrafficLimit,
     /// Proposals and other large direct messages.
     pub proposal: TrafficLimit,
-    /// Batches of transactions.
+    /// Batches of transactions. A node publishes and passes on at most half of this each, so that no peer of it is blamed
+    /// for what others made it pass on.
     pub gossip: TrafficLimit,
     /// Requests (the size of answers is `max_response_bytes`).
     pub request: TrafficLimit,
-    /// Longest answer to a request.
+    /// Longest answer to a request. Answers of twice as many bytes may wait for one peer to take them.
     pub max_response_bytes: usize,
     /// Requests to one peer under way at once. Twice as many are served to one peer at once, the rest are refused.
     pub concurrent_requests: usize,

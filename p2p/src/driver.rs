@@ -28,7 +28,7 @@ use tokio::{
 use crate::{
     Event, Limits, PeerKey, Validation,
     behaviour::{Change, Direct, chain, show},
-    bucket::Bucket,
+    bucket::{Bucket, Meter},
     dialer::{self, Dialer},
     event::Events,
     gate::{Refusal, find_refusal, key_of},
@@ -83,6 +83,9 @@ pub(crate) struct Driver {
     dialer: Dialer,
     resolving: JoinSet<Resolved>,
     refusals: Bucket,
+    /// Gossip of this node, and of others passed on. Together they stay within what peers allow this node.
+    published: Meter,
+    forwarded: Meter,
     connected_at: HashMap<PeerId, Instant>,
 }
 
@@ -102,10 +105,12 @@ impl Driver {
             swarm,
             listener,
             members,
-            limits,
             events,
             verdicts: commands.0.downgrade(),
             commands: commands.1,
+            published: Meter::half(&limits.gossip, now),
+            forwarded: Meter::half(&limits.gossip, now),
+            limits,
             dialer,
             resolving: JoinSet::new(),
             refusals: Bucket::new(REFUSALS.0, REFUSALS.1, now),
@@ -156,11 +161,11 @@ impl Driver {
         }
     }
 
-    fn on_verdict(&mut self, Verdict { id, source, accept, blame }: Verdict) {
-        let acceptance = match (accept, &blame) {
-            (true, _) => MessageAcceptance::Accept,
-            (false, None) => MessageAcceptance::Ignore,
-            (false, Some(_)) => MessageAcceptance::Reject,
+    fn on_verdict(&mut self, Verdict { id, source, len, accept, blame }: Verdict) {
+        let acceptance = match &blame {
+            None if accept && self.forwarded.take(len, Instant::now()) => MessageAcceptance::Accept,
+            None => MessageAcceptance::Ignore,
+            Some(_) => MessageAcceptance::Reject,
         };
         self.swarm.behaviour_mut().gossip.report_message_validation_result(&id, &source, acceptance);
         if let (Some(reason), Some(member)) = (blame, self.members.by_peer_id(&source)) {
@@ -169,6 +174,13 @@ impl Driver {
     }
 
     fn publish(&mut self, bytes: &[u8]) {
+        if !self.published.take(bytes.len(), Instant::now()) {
+            tracing::debug!(
+                len = bytes.len(),
+                "a message was not gossiped: more than half the rate limit of gossip"
+            );
+            return;
+        }
         match self.swarm.behaviour_mut().gossip.publish(gossip::topic(), bytes) {
             Ok(_) | Err(PublishError::Duplicate | PublishError::NoPeersSubscribedToTopic) => {}
             Err(error) => tracing::debug!(%error, len = bytes.len(), "a message was not gossiped"),
@@ -281,7 +293,7 @@ impl Driver {
             return false;
         }
         let Some(commands) = self.verdicts.upgrade() else { return false };
-        let validation = Validation { id, source: member.peer_id, commands };
+        let validation = Validation { id, source: member.peer_id, len, commands };
         member.meter(Kind::Gossip, len) && self.events.gossip(member.key, bytes, validation).is_ok()
     }
 

@@ -109,6 +109,7 @@ pub enum Event {
 pub struct Validation {
     pub(crate) id: MessageId,
     pub(crate) source: PeerId,
+    pub(crate) len: usize,
     pub(crate) commands: mpsc::Sender<Command>,
 }
 
@@ -130,7 +131,8 @@ impl Validation {
 
     /// Gossip is best effort: a verdict that finds the queue full is lost, and with it the message.
     fn report(self, blame: Option<String>, accept: bool) {
-        let verdict = Command::Verdict(Verdict { id: self.id, source: self.source, accept, blame });
+        let verdict =
+            Command::Verdict(Verdict { id: self.id, source: self.source, len: self.len, accept, blame });
         if self.commands.try_send(verdict).is_err() {
             tracing::debug!("a verdict on gossip was lost: the network's queue is full or it has stopped");
         }

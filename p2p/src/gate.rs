@@ -19,7 +19,7 @@ use libp2p::{
 };
 
 use crate::{
-    Hello, Limits, MAX_HELLO_TEXT_BYTES, PeerKey,
+    Hello, Limits, PeerKey,
     frame::{self, FrameError, Kind},
     member::{Member, Members},
     metered::Metered,
@@ -27,7 +27,8 @@ use crate::{
 
 /// Streams of one connection, both directions: direct streams, gossip, requests made and served (at most 3 × 16).
 pub(crate) const MAX_STREAMS: usize = 64;
-const MAX_HELLO_BYTES: usize = 3 * MAX_HELLO_TEXT_BYTES;
+/// Longest word of the handshake: a hello, or a reason as [`frame::clean`] leaves it.
+const MAX_WORD_BYTES: usize = 4 * 300;
 
 /// A connection that did not pass the gate although the peer proved its key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,9 +77,9 @@ impl Gate {
         let member = match self.admit(&peer_id) {
             Ok(member) => member,
             Err(reason) => {
-                say(&mut stream, Kind::Refusal, reason.as_bytes()).await?;
+                refuse(&mut stream, &reason).await?;
                 // Read what the stranger says before hanging up, lest its unread words reset the connection.
-                let _ = frame::read(&mut stream, MAX_HELLO_BYTES).await;
+                let _ = frame::read(&mut stream, MAX_WORD_BYTES).await;
                 return Err(Refusal { peer: key_of(&peer_id), reason }.into());
             }
         };
@@ -97,7 +98,7 @@ impl Gate {
         let verdict = verdict.and_then(|theirs| member.may_connect().map(|()| theirs));
         match &verdict {
             Ok(_) => say(&mut stream, Kind::Welcome, &[]).await?,
-            Err(reason) => say(&mut stream, Kind::Refusal, reason.as_bytes()).await?,
+            Err(reason) => refuse(&mut stream, reason).await?,
         }
         let answer = hear(&mut stream).await;
         let theirs: Hello = verdict.map_err(refusal)?;
@@ -131,9 +132,13 @@ async fn say(stream: &mut (impl AsyncWrite + Unpin), kind: Kind, payload: &[u8])
     stream.flush().await
 }
 
+async fn refuse(stream: &mut (impl AsyncWrite + Unpin), reason: &str) -> io::Result<()> {
+    say(stream, Kind::Refusal, frame::clean(reason.as_bytes()).as_bytes()).await
+}
+
 /// The other side's next word; a broken stream is an error, a broken frame a reason to refuse.
 async fn hear(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Result<(Kind, Vec<u8>), String>> {
-    match frame::read(stream, MAX_HELLO_BYTES).await {
+    match frame::read(stream, MAX_WORD_BYTES).await {
         Ok(frame) => Ok(Ok(frame)),
         Err(FrameError::Io(error)) => Err(error),
         Err(FrameError::Closed) => Err(io::ErrorKind::UnexpectedEof.into()),

@@ -25,6 +25,8 @@ pub(crate) fn topic() -> IdentTopic {
 /// Members are few and know one another, so a message goes from its author to all of them at once (flood publishing) and
 /// the mesh only mends what was missed.
 pub(crate) fn behaviour(limit: &TrafficLimit) -> Result<Gossip, String> {
+    // Counted in messages only, so counted for the longest.
+    let queue = (2 * limit.queue_bytes / limit.max_message_bytes).clamp(1, limit.queue_messages);
     let config = ConfigBuilder::default()
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
@@ -39,7 +41,7 @@ pub(crate) fn behaviour(limit: &TrafficLimit) -> Result<Gossip, String> {
         .mesh_outbound_min(0)
         .heartbeat_initial_delay(Duration::from_millis(500))
         .history_length(4)
-        .connection_handler_queue_len(limit.queue_messages)
+        .connection_handler_queue_len(queue)
         .build()
         .map_err(|error| error.to_string())?;
     let filter = MaxCountSubscriptionFilter {

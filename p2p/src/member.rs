@@ -64,6 +64,8 @@ pub(crate) struct Member {
     pub(crate) asking: Arc<Semaphore>,
     /// Requests of it being served.
     pub(crate) serving: Arc<Semaphore>,
+    /// Bytes of answers that may still wait for it.
+    pub(crate) answering: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
@@ -88,6 +90,7 @@ impl Member {
             dropped: AtomicU64::new(0),
             asking: Arc::new(Semaphore::new(limits.concurrent_requests)),
             serving: Arc::new(Semaphore::new(2 * limits.concurrent_requests)),
+            answering: Arc::new(Semaphore::new(2 * limits.max_response_bytes)),
             state: Mutex::new(State {
                 links: Vec::new(),
                 standing: Standing::new(limits.suspension, now),
@@ -187,8 +190,8 @@ impl Member {
             tracing::debug!(peer = %self.key, ?offence, reason, "peer penalised");
             return;
         };
-        tracing::warn!(peer = %self.key, reason, seconds = length.as_secs(), "peer suspended");
-        let reason = format!("suspended for {} s: {reason}", length.as_secs());
+        tracing::warn!(peer = %self.key, reason, ?length, "peer suspended");
+        let reason = format!("suspended for {length:?}: {reason}");
         state.links.drain(..).for_each(|link| link.close(&reason));
     }
 

@@ -83,3 +83,67 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         self.watch(outcome, cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::{AsyncReadExt, AsyncWriteExt};
+    use libp2p::PeerId;
+
+    use super::*;
+    use crate::{Peer, PeerKey, member::Members};
+
+    /// Gives endless zeroes, takes nothing.
+    struct Wall;
+
+    impl AsyncRead for Wall {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            buf.fill(0);
+            Poll::Ready(Ok(buf.len()))
+        }
+    }
+
+    impl AsyncWrite for Wall {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    fn metered() -> Metered<Wall> {
+        let limits = Limits {
+            read_bytes_per_second: 1000,
+            stall_timeout: Duration::from_millis(50),
+            ..Limits::default()
+        };
+        let peer = Peer { key: PeerKey::from_bytes([1; 32]), address: None };
+        let members = Members::new(vec![(peer.clone(), PeerId::random())], &limits);
+        Metered::new(Wall, members.get(&peer.key).expect("just added").clone(), &limits)
+    }
+
+    #[tokio::test]
+    async fn reads_no_faster_than_allowed() {
+        let mut stream = metered();
+        let start = Instant::now();
+        for _ in 0..13 {
+            stream.read_exact(&mut [0; 100]).await.expect("endless");
+        }
+        // The first second's worth at once, then 300 bytes of which the last need not be waited for.
+        assert!(start.elapsed() >= Duration::from_millis(200), "{:?}", start.elapsed());
+        assert_eq!(stream.member.bytes_in.load(Ordering::Relaxed), 1300);
+    }
+
+    #[tokio::test]
+    async fn gives_up_on_a_peer_that_takes_nothing() {
+        let expected = "the peer took no bytes for 50ms";
+        assert_eq!(metered().write_all(b"x").await.expect_err("stalled").to_string(), expected);
+        assert_eq!(metered().flush().await.expect_err("stalled").to_string(), expected);
+        assert_eq!(metered().close().await.expect_err("stalled").to_string(), expected);
+    }
+}

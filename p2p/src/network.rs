@@ -36,6 +36,7 @@ pub(crate) enum Command {
 pub(crate) struct Verdict {
     pub(crate) id: MessageId,
     pub(crate) source: PeerId,
+    pub(crate) len: usize,
     pub(crate) accept: bool,
     pub(crate) blame: Option<String>,
 }
@@ -121,7 +122,8 @@ impl Network {
         self.members.iter().filter(|member| self.send(&member.key, class, bytes.clone()).is_ok()).count()
     }
 
-    /// Gossips a message to all peers. Best effort. The same bytes are gossiped once within a minute.
+    /// Gossips a message to all peers. Best effort, up to half the rate limit of gossip; the same bytes are gossiped once
+    /// within a minute.
     pub fn gossip(&self, bytes: Arc<[u8]>) -> Result<(), SendError> {
         let (len, max) = (bytes.len(), self.limits.gossip.max_message_bytes);
         if len > max {

@@ -176,12 +176,18 @@ pub(crate) async fn serve(
         }
         Err(_) => return,
     };
-    let answer = match answer(request, &member, &events, &limits).await {
-        Ok(answer) => (Kind::Answer, answer),
-        Err(reason) => (Kind::Refusal, reason.as_bytes().to_vec()),
-    };
+    let answer = answer(request, &member, &events, &limits).await.and_then(|answer| {
+        // Answers that the peer asks for but does not take must not pile up.
+        let share = member.answering.clone().try_acquire_many_owned(answer.len() as u32);
+        share
+            .map(|share| (answer, share))
+            .map_err(|_| "busy: too many bytes of answers wait to be taken already")
+    });
     let write = async {
-        frame::write(&mut stream, answer.0, &answer.1).await?;
+        match &answer {
+            Ok((answer, _)) => frame::write(&mut stream, Kind::Answer, answer).await?,
+            Err(reason) => frame::write(&mut stream, Kind::Refusal, reason.as_bytes()).await?,
+        }
         stream.close().await
     };
     if !matches!(timeout(limits.stall_timeout, write).await, Ok(Ok(()))) {

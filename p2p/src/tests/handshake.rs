@@ -80,7 +80,8 @@ async fn a_port_in_use_stops_the_start_and_is_named() {
 #[tokio::test]
 async fn a_faulty_configuration_is_named() {
     let address = |text: &str| Peer { key: key(2), address: Some(text.into()) };
-    let cases: [(&str, fn(&mut Setup)); 6] = [
+    type Amiss = fn(&mut Setup);
+    let cases: [(&str, Amiss); 6] = [
         ("max_response_bytes is 0", |setup| setup.limits.max_response_bytes = 0),
         ("gossip.queue_bytes is 1, must lie between", |setup| setup.limits.gossip.queue_bytes = 1),
         ("heartbeat is 0", |setup| setup.limits.heartbeat = Duration::ZERO),

@@ -7,7 +7,7 @@ use std::{
     task::Poll,
 };
 
-use futures::{AsyncReadExt, AsyncWriteExt, future::poll_fn};
+use futures::{AsyncReadExt, AsyncWriteExt, future::poll_fn, task::AtomicWaker};
 use libp2p::core::{
     Endpoint, StreamMuxer, Transport,
     muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox},
@@ -19,7 +19,9 @@ use super::*;
 use crate::{driver::multiaddr, gate, member::Members, start};
 
 pub(super) struct Raw {
-    muxer: Arc<Mutex<StreamMuxerBox>>,
+    pub(super) muxer: Arc<Mutex<StreamMuxerBox>>,
+    /// Must look again once there is a new stream.
+    driver: Arc<AtomicWaker>,
     /// Keeps the connection going; ends with it.
     pub(super) driving: JoinHandle<io::Error>,
 }
@@ -36,10 +38,12 @@ impl Raw {
         let dial = gate::transport(gate).dial(multiaddr(address), options).map_err(io::Error::other)?;
         let (_, muxer) = dial.await?;
         let muxer = Arc::new(Mutex::new(muxer));
-        let shared = muxer.clone();
+        let driver = Arc::new(AtomicWaker::new());
+        let (shared, waker) = (muxer.clone(), driver.clone());
         // The victim's own streams are held open and never answered.
         let mut ignored = Vec::new();
         let driving = tokio::spawn(poll_fn(move |cx| {
+            waker.register(cx.waker());
             let mut muxer = shared.lock().expect("no panic");
             while let Poll::Ready(stream) = muxer.poll_inbound_unpin(cx) {
                 match stream {
@@ -52,7 +56,7 @@ impl Raw {
                 _ => Poll::Pending,
             }
         }));
-        Ok(Self { muxer, driving })
+        Ok(Self { muxer, driver, driving })
     }
 
     /// Opens a stream and agrees on its protocol, by hand.
@@ -62,6 +66,7 @@ impl Raw {
             Pin::new(&mut *muxer).poll_outbound(cx)
         })
         .await?;
+        self.driver.wake();
         let mut words = Vec::new();
         for line in ["/multistream/1.0.0", protocol] {
             words.push(line.len() as u8 + 1);

@@ -4,7 +4,7 @@ use super::*;
 use crate::{RequestError, Responder};
 
 impl Node {
-    async fn asked(&mut self) -> (Vec<u8>, Responder) {
+    pub(super) async fn asked(&mut self) -> (Vec<u8>, Responder) {
         self.until("request", |event| match event {
             Event::Request { bytes, responder, .. } => Some((bytes, responder)),
             _ => None,
