@@ -1,6 +1,6 @@
 //! Who is refused, and that both sides are told why.
 
-use super::*;
+use super::{raw::lie, *};
 
 /// Node 2 dials node 1 with something amiss on its side; the reasons that node 1 and node 2 report.
 async fn refusals(amiss: impl FnOnce(&mut Setup)) -> ((Option<PeerKey>, String), (Option<PeerKey>, String)) {
@@ -115,4 +115,43 @@ async fn a_name_is_resolved() {
     let one = Setup::new(1, vec![peer(2, None)]).start().await;
     let by_name = Peer { key: key(1), address: Some(format!("localhost:{}", one.address().port())) };
     Setup::new(2, vec![by_name]).start().await.connected(1).await;
+}
+
+#[tokio::test]
+async fn nonsense_in_the_handshake_is_refused_in_words() {
+    let mut one = Setup::new(1, vec![peer(2, None)]).start().await;
+    let frame = |kind: u8, payload: &[u8]| {
+        let mut bytes = vec![1, kind];
+        bytes.extend((payload.len() as u32).to_be_bytes());
+        bytes.extend(payload);
+        bytes
+    };
+    let hello = borsh::to_vec(&hello()).expect("encodes");
+    let with_more = [&hello[..], b"x"].concat();
+    let cases = [
+        (b"GET / HTTP/1.1\r\n\r\n".to_vec(), "frame of version 71, this node speaks version 1"),
+        (frame(99, b""), "frame of unknown kind 99"),
+        (frame(2, b""), "Message frame where none is expected"),
+        (vec![1, 6, 255, 255, 255, 255], "Hello frame of 4294967295 bytes, at most 1200 are allowed"),
+        (frame(6, b""), "malformed hello: "),
+        (frame(6, &[255; 40]), "malformed hello: "),
+        (frame(6, &with_more), "malformed hello: "),
+        (frame(5, b"no\x1b"), "the peer refused this node: no\u{fffd}"),
+    ];
+    for (says, expected) in cases {
+        // The last word of a handshake, so that the node need not wait for one.
+        let heard = lie(2, &[says, frame(7, b"")].concat(), one.address()).await.unwrap_or_default();
+        let (found, reason) = one.refused().await;
+        assert_eq!(found, Some(key(2)));
+        assert!(reason.starts_with(expected), "{reason}");
+        // Unread nonsense may have reset the connection before the refusal was heard.
+        if heard.len() > hello.len() + 12 && !expected.starts_with("the peer") {
+            assert!(String::from_utf8_lossy(&heard).contains(expected));
+        }
+    }
+    // A stranger is not even greeted.
+    let heard = lie(3, &frame(6, &hello), one.address()).await.expect("a refusal");
+    let refusal = format!("identity key {} is neither a validator nor on the allowlist", key(3));
+    assert_eq!(heard, frame(5, refusal.as_bytes()));
+    assert_eq!(one.refused().await.0, Some(key(3)));
 }

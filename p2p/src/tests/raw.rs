@@ -1,4 +1,5 @@
-//! A member gone bad: it has a key that is admitted and passes the gate, but says what it likes on its streams.
+//! Members gone bad: they have a key that is admitted. [`Raw`] passes the gate and says what it likes on its streams,
+//! [`lie`] says what it likes in the gate.
 
 use std::{
     io,
@@ -7,11 +8,15 @@ use std::{
     task::Poll,
 };
 
-use futures::{AsyncReadExt, AsyncWriteExt, future::poll_fn, task::AtomicWaker};
-use libp2p::core::{
-    Endpoint, StreamMuxer, Transport,
-    muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox},
-    transport::{DialOpts, PortUse},
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, future::poll_fn, task::AtomicWaker};
+use libp2p::{
+    core::{
+        Endpoint, StreamMuxer, Transport,
+        muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox},
+        transport::{DialOpts, PortUse},
+        upgrade::OutboundConnectionUpgrade,
+    },
+    noise, tcp,
 };
 use tokio::task::JoinHandle;
 
@@ -59,7 +64,7 @@ impl Raw {
         Ok(Self { muxer, driver, driving })
     }
 
-    /// Opens a stream and agrees on its protocol, by hand.
+    /// Opens a stream for this protocol.
     pub(super) async fn open(&self, protocol: &str) -> io::Result<SubstreamBox> {
         let mut stream = poll_fn(|cx| {
             let mut muxer = self.muxer.lock().expect("no panic");
@@ -67,17 +72,38 @@ impl Raw {
         })
         .await?;
         self.driver.wake();
-        let mut words = Vec::new();
-        for line in ["/multistream/1.0.0", protocol] {
-            words.push(line.len() as u8 + 1);
-            words.extend(line.as_bytes());
-            words.push(b'\n');
-        }
-        stream.write_all(&words).await?;
-        stream.flush().await?;
-        let mut echo = vec![0; words.len()];
-        stream.read_exact(&mut echo).await?;
-        assert_eq!(echo, words, "agreed");
+        agree(&mut stream, protocol).await?;
         Ok(stream)
     }
+}
+
+/// Proves its key by Noise, then says this instead of a hello; what the node answers until it hangs up.
+pub(super) async fn lie(n: u8, says: &[u8], address: SocketAddr) -> io::Result<Vec<u8>> {
+    let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
+    let mut transport = tcp::tokio::Transport::new(tcp::Config::default());
+    let mut socket = transport.dial(multiaddr(address), options).map_err(io::Error::other)?.await?;
+    agree(&mut socket, "/althing/noise/1").await?;
+    let noise = noise::Config::new(&start::keypair([n; 32])).expect("noise");
+    let (_, mut stream) = noise.upgrade_outbound(socket, "/noise").await.map_err(io::Error::other)?;
+    stream.write_all(says).await?;
+    stream.flush().await?;
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).await?;
+    Ok(heard)
+}
+
+/// Agrees on the protocol of a stream, as multistream-select has it.
+async fn agree(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), protocol: &str) -> io::Result<()> {
+    let mut words = Vec::new();
+    for line in ["/multistream/1.0.0", protocol] {
+        words.push(line.len() as u8 + 1);
+        words.extend(line.as_bytes());
+        words.push(b'\n');
+    }
+    stream.write_all(&words).await?;
+    stream.flush().await?;
+    let mut echo = vec![0; words.len()];
+    stream.read_exact(&mut echo).await?;
+    assert_eq!(echo, words, "agreed");
+    Ok(())
 }
