@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use althing_crypto::TxHash;
 
+use crate::key::Key;
 use crate::usage::Usage;
 use crate::{Admission, Limits, Source, TxBytes};
 
@@ -51,7 +52,7 @@ pub(crate) struct Flight {
 /// All of them, with what each payer has used.
 #[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct InFlight {
-    flights: BTreeMap<TxHash, Flight>,
+    flights: BTreeMap<Key, Flight>,
     used: BTreeMap<Payer, Usage>,
 }
 
@@ -61,7 +62,7 @@ impl InFlight {
     }
 
     pub(crate) fn get(&self, hash: &TxHash) -> Option<&Flight> {
-        self.flights.get(hash)
+        self.flights.get(&hash.into())
     }
 
     /// Whether `payer` may have one more of `bytes` in flight.
@@ -85,14 +86,14 @@ impl InFlight {
             gossip: !matches!(payer, Payer::Peer(_)),
             stage: Stage::Precheck,
         };
-        let before = self.flights.insert(hash, flight);
+        let before = self.flights.insert(Key::from(&hash), flight);
         assert!(before.is_none(), "transaction {hash} is in flight twice");
     }
 
     /// Another source handed in what is in flight already. False if a client's ticket finds no room.
     pub(crate) fn join(&mut self, limits: &Limits, hash: &TxHash, source: Source) -> bool {
         let room = self.room(limits, Payer::Local, 0);
-        let Some(flight) = self.flights.get_mut(hash) else { return false };
+        let Some(flight) = self.flights.get_mut(&hash.into()) else { return false };
         match source {
             Source::Peer { .. } => return true,
             Source::Returned => {}
@@ -108,14 +109,14 @@ impl InFlight {
 
     /// The precheck is passed and the check asked, with the state of height `executed` the newest.
     pub(crate) fn advance(&mut self, hash: &TxHash, admission: Admission, executed: u64) {
-        if let Some(flight) = self.flights.get_mut(hash) {
+        if let Some(flight) = self.flights.get_mut(&hash.into()) {
             flight.stage = Stage::Check { admission, executed };
         }
     }
 
     /// Ends the flight and gives back what it used.
     pub(crate) fn finish(&mut self, hash: &TxHash) -> Option<Flight> {
-        let flight = self.flights.remove(hash)?;
+        let flight = self.flights.remove(&hash.into())?;
         // The ticket that pays for the bytes is one of those that await an answer.
         let mut joined = flight.tickets.len();
         if flight.payer == Payer::Local {

@@ -16,6 +16,7 @@
 //! Everything anyone can fill is bounded by [`Limits`]; the README tells who can do what to whom.
 
 mod in_flight;
+mod key;
 mod limits;
 mod mempool;
 mod message;

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use althing_crypto::TxHash;
 
+use crate::key::Key;
 use crate::usage::Usage;
 use crate::{Admission, Code, Limits, Origin, Refusal, Sender, TxBytes};
 use queue::{Queue, Rank};
@@ -39,7 +40,7 @@ pub(crate) struct Entry {
 pub(crate) struct Pool {
     limits: Limits,
     entries: BTreeMap<Arrival, Entry>,
-    by_hash: BTreeMap<TxHash, Arrival>,
+    by_hash: BTreeMap<Key, Arrival>,
     senders: BTreeMap<Sender, Queue>,
     ready: BTreeMap<Rank, Arrival>,
     due: BTreeSet<(u64, Arrival)>,
@@ -82,7 +83,7 @@ impl Pool {
     }
 
     pub(crate) fn get(&self, hash: &TxHash) -> Option<&Entry> {
-        self.by_hash.get(hash).map(|arrival| &self.entries[arrival])
+        self.by_hash.get(&hash.into()).map(|arrival| &self.entries[arrival])
     }
 
     pub(crate) fn senders(&self) -> impl Iterator<Item = &Sender> {
@@ -124,7 +125,7 @@ impl Pool {
         self.used.add(entry.bytes.len());
         self.held.add(entry.bytes.len());
         let len = entry.bytes.len();
-        self.by_hash.insert(hash, arrival);
+        self.by_hash.insert(Key::from(&hash), arrival);
         self.entries.insert(arrival, entry);
         let Some(sender) = sender else { return self.make_ready(arrival, None) };
         let queue = self.senders.entry(sender.clone()).or_insert_with(|| Queue::new(next.unwrap_or(0)));
@@ -191,7 +192,7 @@ impl Pool {
         if let Origin::Sender(sender, Some(sequence)) = origin {
             self.pass_sequence(sender, *sequence);
         }
-        if let Some(&arrival) = self.by_hash.get(hash) {
+        if let Some(&arrival) = self.by_hash.get(&hash.into()) {
             self.remove(arrival);
         }
         if let Origin::Sender(sender, _) = origin {
@@ -201,7 +202,7 @@ impl Pool {
 
     /// Drops a transaction that the application no longer admits.
     pub(crate) fn refuse(&mut self, hash: &TxHash, refusal: Refusal) {
-        if let Some(&arrival) = self.by_hash.get(hash) {
+        if let Some(&arrival) = self.by_hash.get(&hash.into()) {
             self.drop_tx(arrival, refusal);
         }
     }
@@ -227,7 +228,7 @@ impl Pool {
     /// Removes an entry from every index. Those of its sender behind it are held from now on, if it was ready.
     fn remove(&mut self, arrival: Arrival) -> Entry {
         let entry = self.entries.remove(&arrival).expect("what is removed is in the pool");
-        self.by_hash.remove(&entry.hash);
+        self.by_hash.remove(&Key::from(&entry.hash));
         self.used.sub(entry.bytes.len());
         if let Some(due) = entry.due {
             self.due.remove(&(due, arrival));

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use althing_crypto::TxHash;
 
+use crate::key::Key;
+
 /// A map that forgets the hash it learnt first once it holds more than `capacity`.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Recent<V> {
     capacity: usize,
-    order: VecDeque<TxHash>,
-    values: BTreeMap<TxHash, V>,
+    order: VecDeque<Key>,
+    values: BTreeMap<Key, V>,
 }
 
 impl<V> Recent<V> {
@@ -19,10 +21,11 @@ impl<V> Recent<V> {
 
     /// A hash known already gets the new value and keeps its place in the queue of those to be forgotten.
     pub(crate) fn insert(&mut self, hash: TxHash, value: V) {
-        if self.values.insert(hash, value).is_some() {
+        let key = Key::from(&hash);
+        if self.values.insert(key, value).is_some() {
             return;
         }
-        self.order.push_back(hash);
+        self.order.push_back(key);
         if self.order.len() > self.capacity
             && let Some(oldest) = self.order.pop_front()
         {
@@ -31,7 +34,7 @@ impl<V> Recent<V> {
     }
 
     pub(crate) fn get(&self, hash: &TxHash) -> Option<&V> {
-        self.values.get(hash)
+        self.values.get(&hash.into())
     }
 }
 

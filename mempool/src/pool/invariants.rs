@@ -19,7 +19,7 @@ pub(crate) fn check(pool: &Pool) {
 
 fn indexes_name_exactly_the_entries(pool: &Pool) {
     let by_hash: BTreeMap<_, _> =
-        pool.entries.iter().map(|(arrival, entry)| (entry.hash, *arrival)).collect();
+        pool.entries.iter().map(|(arrival, entry)| ((&entry.hash).into(), *arrival)).collect();
     assert_eq!(by_hash, pool.by_hash);
     let ready = |(arrival, entry): (&u64, &super::Entry)| entry.rank.map(|rank| (rank, *arrival));
     assert_eq!(pool.entries.iter().filter_map(ready).collect::<BTreeMap<_, _>>(), pool.ready);

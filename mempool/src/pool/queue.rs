@@ -51,15 +51,25 @@ impl Pool {
     /// Makes ready what follows without a gap.
     pub(super) fn promote(&mut self, sender: &Sender) {
         let Some(queue) = self.senders.get(sender) else { return };
-        let mut end = queue.ready_end;
         let mut ahead = None;
-        if end > queue.next {
-            ahead = queue.ordered.get(&(end - 1)).copied();
+        if queue.ready_end > queue.next {
+            ahead = queue.ordered.get(&(queue.ready_end - 1)).copied();
         }
-        while let Some(&arrival) = self.senders[sender].ordered.get(&end) {
+        let mut end = queue.ready_end;
+        let mut ready = Vec::new();
+        for (sequence, arrival) in queue.ordered.range(end..) {
+            if *sequence != end {
+                break;
+            }
+            ready.push(*arrival);
+            end += 1; // No sequence is u64::MAX: `judge` refuses it.
+        }
+        if ready.is_empty() {
+            return;
+        }
+        for arrival in ready {
             self.make_ready(arrival, ahead);
             ahead = Some(arrival);
-            end += 1; // No sequence is u64::MAX: `judge` refuses it.
         }
         self.queue_mut(sender).ready_end = end;
     }
@@ -115,6 +125,9 @@ impl Pool {
     pub(crate) fn learn_next(&mut self, sender: &Sender, next: u64, exact: bool) {
         let Some(queue) = self.senders.get(sender) else { return };
         let next = if exact { next } else { next.max(queue.next) };
+        if next == queue.next && queue.ordered.first_key_value().is_none_or(|(first, _)| *first >= next) {
+            return;
+        }
         self.set_next(sender, next);
         if exact {
             let used: Vec<Arrival> = self.senders[sender].ordered.range(..next).map(|(_, a)| *a).collect();
