@@ -102,3 +102,93 @@ impl Election<'_> {
 fn scale(x: u64, total: u64) -> u64 {
     ((u128::from(x) * u128::from(total)) >> 64) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use althing_crypto::bls::{self, BLS};
+    use althing_crypto::ed25519;
+
+    use super::*;
+    use crate::{Power, Validator};
+
+    fn set(powers: &[u64]) -> ValidatorSet {
+        let member = |(index, power): (usize, &u64)| Validator {
+            identity: ed25519::SecretKey::from_seed([index as u8; 32]).public_key(),
+            vote_key: bls::PublicKey::opaque([index as u8; 48]),
+            power: Power(*power),
+        };
+        ValidatorSet::new(&BLS, powers.iter().enumerate().map(member).collect()).expect("distinct members")
+    }
+
+    fn election(set: &ValidatorSet) -> Election<'_> {
+        Election { chain_id: "leader", epoch: Epoch(1), set }
+    }
+
+    #[test]
+    fn turns_are_in_proportion_to_power() {
+        let set = set(&[1, 2, 3, 4]);
+        let mut turns = [0; 4];
+        for view in 1..=10_000 {
+            turns[usize::from(election(&set).leader(View(view), &[]).0)] += 1;
+        }
+        for (member, expected) in [1_000, 2_000, 3_000, 4_000].into_iter().enumerate() {
+            assert!(i32::abs(turns[member] - expected) <= 20, "{turns:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_member_is_left_out_for_a_span_that_doubles_but_not_in_every_1024th_view() {
+        let set = set(&[1; 4]);
+        let election = election(&set);
+        for (failures, span) in [(1, 16), (2, 32), (3, 64), (9, 4_096), (40, 4_096)] {
+            let absent = [Absence { member: Position(2), last: View(10), failures }];
+            for view in 11..5_000 {
+                let leads = election.leader(View(view), &absent);
+                let out = view - 10 <= span && view % UNCONDITIONAL_EVERY != 0;
+                assert!(leads != Position(2) || !out, "view {view}, {failures} failures");
+                if !out {
+                    assert_eq!(leads, election.leader(View(view), &[]), "view {view}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn those_left_out_stay_below_a_third_and_the_worst_go_first() {
+        let set = set(&[1; 7]);
+        let one = |member, last, failures| Absence { member: Position(member), last: View(last), failures };
+        let table: &[(&[Absence], &[u16])] = &[
+            (&[], &[]),
+            (&[one(1, 9, 1), one(3, 9, 2), one(5, 9, 3)], &[3, 5]),
+            (&[one(1, 7, 1), one(3, 8, 1), one(5, 9, 1)], &[3, 5]),
+            (&[one(1, 9, 1), one(3, 9, 1), one(5, 9, 1)], &[1, 3]),
+        ];
+        for (absent, expected) in table {
+            let out: Vec<u16> = election(&set).excluded(absent, View(10)).iter().map(|one| one.0).collect();
+            assert_eq!(&out, expected, "{absent:?}");
+        }
+        assert!(
+            election(&self::set(&[5, 1, 1])).excluded(&[one(0, 9, 1)], View(10)).is_empty(),
+            "more than a third"
+        );
+    }
+
+    #[test]
+    fn the_absent_list_counts_the_leaders_of_failed_views_and_forgets_the_proposer() {
+        let set = set(&[1; 4]);
+        let election = election(&set);
+        assert_eq!(election.absent_after(&[], View(4), View(5)), [], "no view failed");
+        let absent = election.absent_after(&[], View(4), View(7));
+        let failed = [5, 6].map(|view| election.leader(View(view), &[]));
+        let proposer = election.leader(View(7), &[]);
+        for member in set.positions() {
+            let expected = failed.iter().filter(|leader| **leader == member).count() as u32;
+            let counted = absent.iter().find(|one| one.member == member).map_or(0, |one| one.failures);
+            assert_eq!(counted, if member == proposer { 0 } else { expected }, "member {member}");
+        }
+        assert!(absent.is_sorted_by_key(|one| one.member));
+        // However many views failed, those beyond 4n are not counted one by one.
+        let long = election.absent_after(&[], View(0), View(1 << 40));
+        assert!(long.iter().map(|one| one.failures).sum::<u32>() <= 16, "{long:?}");
+    }
+}

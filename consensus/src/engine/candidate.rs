@@ -114,6 +114,13 @@ impl Engine {
             let from = proposal.justify.iter().flat_map(|qc| qc.signers.iter()).collect();
             return self.want(step, parent_hash, from);
         };
+        match self.tree.path(&parent_hash) {
+            Ok(_) => {}
+            Err(NoPath::Missing(ancestor)) => return self.want(step, ancestor, self.everyone()),
+            Err(NoPath::Fork) => {
+                return self.pass(step, signer, "does not extend the committed block".into());
+            }
+        }
         if self.leader_on(proposal.view, &parent_hash) != Some(signer) {
             return self.refuse(step, signer, Misdeed::BadProposal("not by the view's leader".into()));
         }
@@ -134,14 +141,7 @@ impl Engine {
         let (hash, block) = (candidate.hash, proposal.block.clone());
         self.tree.insert(hash, block);
         self.wanted.remove(&hash);
-        match self.tree.path(&hash) {
-            Ok(_) => self.set_stage(signer, Stage::Valid),
-            Err(NoPath::Missing(missing)) => {
-                let all = self.everyone();
-                self.want(step, missing, all);
-            }
-            Err(NoPath::Fork) => self.pass(step, signer, "does not extend the committed block".into()),
-        }
+        self.set_stage(signer, Stage::Valid);
     }
 
     /// Votes, once payload, clock and execution allow it.
@@ -188,7 +188,8 @@ impl Engine {
     }
 
     pub(super) fn payload_checked(&mut self, step: &mut Step, block: BlockHash, verdict: Result<(), String>) {
-        let Some(signer) = self.candidates.iter().find(|(_, one)| one.hash == block).map(|(signer, _)| *signer)
+        let Some(signer) =
+            self.candidates.iter().find(|(_, one)| one.hash == block).map(|(signer, _)| *signer)
         else {
             return;
         };

@@ -7,9 +7,7 @@ use althing_crypto::{BlockHash, Hash};
 use crate::block_tree::NoPath;
 use crate::engine::validity::{may_carry, run_of};
 use crate::engine::{Action, Engine, Halt, Step};
-use crate::{
-    Block, Certificate, Execution, Header, Height, Micros, Position, QuorumCertificate, Verified,
-};
+use crate::{Block, Certificate, Execution, Header, Height, Micros, Position, QuorumCertificate, Verified};
 
 /// The most blocks that are asked for at one time.
 const MAX_WANTED: usize = 64;
@@ -33,19 +31,15 @@ impl Engine {
             }
             Err(NoPath::Fork) => {
                 let newest = certificate.into_inner();
-                let held = self.certified.values().rev().find(|held| held.is_commit() && held.block != newest.block);
+                let held =
+                    self.certified.values().rev().find(|held| held.is_commit() && held.block != newest.block);
                 let held = held.map_or_else(|| newest.clone(), |held| held.clone().into_inner());
                 self.halt(step, Halt::Fork(Box::new(held), Box::new(newest)));
             }
         }
     }
 
-    fn commit_path(
-        &mut self,
-        step: &mut Step,
-        path: &[BlockHash],
-        certificate: Verified<QuorumCertificate>,
-    ) {
+    fn commit_path(&mut self, step: &mut Step, path: &[BlockHash], certificate: Verified<QuorumCertificate>) {
         let mut before = self.tree.head().header.vouched.height;
         let (blocks, lost) = self.tree.commit(path);
         for header in blocks.iter().map(|block| &block.header) {

@@ -6,9 +6,9 @@ use althing_crypto::{BlockHash, Hash, TxHash};
 
 use crate::verify::{Admitted, Verified};
 use crate::{
-    AppHash, Block, Epoch, Evidence, Execution, Header, Height, Memory, Message, Micros, Newest, Phase, Position,
-    Proposal, QuorumCertificate, Refusal, SignRequest, Signed, Status, TimeoutCertificate, TimeoutVote, View,
-    Vote,
+    AppHash, Block, Epoch, Evidence, Execution, Header, Height, Memory, Message, Micros, Newest, Phase,
+    Position, Proposal, QuorumCertificate, Refusal, SignRequest, Signed, Status, TimeoutCertificate,
+    TimeoutVote, View, Vote,
 };
 
 /// Something happened.
@@ -43,6 +43,8 @@ pub enum Input {
     PayloadBuilt {
         /// The view asked for.
         view: View,
+        /// The parent asked for.
+        parent: BlockHash,
         /// Their hashes; empty if none fitted.
         txs: Vec<TxHash>,
     },

@@ -34,8 +34,8 @@ use crate::leader::Election;
 use crate::pacemaker::Pacemaker;
 use crate::vote_aggregator::VoteAggregator;
 use crate::{
-    Admitted, Certificate, ConsensusParams, Epoch, Execution, Header, Height, Memory, Message, Micros, Newest,
-    Now, Phase, Position, QuorumCertificate, SafetyRecord, SignRequest, Signed, TimeoutCertificate,
+    Admitted, Certificate, ConsensusParams, Epoch, Execution, Header, Height, Memory, Message, Micros,
+    Newest, Now, Phase, Position, QuorumCertificate, SafetyRecord, SignRequest, Signed, TimeoutCertificate,
     ValidatorSet, Verified, View, view_of,
 };
 
@@ -249,7 +249,7 @@ impl Engine {
                 self.pending = pending;
                 self.payload.retry();
             }
-            Input::PayloadBuilt { view, txs } => self.payload_built(view, txs),
+            Input::PayloadBuilt { view, parent, txs } => self.payload_built(view, parent, txs),
             Input::PayloadChecked { block, verdict } => self.payload_checked(step, block, verdict),
             Input::Blocks { blocks, commit } => self.blocks_arrived(step, blocks, commit),
             Input::Executed { execution, next_epoch } => self.block_executed(step, execution, next_epoch),

@@ -2,6 +2,7 @@
 
 use althing_crypto::{BlockHash, TxHash};
 
+use crate::block_tree::NoPath;
 use crate::engine::validity::{may_carry, run_of};
 use crate::engine::{Action, BuildPayload, Engine, Step};
 use crate::{
@@ -47,6 +48,10 @@ impl Engine {
         let Some(parent) = self.tree.get(&parent_hash) else {
             return self.fetch_parent(step, parent_hash);
         };
+        // What its ancestors carry must be known, or it would be chosen again.
+        if let Err(NoPath::Missing(ancestor)) = self.tree.path(&parent_hash) {
+            return self.want(step, ancestor, self.everyone());
+        }
         if self.leader_on(self.view, &parent_hash) != self.config.me {
             return;
         }
@@ -98,19 +103,20 @@ impl Engine {
     fn ask_payload(&mut self, step: &mut Step, header: &Header) {
         self.payload = Payload::Asked(header.parent);
         let parent = self.tree.header(&header.parent).expect("its parent is at hand");
+        // Ancestors not committed here yet are still in this node's mempool, even if others vouch for having executed them.
+        let above = header.vouched.height.min(self.committed().height);
         step.act(Action::BuildPayload(BuildPayload {
             view: self.view,
             height: header.height,
             parent: header.parent,
             parent_time_ms: parent.time_ms,
-            exclude: self.tree.txs_above(&header.parent, header.vouched.height),
+            exclude: self.tree.txs_above(&header.parent, above),
         }));
     }
 
-    pub(super) fn payload_built(&mut self, view: View, txs: Vec<TxHash>) {
-        if let Payload::Asked(parent) = self.payload
-            && view == self.view
-        {
+    /// An answer for another parent leaves out the wrong ancestors' transactions.
+    pub(super) fn payload_built(&mut self, view: View, parent: BlockHash, txs: Vec<TxHash>) {
+        if view == self.view && self.payload == Payload::Asked(parent) {
             self.payload = Payload::Built(parent, txs);
         }
     }
@@ -137,7 +143,7 @@ impl Engine {
     /// What a block on this parent says about execution: as far as this node has executed, or what its parent says.
     fn vouch(&self, parent: &Header) -> Vouched {
         let (low, high) = (parent.vouched.height, self.executed.min(parent.height));
-        match run_of(&self.executions, low, high.max(low)) {
+        match run_of(&self.executions, low, high) {
             Some(run) if !run.is_empty() => Vouched {
                 height: high,
                 app_hash: run[run.len() - 1].app_hash.clone(),

@@ -52,12 +52,14 @@ impl Engine {
     fn unknown_view(&self, memory: &Memory) -> Option<View> {
         let vote = memory.vote.as_ref().filter(|vote| {
             vote.view > self.asked.vote
-                || (vote.view == self.asked.vote && self.own.vote.as_ref().is_some_and(|own| own.block != vote.block))
+                || (vote.view == self.asked.vote
+                    && self.own.vote.as_ref().is_some_and(|own| own.block != vote.block))
         });
         let commit = memory.commit_vote.as_ref().filter(|vote| vote.view > self.asked.commit_vote);
-        let timeout = memory.timeout.as_ref().filter(|vote| {
-            (vote.view, vote.high_view()) > (self.asked.timeout, self.asked.timeout_high)
-        });
+        let timeout = memory
+            .timeout
+            .as_ref()
+            .filter(|vote| (vote.view, vote.high_view()) > (self.asked.timeout, self.asked.timeout_high));
         let proposal = memory.proposal.as_ref().filter(|(statement, _)| statement.view > self.asked.proposal);
         [
             vote.map(|vote| vote.view),

@@ -49,11 +49,14 @@ pub(super) fn check(proposal: &Proposal, context: &Context<'_>) -> Result<(), In
     let (vouched, before) = (&header.vouched, &parent.vouched);
     must(vouched.height >= before.height, "it vouches for less than its parent")?;
     must(vouched.height < header.height, "it vouches for its own execution")?;
-    must(vouched.height > before.height || vouched == before, "it vouches otherwise for its parent's height")?;
+    must(
+        vouched.height > before.height || vouched == before,
+        "it vouches otherwise for its parent's height",
+    )?;
     must(vouched.next_epoch == config.epoch_hash, "it ends the epoch, which this version does not know")?;
     // V8: back-pressure.
-    let permitted =
-        may_carry(header.height, vouched.height, config.params.max_unexecuted_blocks) || proposal.block.txs.is_empty();
+    let permitted = may_carry(header.height, vouched.height, config.params.max_unexecuted_blocks)
+        || proposal.block.txs.is_empty();
     must(permitted, "transactions while too many blocks are not executed")
 }
 
@@ -115,6 +118,7 @@ pub(super) fn run_of(
     low: Height,
     high: Height,
 ) -> Option<Vec<&Execution>> {
-    let run: Vec<&Execution> = executions.range(low.next()..=high).map(|(_, one)| one).collect();
-    (run.len() as u64 == high.0 - low.0).then_some(run)
+    let run: Vec<&Execution> =
+        (low.0 + 1..=high.0).map_while(|height| executions.get(&Height(height))).collect();
+    (run.len() as u64 == high.0.saturating_sub(low.0)).then_some(run)
 }

@@ -1,0 +1,70 @@
+//! Work, rest, timers and repetition: W1, T1, R8.
+
+use super::*;
+
+fn kinds(actions: &[Action]) -> Vec<&'static str> {
+    let kind = |action: &Action| match action {
+        Action::Broadcast(Message::Proposal(_)) => "proposal",
+        Action::Broadcast(Message::Vote(_)) => "vote",
+        Action::Broadcast(Message::Timeout(_)) => "timeout",
+        Action::Broadcast(Message::Certificate(_)) => "certificate",
+        Action::Broadcast(Message::Status(_)) => "status",
+        Action::SendPending => "pending",
+        _ => "other",
+    };
+    actions.iter().map(kind).collect()
+}
+
+#[test]
+fn the_leader_of_a_fresh_chain_makes_an_empty_block_after_a_third_of_the_timer() {
+    let me = Fixture::new(4, 0).leader(1);
+    let mut f = Fixture::started(me);
+    assert_eq!(f.wait(166), []);
+    assert_eq!(Fixture::asked(&f.wait(1)), [(SignKind::Proposal, View(1))]);
+}
+
+#[test]
+fn a_view_without_a_proposal_is_given_up_and_repeated_at_a_constant_interval() {
+    let follower = (0..4).find(|me| *me != Fixture::new(4, 0).leader(1)).expect("four members");
+    let mut f = Fixture::started(follower);
+    assert_eq!(f.wait(499), []);
+    assert_eq!(Fixture::asked(&f.wait(1)), [(SignKind::Timeout, View(1))]);
+    f.step(Input::Signed(Box::new(Signed::Timeout(timeout(1, follower, None, None)))));
+    for _ in 0..3 {
+        f.wait(499);
+        let mut repeated = kinds(&f.wait(1));
+        repeated.retain(|kind| *kind != "status");
+        assert_eq!(repeated, ["timeout", "pending"]);
+    }
+}
+
+#[test]
+fn a_higher_qc_is_named_when_the_timeout_is_repeated() {
+    let mut f = Fixture::started(0);
+    f.certificate(tc(5, None));
+    f.wait(1_000);
+    f.step(Input::Signed(Box::new(Signed::Timeout(timeout(6, 0, None, Some(tc(5, None).into()))))));
+    let qc3 = qc(3, f.genesis.hash(), Phase::Vote);
+    f.certificate(qc3);
+    let actions = f.wait(500);
+    assert_eq!(Fixture::asked(&actions), [(SignKind::Timeout, View(6))]);
+}
+
+#[test]
+fn at_rest_no_timer_runs_but_that_of_the_status() {
+    let mut f = Fixture::started(0);
+    let one = f.block(1, &f.genesis, None, &[]);
+    f.receive(1, Admitted::Proposal(Verified::trust(f.proposal(one.clone(), None, None))));
+    f.certificate(qc(1, one.hash(), Phase::Commit));
+    assert_eq!(f.engine.committed().height, Height(1));
+    let execution = Execution { height: Height(1), app_hash: AppHash::default(), results_root: Hash::ZERO };
+    let next_epoch = f.engine.config.epoch_hash;
+    f.step(Input::Executed { execution, next_epoch });
+    for _ in 0..5 {
+        assert_eq!(kinds(&f.wait(2_000)), ["status"]);
+    }
+    assert_eq!(f.engine.view(), View(2));
+    // A transaction is work: the view timer runs again.
+    f.step(Input::Pending(true));
+    assert_eq!(Fixture::asked(&f.wait(5_000)).last(), Some(&(SignKind::Timeout, View(2))));
+}

@@ -1,0 +1,165 @@
+//! R1, R4, R5, R6, R7, R9: certificates, votes, timeout votes, commits.
+
+use super::*;
+
+#[test]
+fn a_qc_is_commit_voted_and_handed_to_the_next_leader() {
+    let mut f = Fixture::started(0);
+    let block = f.block(1, &f.genesis, None, &[]);
+    let qc = qc(1, block.hash(), Phase::Vote);
+    // The next leader depends on the block's header: without it, nobody is told yet.
+    let p = Verified::trust(f.proposal(block.clone(), None, None));
+    f.receive(p.signer.0, Admitted::Proposal(p));
+    let actions = f.certificate(qc.clone());
+    assert_eq!(Fixture::asked(&actions), [(SignKind::CommitVote, View(1))]);
+    let handed = Action::Send(Position(f.leader(2)), Message::Certificate(Box::new(qc.into())));
+    assert_eq!(actions.contains(&handed), f.leader(2) != 0);
+    assert_eq!(f.engine.view(), View(2));
+}
+
+#[test]
+fn no_commit_vote_for_a_view_given_up_nor_twice_nor_on_a_commit_certificate() {
+    let mut f = Fixture::started(0);
+    let block = f.block(1, &f.genesis, None, &[]).hash();
+    f.wait(600);
+    assert_eq!(Fixture::asked(&f.certificate(qc(1, block, Phase::Vote))), [], "after its own timeout vote");
+
+    let mut f = Fixture::started(0);
+    assert_eq!(Fixture::asked(&f.certificate(qc(1, block, Phase::Commit))), [], "a commit certificate");
+    assert_eq!(Fixture::asked(&f.certificate(qc(1, block, Phase::Vote))), [(SignKind::CommitVote, View(1))]);
+    assert_eq!(Fixture::asked(&f.certificate(qc(1, block, Phase::Vote))), [], "a second time");
+    assert_eq!(Fixture::asked(&f.certificate(qc(5, block, Phase::Vote))), [(SignKind::CommitVote, View(5))]);
+    assert_eq!(Fixture::asked(&f.certificate(qc(3, block, Phase::Vote))), [], "below the last one");
+}
+
+#[test]
+fn a_tc_is_forwarded_once_and_enters_the_view_after_it() {
+    let mut f = Fixture::started(0);
+    let forwarded = |actions: &[Action]| {
+        actions.iter().filter(|a| matches!(a, Action::Broadcast(Message::Certificate(_)))).count()
+    };
+    assert_eq!(forwarded(&f.certificate(tc(4, None))), 1);
+    assert_eq!(f.engine.view(), View(5), "certificates are never refused for being far ahead");
+    assert_eq!(forwarded(&f.certificate(tc(4, None))), 0);
+    assert_eq!(forwarded(&f.certificate(tc(3, None))), 0);
+    assert_eq!(f.engine.view(), View(5));
+}
+
+#[test]
+fn a_quorum_of_votes_is_aggregated_once_and_again_without_the_culprits() {
+    let mut f = Fixture::started(0);
+    let block = f.block(1, &f.genesis, None, &[]).hash();
+    let mut give = |signer| f.receive(signer, Admitted::Vote(vote(Phase::Vote, 1, block, signer)));
+    assert_eq!(give(1), []);
+    assert_eq!(give(1), [], "one slot for each");
+    assert_eq!(give(2), []);
+    let three: Vec<Vote> = (1..4).map(|signer| vote(Phase::Vote, 1, block, signer)).collect();
+    assert_eq!(give(3), [Action::AggregateVotes(three)]);
+    let failed = Aggregated::Votes {
+        phase: Phase::Vote,
+        view: View(1),
+        block,
+        certificate: None,
+        bad: vec![Position(2)],
+    };
+    assert_eq!(f.step(Input::Aggregated(failed)), [Action::Penalise(Position(2), Misdeed::BadSignature)]);
+    assert_eq!(f.receive(2, Admitted::Vote(vote(Phase::Vote, 1, block, 2))), [], "it has used up its slot");
+    let again = f.receive(0, Admitted::Vote(vote(Phase::Vote, 1, block, 0)));
+    assert!(matches!(&again[..], [Action::AggregateVotes(votes)] if votes.len() == 3));
+}
+
+#[test]
+fn votes_outside_the_window_take_no_memory() {
+    let mut f = Fixture::started(0);
+    let block = f.genesis.hash();
+    let before = f.engine.votes.clone();
+    for view in [1 + crate::vote_aggregator::WINDOW + 1, 1 << 40] {
+        f.receive(1, Admitted::Vote(vote(Phase::Vote, view, block, 1)));
+    }
+    assert_eq!(f.engine.votes, before);
+}
+
+#[test]
+fn timeout_votes_of_more_than_a_third_make_it_give_up_and_of_a_quorum_make_a_tc() {
+    let mut f = Fixture::started(0);
+    assert_eq!(f.receive(1, Admitted::Timeout(timeout(1, 1, None, None))), []);
+    let actions = f.receive(2, Admitted::Timeout(timeout(1, 2, None, None)));
+    assert_eq!(Fixture::asked(&actions), [(SignKind::Timeout, View(1))]);
+    let actions = f.step(Input::Signed(Box::new(Signed::Timeout(timeout(1, 0, None, None)))));
+    assert!(matches!(&actions[1..], [Action::AggregateTimeouts(votes)] if votes.len() == 3), "{actions:?}");
+}
+
+#[test]
+fn a_stale_timeout_vote_is_answered_with_what_ended_the_view_but_not_at_any_rate() {
+    let mut f = Fixture::started(0);
+    f.certificate(tc(1, None));
+    let stale = || Admitted::Timeout(timeout(1, 3, None, None));
+    let answer = Action::Send(Position(3), Message::Certificate(Box::new(tc(1, None).into())));
+    assert_eq!(f.receive(3, stale()), [answer.clone()]);
+    assert_eq!(f.receive(3, stale()), []);
+    f.now.mono = f.now.mono.after(Micros::from_millis(200));
+    assert_eq!(f.receive(3, stale()), [answer]);
+}
+
+#[test]
+fn a_commit_certificate_commits_its_block_and_all_ancestors_in_order() {
+    let mut f = Fixture::started(0);
+    let one = f.block(1, &f.genesis, None, &[]);
+    let qc1 = qc(1, one.hash(), Phase::Vote);
+    let two = f.block(2, &one, Some(&qc1), &[]);
+    let certificate = qc(2, two.hash(), Phase::Commit);
+    let fetch = |block| Action::FetchBlock { block, from: vec![Position(1), Position(2)] };
+    assert!(f.certificate(certificate.clone()).contains(&fetch(two.hash())), "from its signers");
+    let blocks = |block: &Block| Input::Blocks { blocks: vec![block.clone()], commit: None };
+    let missing = f.step(blocks(&two));
+    assert!(
+        missing.iter().any(|a| matches!(a, Action::FetchBlock { block, .. } if *block == one.hash())),
+        "{missing:?}"
+    );
+    let done = f.step(blocks(&one));
+    let commit = Action::Commit { blocks: vec![one, two], certificate: Verified::trust(certificate.clone()) };
+    assert!(done.contains(&commit), "{done:?}");
+    assert_eq!(f.engine.committed().height, Height(2));
+    assert_eq!(f.certificate(certificate), [], "once");
+}
+
+#[test]
+fn blocks_that_nobody_asked_for_take_no_memory() {
+    let mut f = Fixture::started(0);
+    let stray = f.block(1, &f.genesis, None, &[]);
+    let before = f.engine.clone();
+    assert_eq!(f.step(Input::Blocks { blocks: vec![stray], commit: None }), []);
+    assert_eq!(f.engine, before);
+}
+
+#[test]
+fn contradicting_certificates_halt_the_node() {
+    let mut f = Fixture::started(0);
+    let (one, other) = (f.block(1, &f.genesis, None, &[1]), f.block(1, &f.genesis, None, &[2]));
+    f.certificate(qc(1, one.hash(), Phase::Vote));
+    let actions = f.certificate(qc(1, other.hash(), Phase::Vote));
+    assert!(matches!(&actions[..], [Action::Halt(Halt::Fork(..))]), "{actions:?}");
+    assert_eq!(f.certificate(tc(9, None)), [], "nothing more");
+}
+
+#[test]
+fn another_execution_than_a_quorum_vouched_for_halts_the_node() {
+    let mut f = Fixture::started(0);
+    let one = f.block(1, &f.genesis, None, &[]);
+    let qc1 = qc(1, one.hash(), Phase::Vote);
+    let mut two = f.block(2, &one, Some(&qc1), &[]);
+    let theirs = AppHash::new(vec![1]).expect("short");
+    two.header.vouched.height = Height(1);
+    two.header.vouched.app_hash = theirs.clone();
+    let certificate = Verified::trust(qc(2, two.hash(), Phase::Commit));
+    f.step(Input::Blocks { blocks: vec![one, two], commit: Some(certificate) });
+    assert_eq!(f.engine.committed().height, Height(2));
+    let own = AppHash::new(vec![2]).expect("short");
+    let execution = Execution { height: Height(1), app_hash: own.clone(), results_root: Hash::ZERO };
+    let next_epoch = f.engine.config.epoch_hash;
+    let actions = f.step(Input::Executed { execution, next_epoch });
+    assert!(
+        matches!(&actions[..], [Action::Halt(Halt::Diverged { vouched, own: got, .. })] if *vouched == theirs && *got == own),
+        "{actions:?}"
+    );
+}
