@@ -13,6 +13,8 @@ mod pacemaker;
 mod params;
 mod safety_record;
 mod safety_rules;
+#[cfg(test)]
+mod testing;
 mod validator_set;
 mod verify;
 mod vote_aggregator;

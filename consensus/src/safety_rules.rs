@@ -85,6 +85,7 @@ impl SafetyRules {
             epoch_hash.to_string(),
         )?;
         differs("position in the set", record.signer.to_string(), signer.to_string())?;
+        whole(&record)?;
         Ok(Self { key, set, record, resumed: false })
     }
 
@@ -372,6 +373,21 @@ fn member(key: &bls::SecretKey, set: &ValidatorSet) -> Result<Position, SafetyEr
     set.position_of_vote_key(key).ok_or_else(|| SafetyError::NotAMember { key: key.to_string() })
 }
 
+/// The record holds the high QC that its own messages imply: each was signed when it was held, and it never goes back.
+fn whole(record: &SafetyRecord) -> Result<(), SafetyError> {
+    let high = record.high_view();
+    let implied = [
+        ("proposal", record.proposal.as_ref().map_or(View(0), Proposal::justify_view)),
+        ("commit vote", record.commit_voted()),
+        ("timeout vote", record.timeout.as_ref().map_or(View(0), TimeoutVote::high_view)),
+        ("commit certificate", crate::view_of(record.commit.as_ref())),
+    ];
+    match implied.into_iter().find(|(_, needs)| *needs > high) {
+        Some((what, needs)) => Err(SafetyError::Torn { high, what, needs }),
+        None => Ok(()),
+    }
+}
+
 /// Why there are no safety rules for a key.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SafetyError {
@@ -393,6 +409,19 @@ pub enum SafetyError {
         found: String,
         /// Of this node.
         expected: String,
+    },
+    /// The record was not written by these rules.
+    #[error(
+        "the safety record holds a high QC of view {high}, but its {what} implies one of view {needs}: it is damaged; \
+         restore the newest intact copy"
+    )]
+    Torn {
+        /// The view of its high QC.
+        high: View,
+        /// What shows that a higher one was held.
+        what: &'static str,
+        /// That one's view.
+        needs: View,
     },
 }
 

@@ -6,8 +6,10 @@
 //! first pairing, and a message's own signature before the certificates that it carries.
 
 mod cache;
+mod certificates;
 mod door;
 mod evidence;
+mod messages;
 mod rejection;
 mod verified;
 
