@@ -103,7 +103,10 @@ impl Node {
         };
         let found = timeout(PATIENCE, search).await;
         found.unwrap_or_else(|_| {
-            panic!("no {what} within {PATIENCE:?}; last events: {:#?}", seen.iter().rev().take(10))
+            panic!(
+                "no {what} within {PATIENCE:?}; last events: {:#?}",
+                seen.iter().rev().take(10).collect::<Vec<_>>()
+            )
         })
     }
 

@@ -59,9 +59,9 @@ async fn reaches_all_and_each_once() {
     }
 }
 
-/// 1 – 2 – 3 in a line: what 1 says reaches 3 only through 2.
-async fn line() -> [Node; 3] {
-    let mut two = Setup::new(2, vec![peer(1, None), peer(3, None)]).start().await;
+/// 1 – 2 – 3 in a line: what 1 says reaches 3 only through 2, whose limits these are.
+async fn line(limits: Limits) -> [Node; 3] {
+    let mut two = Setup { limits, ..Setup::new(2, vec![peer(1, None), peer(3, None)]) }.start().await;
     let one = Setup::new(1, vec![peer(2, Some(two.address()))]).start().await;
     let mut three = Setup::new(3, vec![peer(2, Some(two.address()))]).start().await;
     two.connected(1).await;
@@ -72,7 +72,7 @@ async fn line() -> [Node; 3] {
 
 #[tokio::test]
 async fn passes_on_what_was_accepted_and_blames_for_what_was_rejected() {
-    let [one, mut two, mut three] = line().await;
+    let [one, mut two, mut three] = line(limits()).await;
     // The path is there once a message of 2's own reaches 3, and one of 1's reaches 2.
     two.gossip_to(&mut three, "warm up").await.1.accept();
     let (from, validation) = one.gossip_to(&mut two, "bad").await;
@@ -142,4 +142,31 @@ async fn too_large_or_too_much_is_dropped() {
         })
         .await;
     assert_eq!(reason, "suspended for 300ms: gossip of 200 bytes, at most 100 are allowed");
+}
+
+#[tokio::test]
+async fn no_node_passes_on_more_than_its_peers_bear() {
+    let few = crate::TrafficLimit { queue_messages: 20, messages_per_second: 1, ..limits().gossip };
+    let [one, mut two, mut three] = line(Limits { gossip: few, ..limits() }).await;
+    two.gossip_to(&mut three, "warm up").await.1.ignore();
+    one.gossip_to(&mut two, "warm up").await.1.ignore();
+    // All that node 2 takes from one peer at once, and all of it good.
+    for n in 0..36 {
+        one.network.gossip(bytes(format!("batch {n}"))).expect("within the queue");
+        let (_, bytes, validation) = two.gossiped().await;
+        assert!(bytes.starts_with(b"batch"));
+        validation.accept();
+    }
+    two.network.gossip(bytes("the end")).expect("within the queue");
+    let mut passed_on = 0;
+    loop {
+        let (_, bytes, validation) = three.gossiped().await;
+        validation.ignore();
+        if bytes == b"the end" {
+            break;
+        }
+        passed_on += usize::from(bytes.starts_with(b"batch"));
+    }
+    // Half the burst, and one for each second that this takes.
+    assert!((1..30).contains(&passed_on), "{passed_on} of 36 were passed on");
 }
