@@ -11,7 +11,7 @@ use super::{
     json::{NO_TIME, address, base64, block_id, events, header, hex, tx_result},
     params::Params,
 };
-use crate::{handle::NodeHandle, storage::StoredBlock};
+use crate::{body::Body, handle::NodeHandle};
 
 /// A certificate covers its block and those below that had none of their own; so far above is it searched.
 const MAX_COVERED: u64 = 1_000;
@@ -62,7 +62,7 @@ pub(crate) async fn commit(context: &Arc<Context>, params: &Params) -> Result<Va
     let height = context.height(params.height("height")?)?;
     context
         .read(move |node| {
-            let stored: StoredBlock = stored(node.chain().block(height), "block", height)?;
+            let stored: Body = stored(node.chain().block(height), "block", height)?;
             let header = header(&stored.block.header, &node.genesis().epoch_hash());
             Ok(json!({ "signed_header": { "header": header, "commit": commit_of(node, height)? }, "canonical": true }))
         })

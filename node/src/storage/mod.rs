@@ -10,6 +10,7 @@
 
 use std::ops::Bound;
 
+mod chain_store;
 mod directory;
 mod error;
 mod memory;
@@ -20,6 +21,7 @@ mod slot_file;
 mod state_store;
 
 pub use self::{
+    chain_store::{ChainStore, StoredResults, TxLocation},
     directory::{BackendKind, DataDirectory},
     error::StoreError,
     memory::MemoryStore,

@@ -1,0 +1,65 @@
+//! A block together with its payload: what is stored, fetched and executed.
+
+use althing_consensus::{Block, ConsensusParams};
+use althing_crypto::{Encoding, TxHash};
+use althing_mempool::TxBytes;
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// A block with the bytes of its transactions, in their order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct Body {
+    /// The header and the transactions' hashes.
+    pub block: Block,
+    /// The transactions.
+    pub txs: Vec<TxBytes>,
+}
+
+impl Encoding for Body {
+    const NAME: &'static str = "block body";
+    const VERSION: u8 = 1;
+    const MAX_BYTES: usize = MAX_BODY_BYTES;
+}
+
+/// Longest encoding of a body: more than the parameters of any chain allow.
+pub const MAX_BODY_BYTES: usize = 12 << 20;
+
+impl Body {
+    /// Whether the block's payload root, its list of hashes and the transactions belong together, within the chain's limits.
+    /// For bodies from elsewhere; says what is wrong.
+    pub fn check(&self, params: &ConsensusParams) -> Result<(), String> {
+        let (named, here) = (self.block.txs.len(), self.txs.len());
+        if named != here {
+            return Err(format!("the block names {named} transactions, {here} came with it"));
+        }
+        if !self.block.payload_matches() {
+            return Err("its payload root is not that of its transactions' hashes".to_owned());
+        }
+        within_limits(&self.txs, params)?;
+        match self.block.txs.iter().zip(&self.txs).find(|(hash, tx)| TxHash::of(tx) != **hash) {
+            Some((hash, _)) => Err(format!("the bytes in the place of transaction {hash} are not that transaction")),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes of the transactions together.
+    pub fn payload_bytes(&self) -> usize {
+        self.txs.iter().map(|tx| tx.len()).sum()
+    }
+}
+
+/// Whether a payload is within the chain's limits of number and size.
+pub fn within_limits(txs: &[TxBytes], params: &ConsensusParams) -> Result<(), String> {
+    let (max_txs, max_bytes, max_tx) =
+        (params.max_block_txs as usize, params.max_block_bytes as usize, params.max_tx_bytes as usize);
+    if txs.len() > max_txs {
+        return Err(format!("{} transactions, at most {max_txs} are allowed in a block", txs.len()));
+    }
+    if let Some(tx) = txs.iter().find(|tx| tx.len() > max_tx) {
+        return Err(format!("a transaction of {} bytes, at most {max_tx} are allowed", tx.len()));
+    }
+    let bytes: usize = txs.iter().map(|tx| tx.len()).sum();
+    if bytes > max_bytes {
+        return Err(format!("transactions of {bytes} bytes, at most {max_bytes} are allowed in a block"));
+    }
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! What the driver has others do: slow or blocking work, by lane. A lane is a type of its own, so that no worker is given another's
+//! work.
+
+use std::sync::Arc;
+
+use althing_consensus::engine::{Aggregated, BuildPayload};
+use althing_consensus::{
+    Admitted, Evidence, Execution, Height, Message, Newest, Position, QuorumCertificate, Refusal as SafetyRefusal,
+    Rejection, SignRequest, Signed, TimeoutVote, Verified, View, Vote,
+};
+use althing_crypto::{BlockHash, Hash, TxHash};
+use althing_mempool::{Admission, CheckedTx, Refusal, TxBytes};
+
+use super::Peer;
+use crate::body::Body;
+use crate::wire::{Request, Response};
+
+/// A verdict of the application's precheck.
+pub type Prechecked = (TxHash, Result<Admission, Refusal>);
+
+/// Work.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// For the safety rules: in order, alone.
+    Safety(SafetyJob),
+    /// For the chain store: in order.
+    Store(StoreJob),
+    /// For the application: in order.
+    Execute(ExecuteJob),
+    /// Signatures, hashes and what consensus waits for: side by side.
+    Verify(VerifyJob),
+    /// For the mempool: side by side.
+    Check(CheckJob),
+    /// What peers ask for: side by side. Reads the store only.
+    Serve(ServeJob),
+}
+
+/// What the holder of the vote key does.
+#[derive(Clone, Debug)]
+pub enum SafetyJob {
+    /// Make the body durable, ask the safety rules, make the record durable.
+    Sign {
+        /// What is to be signed.
+        request: Box<SignRequest>,
+        /// To become durable with the record.
+        newest: Newest,
+        /// The block to be proposed or voted for, with its payload.
+        body: Option<Arc<Body>>,
+    },
+    /// Let the safety rules sign.
+    Resume {
+        /// Nothing in views up to this one.
+        floor: Option<View>,
+    },
+}
+
+/// What changes the chain.
+#[derive(Clone, Debug)]
+pub enum StoreJob {
+    /// Store committed blocks and their certificate in one write.
+    Commit {
+        /// The blocks, ascending.
+        bodies: Vec<Arc<Body>>,
+        /// Covers the last one.
+        certificate: Verified<QuorumCertificate>,
+    },
+}
+
+/// What changes the application.
+#[derive(Clone, Debug)]
+pub enum ExecuteJob {
+    /// Execute the stored block of this height, store the results, commit.
+    Block(Height),
+}
+
+/// What takes thinking.
+#[derive(Clone, Debug)]
+pub enum VerifyJob {
+    /// Check a message at the door.
+    Admit {
+        /// Who sent it.
+        from: Peer,
+        /// Its place in the set, if it is a validator.
+        position: Option<Position>,
+        /// The message.
+        message: Box<Message>,
+    },
+    /// Make a certificate of votes.
+    AggregateVotes(Vec<Vote>),
+    /// Make a certificate of timeout votes.
+    AggregateTimeouts(Vec<TimeoutVote>),
+    /// Check both messages of evidence.
+    CheckEvidence(Box<Evidence>),
+    /// Have the application prepare a payload, and check what it made of it.
+    Prepare {
+        /// For which proposal.
+        build: BuildPayload,
+        /// Its time at least.
+        time_ms: u64,
+        /// From the mempool.
+        txs: Vec<(TxHash, TxBytes)>,
+    },
+    /// Check that these are the transactions asked for.
+    MatchTransactions {
+        /// Who sent them.
+        from: Peer,
+        /// The block that they are for.
+        block: BlockHash,
+        /// What was asked for.
+        wanted: Vec<TxHash>,
+        /// What came.
+        txs: Vec<TxBytes>,
+    },
+    /// Precheck transactions of a proposal.
+    PrecheckPayload {
+        /// The block.
+        block: BlockHash,
+        /// Those not known yet.
+        txs: Vec<(TxHash, TxBytes)>,
+    },
+    /// Ask the application's `process_proposal`.
+    Process(Arc<Body>),
+    /// Check that this is the block asked for.
+    OpenBlock {
+        /// Who sent it.
+        from: Peer,
+        /// What was asked for.
+        block: BlockHash,
+        /// What came.
+        body: Box<Body>,
+    },
+    /// Check a run of committed blocks.
+    OpenRun {
+        /// Who sent it.
+        from: Peer,
+        /// Its first height must be this one.
+        first: Height,
+        /// The blocks.
+        bodies: Vec<Body>,
+        /// The certificate of the last one.
+        commit: Box<QuorumCertificate>,
+    },
+}
+
+/// What the mempool asks the application.
+#[derive(Clone, Debug)]
+pub enum CheckJob {
+    /// Stateless.
+    Precheck(Vec<(TxHash, TxBytes)>),
+    /// Against the committed state; true for a re-check.
+    Check(Vec<(TxHash, TxBytes, bool)>),
+}
+
+/// What a peer asks for.
+#[derive(Clone, Debug)]
+pub struct ServeJob {
+    /// Who.
+    pub from: Peer,
+    /// The shell's number for it.
+    pub id: u64,
+    /// What.
+    pub request: Request,
+}
+
+/// What came of a job.
+#[derive(Clone, Debug)]
+pub enum Done {
+    /// Signed; the record is durable.
+    Signed(Box<Signed>),
+    /// The safety rules refused.
+    Refused(SafetyRefusal),
+    /// The safety rules sign from now on.
+    Resumed,
+    /// The blocks up to this height are stored.
+    Stored(Height),
+    /// A block is executed; results and application state are durable.
+    Executed {
+        /// What consensus vouches for.
+        execution: Execution,
+        /// The hash of the epoch in force after it.
+        next_epoch: Hash,
+    },
+    /// What the door said.
+    Admitted {
+        /// Who sent the message.
+        from: Peer,
+        /// Whether it was a proposal.
+        proposal: bool,
+        /// The message, or why it stays out.
+        outcome: Box<Result<Admitted, Rejection>>,
+    },
+    /// A certificate, or whose votes are bad.
+    Aggregated(Box<Aggregated>),
+    /// Evidence, and whether it holds.
+    EvidenceChecked(Box<Evidence>, Result<(), Rejection>),
+    /// A payload.
+    Prepared {
+        /// The view it was asked for.
+        view: View,
+        /// The transactions, or what was wrong with the application's choice.
+        txs: Result<Vec<(TxHash, TxBytes)>, String>,
+    },
+    /// Transactions of a proposal.
+    Matched {
+        /// Who sent them.
+        from: Peer,
+        /// The block that they are for.
+        block: BlockHash,
+        /// Those asked for, or what is wrong.
+        txs: Result<Vec<(TxHash, TxBytes)>, String>,
+    },
+    /// Verdicts on transactions of a proposal.
+    PayloadPrechecked {
+        /// The block.
+        block: BlockHash,
+        /// One per transaction asked for.
+        results: Vec<Prechecked>,
+    },
+    /// What `process_proposal` said.
+    Processed {
+        /// The block.
+        block: BlockHash,
+        /// Its verdict.
+        verdict: Result<(), String>,
+    },
+    /// A block that was asked for.
+    BlockOpened {
+        /// Who sent it.
+        from: Peer,
+        /// What was asked for.
+        block: BlockHash,
+        /// The block, or what is wrong.
+        outcome: Result<Arc<Body>, String>,
+    },
+    /// A run of committed blocks.
+    RunOpened {
+        /// Who sent it.
+        from: Peer,
+        /// The blocks with their certificate, or what is wrong.
+        outcome: Result<(Vec<Arc<Body>>, Verified<QuorumCertificate>), String>,
+    },
+    /// Verdicts for the mempool.
+    Prechecked(Vec<Prechecked>),
+    /// Verdicts for the mempool.
+    Checked(Vec<(TxHash, Result<CheckedTx, Refusal>)>),
+    /// The answer to a peer.
+    Served {
+        /// Who asked.
+        from: Peer,
+        /// The shell's number for it.
+        id: u64,
+        /// The answer.
+        response: Response,
+    },
+}

@@ -1,0 +1,277 @@
+//! The chain in a store: committed blocks with their certificates, results, and bodies that are not committed yet.
+//!
+//! Four writes, each one durable batch, and what a crash between any two of them leaves:
+//!
+//! 1. [`ChainStore::put_body`], before the proposal or vote for the block leaves. A body that nobody needs any more is swept by
+//!    the next commit at its height or above.
+//! 2. [`ChainStore::commit`]: blocks and the certificate of the newest one. A committed block never outlives its certificate.
+//! 3. [`ChainStore::put_results`]: results, transaction index and executed height, before the application's own commit. So at
+//!    start the application stands at the executed height, or one below it: it executes that block again, and must get the same.
+//! 4. [`ChainStore::begin`], once, after the application's `init_chain`.
+//!
+//! Keys are big-endian heights, or hashes. Every value begins with a version byte.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+use althing_consensus::{Execution, Height, QuorumCertificate};
+use althing_crypto::{BlockHash, Encoding, Hash, TxHash};
+use althing_ledger::{Event, TxResult};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use super::{Batch, Store, StoreError, Table};
+use crate::body::Body;
+
+/// Key of the executed height in [`Table::Meta`].
+const EXECUTED: &[u8] = b"executed";
+/// Key of the genesis hash in [`Table::Meta`].
+const GENESIS: &[u8] = b"genesis";
+/// Prefix of the markers of uncommitted bodies in [`Table::Meta`]: prefix, height, block hash.
+const UNCOMMITTED: &[u8] = b"uncommitted/";
+/// Uncommitted bodies are few: one per view that this validator voted in since the last commit. So many are read at once.
+const SWEEP: usize = 1_000;
+
+/// Typed access to the chain in a [`Store`]. Every method blocks on the disk.
+#[derive(Clone)]
+pub struct ChainStore(Arc<dyn Store>);
+
+/// What executing a block gave.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct StoredResults {
+    /// What consensus vouches for.
+    pub execution: Execution,
+    /// The hash of the epoch in force after it.
+    pub next_epoch: Hash,
+    /// One result per transaction, in their order.
+    pub tx_results: Vec<TxResult>,
+    /// Events of the block as a whole.
+    pub events: Vec<Event>,
+}
+
+impl Encoding for StoredResults {
+    const NAME: &'static str = "block results";
+    const VERSION: u8 = 1;
+    const MAX_BYTES: usize = 256 << 20;
+}
+
+/// Where a committed transaction is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct TxLocation {
+    /// The height of its block; of the first one, if several hold it.
+    pub height: Height,
+    /// Its place in the block.
+    pub index: u32,
+}
+
+impl Encoding for TxLocation {
+    const NAME: &'static str = "transaction location";
+    const VERSION: u8 = 1;
+    const MAX_BYTES: usize = 16;
+}
+
+/// A height or hash in [`Table::Meta`].
+#[derive(BorshSerialize, BorshDeserialize)]
+struct Fact<T>(T);
+
+impl<T: BorshSerialize + BorshDeserialize> Encoding for Fact<T> {
+    const NAME: &'static str = "fact about the chain";
+    const VERSION: u8 = 1;
+    const MAX_BYTES: usize = 64;
+}
+
+impl std::fmt::Debug for ChainStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ChainStore")
+    }
+}
+
+impl ChainStore {
+    /// The chain in this store, which may be empty.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self(store)
+    }
+
+    /// The hash of the genesis document, if the chain has begun.
+    pub fn genesis(&self) -> Result<Option<Hash>, StoreError> {
+        self.read(Table::Meta, GENESIS).map(|fact| fact.map(|Fact(hash)| hash))
+    }
+
+    /// Begins a chain: block 0, without certificate, executed.
+    pub fn begin(&self, genesis: Hash, block: &Body) -> Result<(), StoreError> {
+        let hash = block.block.hash();
+        let mut batch = Batch::new();
+        batch.put(Table::Blocks, *hash.as_bytes(), block.encode());
+        batch.put(Table::BlockIndex, height_key(Height(0)), Fact(hash).encode());
+        batch.put(Table::Meta, EXECUTED, Fact(Height(0)).encode());
+        batch.put(Table::Meta, GENESIS, Fact(genesis).encode());
+        self.0.write(batch)
+    }
+
+    /// Makes a block durable that is not committed. Nothing is written if that was done before.
+    pub fn put_body(&self, body: &Body) -> Result<(), StoreError> {
+        let hash = body.block.hash();
+        let marker = marker_key(body.block.header.height, &hash);
+        if self.0.get(Table::Meta, &marker)?.is_some() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        batch.put(Table::Blocks, *hash.as_bytes(), body.encode());
+        batch.put(Table::Meta, marker, Fact(()).encode());
+        self.0.write(batch)
+    }
+
+    /// The block of this hash with its payload, committed or not.
+    pub fn body(&self, hash: &BlockHash) -> Result<Option<Body>, StoreError> {
+        self.read(Table::Blocks, hash.as_bytes())
+    }
+
+    /// Commits blocks in ascending order, the first one right above the newest stored, with the commit certificate of the last one.
+    /// Removes bodies that lost at their heights or below.
+    pub fn commit(&self, bodies: &[Arc<Body>], certificate: &QuorumCertificate) -> Result<(), StoreError> {
+        let mut next = self.committed()?.next();
+        let mut batch = Batch::new();
+        let mut won = BTreeSet::new();
+        for body in bodies {
+            let (height, hash) = (body.block.header.height, body.block.hash());
+            assert_eq!(height, next, "blocks are committed in the order of their heights, each once");
+            next = next.next();
+            if self.0.get(Table::Meta, &marker_key(height, &hash))?.is_none() {
+                batch.put(Table::Blocks, *hash.as_bytes(), body.encode());
+            }
+            batch.put(Table::BlockIndex, height_key(height), Fact(hash).encode());
+            won.insert(hash);
+        }
+        let newest = bodies.last().expect("a commit has blocks");
+        assert_eq!(newest.block.hash(), certificate.block, "the certificate covers the newest block");
+        let newest = newest.block.header.height;
+        batch.put(Table::Certificates, height_key(newest), certificate.encode());
+        for (marker, height, hash) in self.markers(Height(0), Some(newest))? {
+            batch.delete(Table::Meta, marker);
+            if !won.contains(&hash) && self.hash_at(height)? != Some(hash) {
+                batch.delete(Table::Blocks, *hash.as_bytes());
+            }
+        }
+        self.0.write(batch)
+    }
+
+    /// Stores what executing the block above the executed height gave, and raises that height. A transaction that an earlier block
+    /// holds, too, is found there.
+    pub fn put_results(&self, txs: &[TxHash], results: &StoredResults) -> Result<(), StoreError> {
+        let height = results.execution.height;
+        assert_eq!(height, self.executed()?.next(), "blocks are executed in the order of their heights, each once");
+        let mut batch = Batch::new();
+        batch.put(Table::Results, height_key(height), results.encode());
+        batch.put(Table::Meta, EXECUTED, Fact(height).encode());
+        for (index, tx) in (0u32..).zip(txs) {
+            if self.0.get(Table::TxIndex, tx.as_bytes())?.is_none() {
+                batch.put(Table::TxIndex, *tx.as_bytes(), TxLocation { height, index }.encode());
+            }
+        }
+        self.0.write(batch)
+    }
+
+    /// The height of the newest committed block; 0 also before the chain has begun.
+    pub fn committed(&self) -> Result<Height, StoreError> {
+        let newest = self.0.range(Table::BlockIndex, &[], &[], 1, true)?;
+        newest.first().map_or(Ok(Height(0)), |(key, _)| height_of(key))
+    }
+
+    /// The height whose results are stored; 0 before block 1 is executed.
+    pub fn executed(&self) -> Result<Height, StoreError> {
+        Ok(self.read(Table::Meta, EXECUTED)?.map_or(Height(0), |Fact(height)| height))
+    }
+
+    /// The committed block of this height with its payload.
+    pub fn block(&self, height: Height) -> Result<Option<Body>, StoreError> {
+        let Some(hash) = self.hash_at(height)? else { return Ok(None) };
+        let body = self.body(&hash)?;
+        body.map(Some).ok_or_else(|| corrupt(format!("block {hash} of height {height} is missing")))
+    }
+
+    /// The hash of the committed block of this height.
+    pub fn hash_at(&self, height: Height) -> Result<Option<BlockHash>, StoreError> {
+        Ok(self.read(Table::BlockIndex, &height_key(height))?.map(|Fact(hash)| hash))
+    }
+
+    /// The commit certificate whose newest block has this height. Blocks committed together have one for the newest of them.
+    pub fn certificate_at(&self, height: Height) -> Result<Option<QuorumCertificate>, StoreError> {
+        self.read(Table::Certificates, &height_key(height))
+    }
+
+    /// The newest commit certificate.
+    pub fn newest_certificate(&self) -> Result<Option<QuorumCertificate>, StoreError> {
+        let newest = self.0.range(Table::Certificates, &[], &[], 1, true)?;
+        newest.first().map(|(_, value)| decode(Table::Certificates, value)).transpose()
+    }
+
+    /// What executing the block of this height gave.
+    pub fn results(&self, height: Height) -> Result<Option<StoredResults>, StoreError> {
+        self.read(Table::Results, &height_key(height))
+    }
+
+    /// Where an executed transaction is found.
+    pub fn tx_location(&self, tx: &TxHash) -> Result<Option<TxLocation>, StoreError> {
+        self.read(Table::TxIndex, tx.as_bytes())
+    }
+
+    /// The stored bodies above the newest committed block, by height.
+    pub fn uncommitted(&self) -> Result<Vec<Body>, StoreError> {
+        let above = self.committed()?.next();
+        let mut bodies = Vec::new();
+        for (_, height, hash) in self.markers(above, None)? {
+            let body = self.body(&hash)?;
+            bodies.push(body.ok_or_else(|| corrupt(format!("uncommitted block {hash} of height {height} is missing")))?);
+        }
+        Ok(bodies)
+    }
+
+    /// Markers of bodies stored while uncommitted, of heights from `low` to `high`, both included.
+    fn markers(&self, low: Height, high: Option<Height>) -> Result<Vec<(Vec<u8>, Height, BlockHash)>, StoreError> {
+        let key = |height: Height| [UNCOMMITTED, &height_key(height)].concat();
+        let to = key(high.map_or(Height(u64::MAX), Height::next));
+        let mut from = key(low);
+        let mut markers = Vec::new();
+        loop {
+            let some = self.0.range(Table::Meta, &from, &to, SWEEP, false)?;
+            let last = some.len() < SWEEP;
+            for (marker, _) in some {
+                let rest = &marker[UNCOMMITTED.len()..];
+                let (height, hash) = rest.split_at_checked(8).ok_or_else(|| corrupt("a marker is too short"))?;
+                let hash: [u8; 32] = hash.try_into().map_err(|_| corrupt("a marker has no block hash"))?;
+                from = [&marker[..], &[0]].concat();
+                markers.push((marker.clone(), height_of(height)?, BlockHash(Hash::from_bytes(hash))));
+            }
+            if last {
+                return Ok(markers);
+            }
+        }
+    }
+
+    fn read<T: Encoding>(&self, table: Table, key: &[u8]) -> Result<Option<T>, StoreError> {
+        self.0.get(table, key)?.map(|bytes| decode(table, &bytes)).transpose()
+    }
+}
+
+fn decode<T: Encoding>(table: Table, bytes: &[u8]) -> Result<T, StoreError> {
+    T::decode(bytes).map_err(|error| corrupt(format!("table {table:?}: {error}")))
+}
+
+fn height_key(height: Height) -> [u8; 8] {
+    height.0.to_be_bytes()
+}
+
+fn marker_key(height: Height, hash: &BlockHash) -> Vec<u8> {
+    [UNCOMMITTED, &height_key(height), hash.as_bytes()].concat()
+}
+
+fn height_of(key: &[u8]) -> Result<Height, StoreError> {
+    let bytes = key.try_into().map_err(|_| corrupt(format!("a height of {} bytes", key.len())))?;
+    Ok(Height(u64::from_be_bytes(bytes)))
+}
+
+/// Damage that shows only here, above the database.
+fn corrupt(what: impl Into<String>) -> StoreError {
+    StoreError::Corrupt { path: PathBuf::from("data/chain"), what: what.into() }
+}
+
+#[cfg(test)]
+mod tests;
