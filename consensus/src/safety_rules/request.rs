@@ -11,6 +11,7 @@ use crate::{
 
 /// Something to be signed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum SignRequest {
     /// A proposal (rule S3).
     Propose(Box<ProposalDraft>),
@@ -108,6 +109,7 @@ impl std::fmt::Display for SignKind {
 
 /// A signed message. It leaves only after the record that came with it is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Signed {
     /// A proposal.
     Proposal(Verified<Proposal>),

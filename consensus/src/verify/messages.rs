@@ -159,8 +159,8 @@ impl Door {
         };
         let Memory { vote, commit_vote, timeout, proposal } = memory;
         let votes = || vote.iter().chain(commit_vote);
-        let signers = votes().map(|vote| vote.signer).chain(timeout.iter().map(|timeout| timeout.signer));
-        for signer in signers.filter(|signer| *signer != me) {
+        let mut signers = votes().map(|vote| vote.signer).chain(timeout.iter().map(|timeout| timeout.signer));
+        if let Some(signer) = signers.find(|signer| *signer != me) {
             return Err(malformed(
                 WHAT,
                 format!("it holds one of validator {signer}, this node is validator {me}"),

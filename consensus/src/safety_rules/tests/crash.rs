@@ -175,14 +175,15 @@ fn no_order_of_requests_and_crashes_makes_it_contradict_itself() {
 
 #[test]
 fn whatever_the_record_loses_in_a_crash_makes_it_contradict_itself() {
+    type Loss = fn(&mut SafetyRecord);
     let world = World::new();
-    let explore = |requests: &[SignRequest], lose: fn(&mut SafetyRecord)| {
+    let explore = |requests: &[SignRequest], lose: Loss| {
         world.explore(requests, |mut disk| {
             lose(&mut disk);
             disk
         })
     };
-    let losses: [(&str, fn(&mut SafetyRecord)); 4] = [
+    let losses: [(&str, Loss); 4] = [
         ("the vote", |disk| disk.vote = None),
         ("the commit vote", |disk| disk.commit_vote = None),
         ("the timeout vote", |disk| disk.timeout = None),
