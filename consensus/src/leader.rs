@@ -65,7 +65,7 @@ impl Election<'_> {
     /// L3: the leader of view `v` on a block whose header lists `absent` (empty for an epoch's opening block).
     pub(crate) fn leader(&self, view: View, absent: &[Absence]) -> Position {
         let member = self.turn(view);
-        if view.0 % UNCONDITIONAL_EVERY == 0 {
+        if view.0.is_multiple_of(UNCONDITIONAL_EVERY) {
             return member;
         }
         let left_out = self.excluded(absent, view);
@@ -144,7 +144,7 @@ mod tests {
             let absent = [Absence { member: Position(2), last: View(10), failures }];
             for view in 11..5_000 {
                 let leads = election.leader(View(view), &absent);
-                let out = view - 10 <= span && view % UNCONDITIONAL_EVERY != 0;
+                let out = view - 10 <= span && !view.is_multiple_of(UNCONDITIONAL_EVERY);
                 assert!(leads != Position(2) || !out, "view {view}, {failures} failures");
                 if !out {
                     assert_eq!(leads, election.leader(View(view), &[]), "view {view}");

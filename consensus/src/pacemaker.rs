@@ -50,7 +50,8 @@ mod tests {
     fn follows_the_slowest_recent_round_within_bounds_and_doubles_to_the_cap() {
         let params = ConsensusParams::default();
         let mut pacemaker = Pacemaker::new();
-        let table: &[(&str, fn(&mut Pacemaker), u64)] = &[
+        type Row = (&'static str, fn(&mut Pacemaker), u64);
+        let table: &[Row] = &[
             ("nothing seen: the lower bound", |_| {}, 500),
             ("12 times a round of 100 ms", |p| p.observe(Micros::from_millis(100)), 1_200),
             ("a quicker round decays it by an eighth", |p| p.observe(Micros::from_millis(1)), 1_050),

@@ -12,6 +12,8 @@ use crate::{
 };
 
 /// Something happened.
+// Inputs and actions are made and consumed one at a time: boxing their large variants would buy nothing.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// The node is up. Comes first, once.
@@ -101,6 +103,7 @@ pub enum Aggregated {
 }
 
 /// Something to be done.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Ask the safety rules; for a proposal or a vote, only after the block with its whole payload is durable.

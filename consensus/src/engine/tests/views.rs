@@ -95,7 +95,7 @@ fn a_stale_timeout_vote_is_answered_with_what_ended_the_view_but_not_at_any_rate
     f.certificate(tc(1, None));
     let stale = || Admitted::Timeout(timeout(1, 3, None, None));
     let answer = Action::Send(Position(3), Message::Certificate(Box::new(tc(1, None).into())));
-    assert_eq!(f.receive(3, stale()), [answer.clone()]);
+    assert_eq!(f.receive(3, stale()), std::slice::from_ref(&answer));
     assert_eq!(f.receive(3, stale()), []);
     f.now.mono = f.now.mono.after(Micros::from_millis(200));
     assert_eq!(f.receive(3, stale()), [answer]);
