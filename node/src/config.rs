@@ -152,13 +152,21 @@ impl NodeConfig {
             if (low..=high).contains(&value) {
                 Ok(())
             } else {
-                Err(ConfigError::Value { key: key.to_owned(), reason: format!("is {value}, must be {low} to {high}") })
+                Err(ConfigError::Value {
+                    key: key.to_owned(),
+                    reason: format!("is {value}, must be {low} to {high}"),
+                })
             }
         };
         check("rpc.max_body_bytes", self.rpc.max_body_bytes, 1024, 64 << 20)?;
         check("rpc.max_waiting", self.rpc.max_waiting, 1, 65_536)?;
         check("rpc.max_connections", self.rpc.max_connections, 1, 65_536)?;
-        check("rpc.commit_timeout_ms", usize::try_from(self.rpc.commit_timeout_ms).unwrap_or(usize::MAX), 1, 600_000)?;
+        check(
+            "rpc.commit_timeout_ms",
+            usize::try_from(self.rpc.commit_timeout_ms).unwrap_or(usize::MAX),
+            1,
+            600_000,
+        )?;
         check("mempool.max_txs", self.mempool.max_txs, 1, 10_000_000)?;
         check("mempool.max_bytes", self.mempool.max_bytes, 64 << 10, 8 << 30)?;
         check("mempool.max_txs_per_sender", self.mempool.max_txs_per_sender, 1, 10_000_000)
@@ -171,7 +179,8 @@ impl NodeConfig {
             .peers
             .iter()
             .map(|peer| {
-                let address = peer.address.as_ref().map(|a| format!(", address = {}", toml::Value::from(a.as_str())));
+                let address =
+                    peer.address.as_ref().map(|a| format!(", address = {}", toml::Value::from(a.as_str())));
                 format!("    {{ identity = \"{}\"{} }},\n", peer.identity, address.unwrap_or_default())
             })
             .collect();

@@ -92,8 +92,13 @@ impl Home {
         identity: &KeyFile,
         vote: &KeyFile,
     ) -> Result<(), HomeError> {
-        let files =
-            [self.config_file(), self.genesis_file(), self.identity_key(), self.vote_key(), self.safety_file()];
+        let files = [
+            self.config_file(),
+            self.genesis_file(),
+            self.identity_key(),
+            self.vote_key(),
+            self.safety_file(),
+        ];
         if let Some(path) = files.into_iter().find(|path| path.symlink_metadata().is_ok()) {
             return Err(HomeError::Exists(path));
         }

@@ -146,7 +146,8 @@ fn from_variables(
 ) -> Result<Vec<Setting>, ConfigError> {
     let mut settings = Vec::new();
     for (name, text) in variables {
-        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX) && !NOT_KEYS.contains(name)) else {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX) && !NOT_KEYS.contains(name))
+        else {
             continue;
         };
         let key = name[PREFIX.len()..].to_lowercase().replace("__", ".");
@@ -164,7 +165,11 @@ fn from_variables(
 fn from_flags(flags: &[String]) -> Result<Vec<Setting>, ConfigError> {
     let setting = |flag: &String| {
         let (key, text) = flag.split_once('=').ok_or_else(|| ConfigError::Flag(flag.clone()))?;
-        Ok(Setting { key: key.trim().to_owned(), text: text.trim().to_owned(), origin: "from --set".to_owned() })
+        Ok(Setting {
+            key: key.trim().to_owned(),
+            text: text.trim().to_owned(),
+            origin: "from --set".to_owned(),
+        })
     };
     flags.iter().map(setting).collect()
 }
@@ -178,12 +183,14 @@ fn apply(table: &mut Table, known: &Table, setting: Setting) -> Result<(), Confi
     };
     let value = match example {
         Value::String(_) => Value::String(text),
-        _ => format!("value = {text}").parse::<Table>().ok().and_then(|mut parsed| parsed.remove("value")).ok_or_else(
-            || ConfigError::Value {
+        _ => format!("value = {text}")
+            .parse::<Table>()
+            .ok()
+            .and_then(|mut parsed| parsed.remove("value"))
+            .ok_or_else(|| ConfigError::Value {
                 key: key.clone(),
                 reason: format!("{text:?} ({origin}) is no TOML value of type {}", example.type_str()),
-            },
-        )?,
+            })?,
     };
     let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
     if let Value::Table(section) = section {

@@ -16,7 +16,10 @@ fn load(text: &str, variables: &[(&str, &str)], flags: &[&str]) -> Result<NodeCo
 fn what_is_written_is_read() {
     let mut config = NodeConfig::default();
     config.p2p.peers = vec![
-        PeerConfig { identity: ed25519::PublicKey::from_bytes([7; 32]), address: Some("host.example:1".into()) },
+        PeerConfig {
+            identity: ed25519::PublicKey::from_bytes([7; 32]),
+            address: Some("host.example:1".into()),
+        },
         PeerConfig { identity: ed25519::PublicKey::from_bytes([8; 32]), address: None },
     ];
     config.log = LogConfig { level: "warn,althing_node=\"x\"".into(), format: LogFormat::Json };
@@ -29,8 +32,12 @@ fn what_is_written_is_read() {
 #[test]
 fn flags_override_variables_override_the_file() {
     let file = "[rpc]\nlisten = '127.0.0.1:1'\nmax_waiting = 5\nmax_body_bytes = 2000";
-    let variables =
-        [("ALTHING_RPC__LISTEN", "127.0.0.1:2"), ("ALTHING_RPC__MAX_WAITING", "6"), ("ALTHING_HOME", "/x"), ("PATH", "")];
+    let variables = [
+        ("ALTHING_RPC__LISTEN", "127.0.0.1:2"),
+        ("ALTHING_RPC__MAX_WAITING", "6"),
+        ("ALTHING_HOME", "/x"),
+        ("PATH", ""),
+    ];
     let config = load(file, &variables, &["rpc.listen=127.0.0.1:3", "log.format=json"]).unwrap();
     assert_eq!(config.rpc.listen.port(), 3);
     assert_eq!(config.rpc.max_waiting, 6);
@@ -38,14 +45,22 @@ fn flags_override_variables_override_the_file() {
     assert_eq!(config.log.format, LogFormat::Json);
 }
 
+/// File, variables, flags, and what the error must say.
+type Case = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str], &'static str);
+
 #[test]
 fn a_fault_names_its_key() {
-    let cases: [(&str, &[(&str, &str)], &[&str], &str); 13] = [
+    let cases: &[Case] = &[
         ("[rpc]\nlisten_addr = 'x'", &[], &[], "unknown key `rpc.listen_addr`"),
         ("[rpc]\nlisten_addr = 'x'", &[], &[], "nearest known key is `rpc.listen`"),
         ("[rcp]\nlisten = 'x'", &[], &[], "unknown key `rcp`"),
         ("[p2p]\npeers = [{ adress = 'x' }]", &[], &[], "nearest known key is `p2p.peers.address`"),
-        ("", &[("ALTHING_RPC__LISTN", "x")], &[], "unknown key `rpc.listn` (from the variable ALTHING_RPC__LISTN)"),
+        (
+            "",
+            &[("ALTHING_RPC__LISTN", "x")],
+            &[],
+            "unknown key `rpc.listn` (from the variable ALTHING_RPC__LISTN)",
+        ),
         ("", &[("ALTHING_COLOUR", "x")], &[], "unknown key `colour`"),
         ("", &[], &["storage.kind=redb"], "unknown key `storage.kind` (from --set)"),
         ("", &[], &["storage.backend"], "not of the form key=value"),
@@ -55,7 +70,7 @@ fn a_fault_names_its_key() {
         ("", &[], &["rpc.max_waiting=0"], "rpc.max_waiting: is 0, must be 1 to"),
         ("[rpc\n", &[], &[], "not TOML"),
     ];
-    for (file, variables, flags, expected) in cases {
+    for &(file, variables, flags, expected) in cases {
         let error = load(file, variables, flags).expect_err(expected).to_string();
         assert!(error.contains(expected), "expected {expected:?} in {error:?}");
     }

@@ -73,7 +73,9 @@ pub(crate) async fn commit(context: &Arc<Context>, params: &Params) -> Result<Va
 /// this dialect's list of signatures: the list says who signed, `certificate` holds what they signed.
 fn commit_of(node: &NodeHandle, height: Height) -> Result<Value, RpcError> {
     let Some(certificate) = covering(node, height)? else {
-        return Err(RpcError::internal(format!("the certificate of height {height} is not kept by this node")));
+        return Err(RpcError::internal(format!(
+            "the certificate of height {height} is not kept by this node"
+        )));
     };
     let block = stored(node.chain().block(height), "block", height)?;
     let signers: Vec<_> = certificate.signers.iter().map(|position| usize::from(position.0)).collect();
@@ -85,7 +87,9 @@ fn commit_of(node: &NodeHandle, height: Height) -> Result<Value, RpcError> {
             "timestamp": super::json::time(block.block.header.time_ms),
             "signature": null,
         }),
-        false => json!({ "block_id_flag": 1, "validator_address": "", "timestamp": NO_TIME, "signature": null }),
+        false => {
+            json!({ "block_id_flag": 1, "validator_address": "", "timestamp": NO_TIME, "signature": null })
+        }
     };
     Ok(json!({
         "height": height.to_string(),

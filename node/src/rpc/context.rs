@@ -61,6 +61,11 @@ impl Context {
 }
 
 /// What must be in the store at a height up to the executed one.
-pub(crate) fn stored<T>(found: Result<Option<T>, StoreError>, what: &str, height: Height) -> Result<T, RpcError> {
-    found?.ok_or_else(|| RpcError::internal(format!("the {what} of height {height} is not kept by this node")))
+pub(crate) fn stored<T>(
+    found: Result<Option<T>, StoreError>,
+    what: &str,
+    height: Height,
+) -> Result<T, RpcError> {
+    found?
+        .ok_or_else(|| RpcError::internal(format!("the {what} of height {height} is not kept by this node")))
 }

@@ -62,7 +62,8 @@ pub(crate) fn header(header: &Header, epoch_hash: &Hash) -> Value {
 pub(crate) fn events(events: &[Event]) -> Value {
     let event = |event: &Event| {
         let attributes = event.attributes.iter();
-        let attributes: Vec<_> = attributes.map(|a| json!({ "key": a.key, "value": a.value, "index": a.index })).collect();
+        let attributes: Vec<_> =
+            attributes.map(|a| json!({ "key": a.key, "value": a.value, "index": a.index })).collect();
         json!({ "type": event.kind, "attributes": attributes })
     };
     events.iter().map(event).collect()

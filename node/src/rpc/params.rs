@@ -28,7 +28,12 @@ impl Params {
                 names.iter().map(|name| (*name).to_owned()).zip(values).collect()
             }
             Some(Value::Array(values)) => {
-                let reason = format!("{} params, this method takes {}: {}", values.len(), names.len(), names.join(", "));
+                let reason = format!(
+                    "{} params, this method takes {}: {}",
+                    values.len(),
+                    names.len(),
+                    names.join(", ")
+                );
                 return Err(RpcError::params(reason));
             }
             Some(_) => return Err(RpcError::params("params must be an object or an array")),
@@ -44,7 +49,7 @@ impl Params {
 
     /// The value, if it is there, neither null nor (in a URI) empty.
     fn get(&self, name: &str) -> Option<&Value> {
-        self.values.get(name).filter(|value| !value.is_null() && !(self.uri && value.as_str() == Some("")))
+        self.values.get(name).filter(|value| !(value.is_null() || self.uri && value.as_str() == Some("")))
     }
 
     /// A height from 1, if one is named.
@@ -74,7 +79,9 @@ impl Params {
             Some(Value::Bool(flag)) => Ok(*flag),
             Some(Value::String(text)) if text == "true" => Ok(true),
             Some(Value::String(text)) if text == "false" => Ok(false),
-            Some(value) => Err(RpcError::params(format!("{name}: {} is neither true nor false", shown(value)))),
+            Some(value) => {
+                Err(RpcError::params(format!("{name}: {} is neither true nor false", shown(value))))
+            }
         }
     }
 
@@ -98,8 +105,9 @@ impl Params {
             return Ok(self.unquoted(text).as_bytes().to_vec());
         }
         let digits = text.strip_prefix("0x").unwrap_or(text);
-        hex::decode(digits)
-            .map_err(|error| RpcError::params(format!("{name}: {} is not hexadecimal: {error}", shown_text(text))))
+        hex::decode(digits).map_err(|error| {
+            RpcError::params(format!("{name}: {} is not hexadecimal: {error}", shown_text(text)))
+        })
     }
 
     /// A transaction.
@@ -108,7 +116,9 @@ impl Params {
         match self.get(name) {
             None => Err(fault("missing; it is the transaction in base64".into())),
             Some(Value::String(_)) if self.uri => self.hex(name),
-            Some(Value::String(text)) => BASE64.decode(text).map_err(|error| fault(format!("not base64: {error}"))),
+            Some(Value::String(text)) => {
+                BASE64.decode(text).map_err(|error| fault(format!("not base64: {error}")))
+            }
             Some(value) => Err(fault(format!("{} is not a string in base64", shown(value)))),
         }
     }
@@ -176,7 +186,12 @@ mod tests {
         ] {
             assert_eq!(params.height("height").unwrap(), Some(Height(5)));
         }
-        for params in [from_json(json!({"height": null})), from_json(json!([])), from_uri("height", ""), Params::default()] {
+        for params in [
+            from_json(json!({"height": null})),
+            from_json(json!([])),
+            from_uri("height", ""),
+            Params::default(),
+        ] {
             assert_eq!(params.height("height").unwrap(), None);
         }
         assert!(from_json(json!([1, true])).flag("prove").unwrap());
@@ -188,7 +203,12 @@ mod tests {
         assert_eq!(from_json(json!({"tx": "YWI="})).tx("tx").unwrap(), b"ab");
         assert_eq!(from_uri("tx", "0x6162").tx("tx").unwrap(), b"ab");
         let hash = Hash::from_bytes([0xab; 32]);
-        for text in [hash.to_string(), format!("0x{hash}"), hash.to_string().to_uppercase(), BASE64.encode([0xab; 32])] {
+        for text in [
+            hash.to_string(),
+            format!("0x{hash}"),
+            hash.to_string().to_uppercase(),
+            BASE64.encode([0xab; 32]),
+        ] {
             assert_eq!(from_json(json!({"hash": text})).hash("hash").unwrap(), hash);
         }
     }
@@ -208,7 +228,10 @@ mod tests {
             (Params::default().tx("tx").map(drop), "tx: missing"),
             (from_json(json!({"hash": "ab"})).hash("hash").map(drop), "hash: ab is not 32 bytes"),
             (from_json(json!({"hash": long})).hash("hash").map(drop), "x… is not 32 bytes"),
-            (Params::from_json(Some(json!([1, 2, 3, 4, 5, 6, 7])), NAMES).map(drop), "7 params, this method takes 6"),
+            (
+                Params::from_json(Some(json!([1, 2, 3, 4, 5, 6, 7])), NAMES).map(drop),
+                "7 params, this method takes 6",
+            ),
             (Params::from_json(Some(json!("x")), NAMES).map(drop), "must be an object or an array"),
         ];
         for (result, expected) in cases {

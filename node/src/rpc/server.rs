@@ -42,7 +42,9 @@ const DISCARDED: usize = 16;
 
 /// The address cannot be served on.
 #[derive(Debug, thiserror::Error)]
-#[error("rpc.listen: cannot listen on {address}: {source}; is another node running there? Choose another address")]
+#[error(
+    "rpc.listen: cannot listen on {address}: {source}; is another node running there? Choose another address"
+)]
 pub struct BindError {
     /// The address.
     pub address: SocketAddr,

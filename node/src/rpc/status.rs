@@ -41,9 +41,12 @@ pub(crate) async fn status(context: &Arc<Context>) -> Result<Value, RpcError> {
     let point = |prefix: &str, point: Option<(althing_consensus::Block, althing_consensus::AppHash)>| {
         let (hash, app_hash, height, time) = match point {
             None => (String::new(), hex(status.app_hash.as_bytes()), 0, NO_TIME.to_owned()),
-            Some((block, app_hash)) => {
-                (hex(block.hash()), hex(app_hash.as_bytes()), block.header.height.0, time(block.header.time_ms))
-            }
+            Some((block, app_hash)) => (
+                hex(block.hash()),
+                hex(app_hash.as_bytes()),
+                block.header.height.0,
+                time(block.header.time_ms),
+            ),
         };
         let named = |name: &str| format!("{prefix}_{name}");
         [
@@ -58,7 +61,8 @@ pub(crate) async fn status(context: &Arc<Context>) -> Result<Value, RpcError> {
     sync_info.insert("catching_up".to_owned(), status.catching_up.into());
 
     let me = context.node.identity();
-    let power = status.validators.members().iter().find(|one| one.identity == me).map_or(Power(0), |one| one.power);
+    let power =
+        status.validators.members().iter().find(|one| one.identity == me).map_or(Power(0), |one| one.power);
     Ok(json!({
         "node_info": node_info(context),
         "sync_info": sync_info,

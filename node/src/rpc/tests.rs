@@ -1,1 +1,439 @@
+//! The methods over real HTTP on loopback, in front of a node that is a script.
 
+use std::{net::SocketAddr, sync::Arc};
+
+use althing_consensus::{AppHash, Block, Epoch, Execution, Height, View};
+use althing_crypto::{Encoding, TxHash, bls, ed25519, sha256};
+use althing_genesis::Genesis;
+use althing_ledger::{
+    Application, AssetLedger, Attribute, Event, InitChain, MemoryStore, TxResult,
+    asset::{Address, Transaction},
+};
+use althing_mempool::{Outcome, Refusal};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinHandle,
+};
+
+use super::*;
+use crate::{
+    client::{Client, ClientError, NodeUrl},
+    config::RpcConfig,
+    handle::{self, Ask, HandleBackend, NodeHandle, NodeStatus, Parts, PeerInfo},
+    new_chain,
+};
+
+mod chain;
+
+/// A node that answers what a test tells it to.
+struct Scripted {
+    handle: NodeHandle,
+    backend: HandleBackend,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+impl Scripted {
+    async fn start(config: RpcConfig) -> Self {
+        let identity = ed25519::SecretKey::from_seed([1; 32]);
+        let vote = bls::SecretKey::from_seed(&bls::BLS, &[1; 32]);
+        let accounts = [Address::of(&identity.public_key())];
+        let validators = vec![new_chain::validator("alice", &identity, &vote)];
+        let mut document = new_chain::document("test-1", validators, &accounts);
+        document.genesis_time_ms = 1_000;
+        let genesis = Arc::new(Genesis::new(document, &bls::BLS).unwrap());
+        let application = Arc::new(AssetLedger::open(Arc::new(MemoryStore::new())).unwrap());
+        application
+            .init_chain(&InitChain {
+                chain_id: "test-1".into(),
+                initial_height: 1,
+                time_ms: 1_000,
+                app_state: genesis.app_state().into(),
+            })
+            .unwrap();
+        let status = NodeStatus {
+            epoch: Epoch(1),
+            view: View(7),
+            committed: Height(0),
+            executed: Height(0),
+            app_hash: AppHash::new(vec![9; 32]).unwrap(),
+            catching_up: false,
+            pending_txs: 3,
+            pending_bytes: 600,
+            validators: Arc::clone(genesis.validator_set()),
+            position: None,
+            peers: Arc::new([PeerInfo {
+                identity: ed25519::PublicKey::from_bytes([2; 32]),
+                software: "althing/0.1.0".into(),
+                outbound: true,
+            }]),
+            halted: None,
+        };
+        let chain = chain::begun(&genesis);
+        let parts = Parts { genesis, chain, application, identity: identity.public_key() };
+        let (handle, backend) = handle::channel(parts, status);
+        let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = server.address().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let serving = server.serve(handle.clone(), config, async { drop(stopped.await) });
+        Self { handle, backend, address, stop, server: tokio::spawn(serving) }
+    }
+
+    fn client(&self) -> Client {
+        Client::new(self.url())
+    }
+
+    fn url(&self) -> NodeUrl {
+        format!("http://{}", self.address).parse().unwrap()
+    }
+
+    /// Stores a block with these transactions on top, and tells that it is executed.
+    fn execute(&self, txs: &[&[u8]]) -> Block {
+        let block = chain::append(&self.handle, txs);
+        self.backend.status.send_modify(|status| status.committed = block.header.height);
+        self.backend.executed.send_replace(block.header.height);
+        block
+    }
+
+    /// Answers the next submission.
+    async fn admit(&mut self, outcome: Outcome) -> Vec<u8> {
+        match self.backend.asks.recv().await {
+            Some(Ask::Submit { tx, answer }) => {
+                let _ = answer.send(outcome);
+                tx
+            }
+            other => panic!("expected a submission, got {other:?}"),
+        }
+    }
+}
+
+/// Status line, headers and body of the answer to these bytes.
+async fn raw(address: SocketAddr, request: &[u8]) -> (u16, Value) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+async fn post(address: SocketAddr, body: &[u8]) -> (u16, Value) {
+    let head =
+        format!("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    raw(address, &[head.as_bytes(), body].concat()).await
+}
+
+async fn get(address: SocketAddr, uri: &str) -> (u16, Value) {
+    raw(address, format!("GET {uri} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await
+}
+
+fn error_code(result: Result<Value, ClientError>) -> i64 {
+    match result {
+        Err(ClientError::Rpc { code, .. }) => code,
+        other => panic!("expected an error object, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_node_tells_where_it_stands() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let mut client = node.client();
+    assert_eq!(client.call("health", json!({})).await.unwrap(), json!({}));
+
+    let status = client.call("status", json!({})).await.unwrap();
+    assert_eq!(status["node_info"]["network"], "test-1");
+    assert_eq!(status["node_info"]["moniker"], "alice");
+    assert_eq!(status["sync_info"]["latest_block_height"], "0");
+    assert_eq!(status["sync_info"]["latest_app_hash"], "09".repeat(32));
+    assert_eq!(status["sync_info"]["catching_up"], false);
+    assert_eq!(status["validator_info"]["voting_power"], "1");
+    assert_eq!(status["althing"]["view"], "7");
+
+    let net = client.call("net_info", json!({})).await.unwrap();
+    assert_eq!((&net["n_peers"], &net["peers"][0]["is_outbound"]), (&json!("1"), &json!(true)));
+
+    let genesis = client.call("genesis", json!({})).await.unwrap();
+    assert_eq!(genesis["genesis"]["genesis_time"], "1970-01-01T00:00:01Z");
+    assert_eq!(genesis["genesis"]["validators"][0]["address"], status["validator_info"]["address"]);
+
+    let validators = client.call("validators", json!({})).await.unwrap();
+    assert_eq!((&validators["total"], &validators["count"]), (&json!("1"), &json!("1")));
+    assert_eq!(validators["validators"][0]["pub_key"]["type"], "tendermint/PubKeyEd25519");
+    assert_eq!(error_code(client.call("validators", json!({"page": "2"})).await), -32602);
+
+    let info = client.call("abci_info", json!({})).await.unwrap();
+    assert_eq!(info["response"]["last_block_height"], "0");
+    let hash = BASE64.encode(node.handle.application().info().app_hash.as_bytes());
+    assert_eq!(info["response"]["last_block_app_hash"], hash);
+}
+
+#[tokio::test]
+async fn committed_blocks_are_found_by_height_and_transaction() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let mut client = node.client();
+    node.execute(&[]);
+    let block = node.execute(&[b"first", b"second", b"third"]);
+    let hash = TxHash::of(b"second");
+
+    let status = client.call("status", json!({})).await.unwrap();
+    assert_eq!(status["sync_info"]["latest_block_height"], "2");
+    assert_eq!(status["sync_info"]["latest_block_hash"], hex::encode_upper(block.hash()));
+    assert_eq!(status["sync_info"]["earliest_block_height"], "1");
+
+    let newest = client.call("block", json!({})).await.unwrap();
+    assert_eq!(newest, client.call("block", json!({"height": "2"})).await.unwrap());
+    assert_eq!(newest["block_id"]["hash"], hex::encode_upper(block.hash()));
+    assert_eq!(newest["block"]["header"]["height"], "2");
+    assert_eq!(newest["block"]["data"]["txs"][1], BASE64.encode("second"));
+    assert_eq!(newest["block"]["last_commit"]["height"], "1");
+
+    let results = client.call("block_results", json!({"height": 2})).await.unwrap();
+    assert_eq!(results["app_hash"], BASE64.encode([2; 32]));
+    assert_eq!(results["txs_results"][1]["events"][0]["attributes"][0]["value"], "1");
+
+    let commit = client.call("commit", json!([2])).await.unwrap();
+    assert_eq!(commit["signed_header"]["commit"]["signatures"][0]["block_id_flag"], 2);
+    assert_eq!(commit["signed_header"]["commit"]["certificate"]["signers"], json!([0]));
+
+    let tx = client.call("tx", json!({"hash": hash.to_string(), "prove": true})).await.unwrap();
+    assert_eq!((&tx["height"], &tx["index"]), (&json!("2"), &json!(1)));
+    assert_eq!(tx["hash"], hex::encode_upper(hash));
+    assert_eq!(tx["proof"]["root_hash"], newest["block"]["header"]["data_hash"]);
+    assert_eq!(tx["proof"]["proof"]["aunts"].as_array().unwrap().len(), 2);
+    let (status, by_uri) = get(node.address, &format!("/tx?hash=0x{hash}&prove=true")).await;
+    assert_eq!((status, &by_uri["result"]), (200, &tx));
+
+    assert_eq!(error_code(client.call("tx", json!({"hash": "00".repeat(32)})).await), -32603);
+    assert_eq!(error_code(client.call("block", json!({"height": "3"})).await), -32603);
+    assert_eq!(error_code(client.call("block", json!({"height": "0"})).await), -32602);
+}
+
+#[tokio::test]
+async fn the_application_answers_for_itself() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let mut client = node.client();
+    let address = Address::of(&node.handle.identity());
+    let account = client.account(&address).await.unwrap();
+    assert_eq!((account.address, account.sequence), (address, 0));
+
+    let (_, answer) =
+        get(node.address, &format!("/abci_query?path=%22account%22&data=%22{address}%22")).await;
+    assert_eq!(answer["result"]["response"]["code"], 0);
+    let refused = client.call("abci_query", json!({"path": "nothing"})).await.unwrap();
+    assert_eq!(refused["response"]["codespace"], "ledger");
+    assert_ne!(refused["response"]["code"], 0);
+}
+
+#[tokio::test]
+async fn a_submission_is_answered_with_the_mempools_verdict() {
+    let mut node = Scripted::start(RpcConfig::default()).await;
+    let key = ed25519::SecretKey::from_seed([1; 32]);
+    let tx = Transaction::transfer("test-1", &key, 0, 0, Address::from_bytes([5; 20]), 1, "").encode();
+    let params = json!({ "tx": BASE64.encode(&tx) });
+    let hash = hex::encode_upper(TxHash::of(&tx));
+    let refusal = Refusal { code: 5, codespace: "ledger".into(), log: "why".into() };
+    for (outcome, code, codespace) in [
+        (Outcome::Accepted { duplicate: false }, 0, ""),
+        (Outcome::Accepted { duplicate: true }, 0, ""),
+        (Outcome::Committed { height: 1 }, 0, ""),
+        (Outcome::Refused(refusal), 5, "ledger"),
+    ] {
+        let (mut client, params) = (node.client(), params.clone());
+        let asked = tokio::spawn(async move { client.call("broadcast_tx_sync", params).await });
+        assert_eq!(node.admit(outcome).await, tx);
+        let answer = asked.await.unwrap().unwrap();
+        assert_eq!((&answer["code"], &answer["codespace"]), (&json!(code), &json!(codespace)));
+        assert_eq!(answer["hash"], hash);
+    }
+
+    let mut client = node.client();
+    let answer = client.call("broadcast_tx_async", params.clone()).await.unwrap();
+    assert_eq!((&answer["code"], &answer["hash"]), (&json!(0), &json!(hash)));
+    assert_eq!(node.admit(Outcome::Accepted { duplicate: true }).await, tx, "handed in without waiting");
+
+    let huge = json!({ "tx": BASE64.encode(vec![0; 65 * 1024]) });
+    let answer = client.call("broadcast_tx_sync", huge).await.unwrap();
+    assert_eq!(
+        (&answer["code"], &answer["codespace"]),
+        (&json!(2), &json!("mempool")),
+        "no block can carry it"
+    );
+
+    drop(node.backend);
+    let answer = client.call("broadcast_tx_sync", params).await.unwrap();
+    assert_eq!((&answer["code"], &answer["codespace"]), (&json!(2), &json!("rpc")), "the node is stopping");
+}
+
+#[tokio::test]
+async fn waiting_for_a_commit_ends_with_it() {
+    let mut node = Scripted::start(RpcConfig::default()).await;
+    let params = json!({ "tx": BASE64.encode(b"tx") });
+    let mut client = node.client();
+    let call = params.clone();
+    let waiting = tokio::spawn(async move { client.call("broadcast_tx_commit", call).await.unwrap() });
+    node.admit(Outcome::Accepted { duplicate: false }).await;
+    node.execute(&[b"other"]);
+    assert!(!waiting.is_finished());
+    node.execute(&[b"another", b"tx"]);
+    let answer = waiting.await.unwrap();
+    assert_eq!((&answer["height"], &answer["check_tx"]["code"]), (&json!("2"), &json!(0)));
+    assert_eq!(
+        answer["tx_result"]["events"][0]["attributes"][0]["value"], "1",
+        "the result of the second one"
+    );
+
+    let mut client = node.client();
+    let waiting = tokio::spawn(async move { client.call("broadcast_tx_commit", params).await.unwrap() });
+    node.admit(Outcome::Committed { height: 2 }).await;
+    assert_eq!(waiting.await.unwrap()["height"], "2", "committed before");
+}
+
+#[tokio::test]
+async fn waiting_for_a_commit_ends_without_it() {
+    let mut node = Scripted::start(RpcConfig { commit_timeout_ms: 50, ..RpcConfig::default() }).await;
+    let params = json!({ "tx": BASE64.encode(b"tx") });
+    let refusal = |code| Refusal { code, codespace: "mempool".into(), log: "why".into() };
+
+    let (mut client, call) = (node.client(), params.clone());
+    let waiting = tokio::spawn(async move { client.call("broadcast_tx_commit", call).await.unwrap() });
+    node.admit(Outcome::Refused(refusal(8))).await;
+    let answer = waiting.await.unwrap();
+    assert_eq!((&answer["check_tx"]["code"], &answer["height"]), (&json!(8), &json!("0")), "refused");
+
+    let (mut client, call) = (node.client(), params.clone());
+    let waiting = tokio::spawn(async move { client.call("broadcast_tx_commit", call).await.unwrap() });
+    node.admit(Outcome::Accepted { duplicate: false }).await;
+    node.backend.dropped.send((TxHash::of(b"other"), refusal(1))).unwrap();
+    node.backend.dropped.send((TxHash::of(b"tx"), refusal(10))).unwrap();
+    assert_eq!(waiting.await.unwrap()["check_tx"]["code"], 10, "dropped");
+
+    let (mut client, call) = (node.client(), params.clone());
+    let waiting = tokio::spawn(async move { client.call("broadcast_tx_commit", call).await.unwrap() });
+    node.admit(Outcome::Accepted { duplicate: false }).await;
+    let check = &waiting.await.unwrap()["check_tx"];
+    assert_eq!((&check["code"], &check["codespace"]), (&json!(3), &json!("rpc")), "too late");
+}
+
+#[tokio::test]
+async fn pending_transactions_are_shown() {
+    let mut node = Scripted::start(RpcConfig::default()).await;
+    let mut client = node.client();
+    let asked =
+        tokio::spawn(async move { client.call("unconfirmed_txs", json!({"limit": "2"})).await.unwrap() });
+    match node.backend.asks.recv().await {
+        Some(Ask::Pending { limit: 2, answer }) => answer.send(vec![b"a".to_vec(), b"b".to_vec()]).unwrap(),
+        other => panic!("expected Pending, got {other:?}"),
+    }
+    let answer = asked.await.unwrap();
+    assert_eq!((&answer["n_txs"], &answer["total"]), (&json!("2"), &json!("3")));
+    assert_eq!(answer["txs"], json!([BASE64.encode("a"), BASE64.encode("b")]));
+    let count = node.client().call("num_unconfirmed_txs", json!({})).await.unwrap();
+    assert_eq!((&count["n_txs"], &count["total_bytes"]), (&json!("3"), &json!("600")));
+}
+
+#[tokio::test]
+async fn bad_requests_have_error_objects_and_status_200() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let deep = "[".repeat(100_000);
+    let many = json!(vec![json!({"id": 1, "method": "health"}); 33]).to_string();
+    for (body, code) in [
+        ("{", -32700),
+        ("", -32700),
+        ("\u{0}", -32700),
+        (&deep, -32700),
+        ("[]", -32600),
+        (&many, -32600),
+        ("5", -32600),
+        (r#"{"id": 1}"#, -32600),
+        (r#"{"id": {}, "method": "health"}"#, -32600),
+        (r#"{"id": 1, "method": 5}"#, -32600),
+        (r#"{"id": 1, "jsonrpc": "1.0", "method": "health"}"#, -32600),
+        (r#"{"id": 1, "method": "fly"}"#, -32601),
+        (r#"{"id": 1, "method": "status", "params": [1]}"#, -32602),
+        (r#"{"id": 1, "method": "broadcast_tx_sync", "params": {"tx": "%%"}}"#, -32602),
+        (r#"{"id": 1, "method": "broadcast_tx_sync"}"#, -32602),
+        (r#"{"id": 1, "method": "block"}"#, -32603),
+    ] {
+        let (status, answer) = post(node.address, body.as_bytes()).await;
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (200, &json!(code)),
+            "{}",
+            &body[..body.len().min(80)]
+        );
+        assert!(answer["error"]["data"].as_str().is_some_and(|data| !data.is_empty()));
+    }
+    let (status, answer) = get(node.address, "/fly").await;
+    assert_eq!((status, &answer["error"]["code"]), (200, &json!(-32601)));
+    let (status, answer) = get(node.address, "/block?height=x").await;
+    assert_eq!((status, &answer["error"]["code"], &answer["id"]), (200, &json!(-32602), &json!(-1)));
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_in_order() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let batch =
+        br#"[{"jsonrpc":"2.0","id":"a","method":"health"},7,{"id":9,"method":"abci_info","params":null}]"#;
+    let (status, answer) = post(node.address, batch).await;
+    assert_eq!(status, 200);
+    assert_eq!((&answer[0]["id"], &answer[0]["result"]), (&json!("a"), &json!({})));
+    assert_eq!(answer[1]["error"]["code"], -32600);
+    assert_eq!(
+        (&answer[2]["id"], &answer[2]["result"]["response"]["data"]),
+        (&json!(9), &json!("asset-ledger"))
+    );
+}
+
+#[tokio::test]
+async fn a_body_too_long_is_refused_and_the_node_goes_on() {
+    let node = Scripted::start(RpcConfig { max_body_bytes: 1024, ..RpcConfig::default() }).await;
+    let body = |len: usize| format!(r#"{{"id":1,"method":"health","x":"{}"}}"#, "x".repeat(len));
+    let (status, answer) = post(node.address, body(2_000).as_bytes()).await;
+    assert_eq!((status, &answer["error"]["code"]), (413, &json!(-32600)));
+    assert!(answer["error"]["data"].as_str().unwrap().contains("rpc.max_body_bytes, 1024"));
+    let (status, answer) = post(node.address, body(900).as_bytes()).await;
+    assert_eq!((status, &answer["result"]), (200, &json!({})));
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_their_turn() {
+    let node = Scripted::start(RpcConfig { max_connections: 1, ..RpcConfig::default() }).await;
+    let mut first = node.client();
+    first.call("health", json!({})).await.unwrap();
+    let mut second = node.client();
+    let waiting = tokio::spawn(async move { second.call("health", json!({})).await });
+    first.call("health", json!({})).await.unwrap();
+    assert!(!waiting.is_finished());
+    drop(first);
+    waiting.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let error = Server::bind(node.address).await.unwrap_err().to_string();
+    assert!(error.contains(&node.address.to_string()) && error.contains("rpc.listen"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stopped_server_lets_requests_end_and_takes_no_more() {
+    let mut node = Scripted::start(RpcConfig::default()).await;
+    let (mut client, mut later) = (node.client(), node.client());
+    let params = json!({ "tx": BASE64.encode(b"tx") });
+    let asked = tokio::spawn(async move { client.call("broadcast_tx_sync", params).await });
+    let Some(Ask::Submit { answer, .. }) = node.backend.asks.recv().await else {
+        panic!("expected a submission")
+    };
+    node.stop.send(()).unwrap();
+    answer.send(Outcome::Accepted { duplicate: false }).unwrap();
+    assert_eq!(asked.await.unwrap().unwrap()["code"], 0);
+    node.server.await.unwrap();
+    assert!(matches!(later.call("health", json!({})).await, Err(ClientError::Connect { .. })));
+}

@@ -1,0 +1,151 @@
+//! The command line: one file per command.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage. With `--json` the last line on standard output is one JSON object, `{"error": …}` if
+//! the command failed.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use serde_json::json;
+
+use crate::home::Home;
+
+mod init;
+mod keys;
+mod node_arg;
+mod output;
+mod query;
+mod status;
+mod testnet;
+mod tx;
+mod version;
+
+use output::Output;
+
+/// What ends a command with exit code 1: said to the user as it is.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A permissioned BFT blockchain node.
+#[derive(Debug, Parser)]
+#[command(name = "althing", version, propagate_version = true)]
+struct Cli {
+    /// The node's directory [default: ~/.althing]
+    #[arg(long, global = true, env = "ALTHING_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a home: keys, configuration, and a genesis document if none is given
+    Init(init::Args),
+    /// Run a chain of several validators on this machine
+    Testnet(testnet::Args),
+    /// Make and show keys
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Make, submit and show transactions
+    #[command(subcommand)]
+    Tx(tx::Command),
+    /// Ask a node about the chain
+    #[command(subcommand)]
+    Query(query::Command),
+    /// Show where a node stands
+    Status(status::Args),
+    /// Show the version
+    Version,
+}
+
+/// Runs the command that the process's arguments name.
+pub fn main() -> ExitCode {
+    // Wrong usage ends here, with exit code 2.
+    let cli = Cli::parse();
+    let output = Output::new(cli.json);
+    match run(cli, &output) {
+        Ok(code) => code,
+        Err(failure) => {
+            let text = chain(&*failure);
+            output.error(&text);
+            if output.is_json() {
+                output.object(&json!({ "error": text }));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
+    let home = || home(cli.home.clone());
+    match cli.command {
+        Command::Init(args) => init::run(args, &home()?, output),
+        Command::Testnet(args) => testnet::run(args, output),
+        Command::Keys(command) => keys::run(command, output),
+        Command::Tx(command) => wait_for(tx::run(command, output)),
+        Command::Query(command) => wait_for(query::run(command, output)),
+        Command::Status(args) => wait_for(status::run(args, output)),
+        Command::Version => Ok(version::run(output)),
+    }
+}
+
+fn home(given: Option<PathBuf>) -> Result<Home, Failure> {
+    let default = || std::env::home_dir().map(|directory| directory.join(".althing"));
+    let path = given.or_else(default).ok_or("there is no home directory: say --home DIR")?;
+    Ok(Home::new(path))
+}
+
+/// Runs a command that talks to a node.
+fn wait_for(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+/// An error and what caused it, each said once.
+fn chain(failure: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = failure.to_string();
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_usage_has_exit_code_2() {
+        for arguments in [
+            &["althing"][..],
+            &["althing", "fly"],
+            &["althing", "tx", "transfer"],
+            &["althing", "tx", "transfer", "--from", "k", "--to", "al1qq", "--amount", "5"],
+            &["althing", "status", "--node", "localhost"],
+            &["althing", "testnet", "--validators", "0"],
+            &["althing", "testnet", "--blocks", "5", "--tx-rate", "0"],
+            &["althing", "testnet", "--base-port", "65530"],
+        ] {
+            let error = Cli::try_parse_from(arguments).map_err(|error| error.exit_code()).and_then(|cli| {
+                match cli.command {
+                    Command::Testnet(args) => args.check().map_err(|error| error.exit_code()),
+                    _ => Ok(()),
+                }
+            });
+            assert_eq!(error, Err(2), "{arguments:?}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `althing testnet` and `althing testnet init`
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args as ClapArgs, CommandFactory, Subcommand, error::ErrorKind};
+use serde_json::json;
+
+use super::{Cli, Failure, Output};
+use crate::testnet::{self, Layout, Options};
+
+/// Ports of one validator: so many apart from the next one's.
+const MAX_VALIDATORS: u16 = 100;
+
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    chain: Chain,
+    /// Transfers per second, over all validators together
+    #[arg(long, value_name = "R", default_value_t = 10)]
+    tx_rate: u32,
+    /// End once every validator has executed so many blocks
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    blocks: Option<u64>,
+    /// End after this time
+    #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write the homes and accounts of a chain, and start nothing
+    Init(Chain),
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+struct Chain {
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_VALIDATORS)))]
+    validators: u16,
+    /// Where the homes and accounts are [default: a new directory for temporary files, removed afterwards]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Validator i listens for peers on P + 10i + 6 and for JSON-RPC on P + 10i + 7
+    #[arg(long, value_name = "P", default_value_t = 26650)]
+    base_port: u16,
+}
+
+impl Args {
+    /// What the parser alone cannot see.
+    pub(super) fn check(&self) -> Result<(), clap::Error> {
+        let wrong = |text: String| Err(Cli::command().error(ErrorKind::ValueValidation, text));
+        let chain = match &self.command {
+            Some(Command::Init(chain)) => chain,
+            None => &self.chain,
+        };
+        let last = u32::from(chain.base_port) + 10 * (u32::from(chain.validators) - 1) + 7;
+        if last > u32::from(u16::MAX) {
+            return wrong(format!(
+                "--base-port {}: the last validator's port would be {last}",
+                chain.base_port
+            ));
+        }
+        if self.tx_rate == 0 && self.blocks.is_some_and(|blocks| blocks > 1) {
+            return wrong("--blocks needs a --tx-rate above 0: a chain at rest makes no blocks".to_owned());
+        }
+        match &self.command {
+            Some(Command::Init(chain)) if chain.dir.is_none() => {
+                wrong("testnet init needs --dir DIR".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(super) fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
+    if let Err(wrong) = args.check() {
+        wrong.exit();
+    }
+    if let Some(Command::Init(Chain { validators, dir: Some(dir), base_port })) = args.command {
+        let layout = Layout::new(dir, validators, base_port);
+        layout.write()?;
+        let homes: Vec<_> = layout.homes().map(|home| home.path().to_owned()).collect();
+        let text = homes.iter().map(|home| format!("althing start --home {}", home.display()));
+        let text = text.collect::<Vec<_>>().join("\n");
+        let nodes: Vec<_> = layout.nodes().map(|node| node.to_string()).collect();
+        output.result(&json!({ "homes": homes, "accounts": layout.accounts_dir(), "nodes": nodes }), text);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let options = Options {
+        validators: args.chain.validators,
+        dir: args.chain.dir,
+        base_port: args.chain.base_port,
+        tx_rate: args.tx_rate,
+        blocks: args.blocks,
+        duration: args.seconds.map(Duration::from_secs),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let summary = runtime.block_on(testnet::run(options))?;
+    output.result(&serde_json::to_value(&summary)?, &summary);
+    // Validators that disagree are the one thing that must not look like success.
+    Ok(if summary.agree { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

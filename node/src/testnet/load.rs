@@ -1,0 +1,245 @@
+//! Transfers at a steady rate, open loop: each is due at its time, whether or not those before are committed.
+//!
+//! An account's transfers all go to one validator, so that their sequences arrive about in order. A transfer's latency runs from
+//! the moment it is due to its node's report that it is committed: a client that waits for a connection waits, too.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use althing_crypto::{Encoding, ed25519};
+use althing_ledger::asset::{Address, Transaction};
+use althing_mempool as mempool;
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde_json::{Value, json};
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::latencies::Latencies;
+use crate::{
+    client::{Client, ClientError, NodeUrl},
+    rpc,
+};
+
+/// Connections to one validator.
+const MAX_CONNECTIONS: usize = 128;
+/// Transfers under way, over all validators; those due beyond are counted as failed.
+const MAX_UNDER_WAY: usize = 20_000;
+
+/// Who sends: an account, in the order of its sequences.
+struct Sender {
+    key: ed25519::SecretKey,
+    /// The next account: what goes round in a ring never runs out.
+    to: Address,
+    next: u64,
+    /// Signed and not taken for a reason that passes: these sequences come first, with the same bytes.
+    again: BTreeMap<u64, Vec<u8>>,
+}
+
+/// The way to one validator.
+pub(super) struct Lane {
+    node: NodeUrl,
+    chain_id: String,
+    idle: Mutex<Vec<Client>>,
+    connections: Semaphore,
+    senders: Mutex<VecDeque<Arc<Mutex<Sender>>>>,
+    committed: AtomicU64,
+    failed: AtomicU64,
+    latencies: Mutex<Latencies>,
+    last_fault: Mutex<Option<String>>,
+}
+
+/// What a lane did since it was last asked.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    /// Transfers committed.
+    pub(super) committed: u64,
+    /// Transfers refused, failed or lost.
+    pub(super) failed: u64,
+    /// How long the committed ones took.
+    pub(super) latencies: Latencies,
+    /// Why one of them failed.
+    pub(super) fault: Option<String>,
+}
+
+/// One lane per node, and the accounts spread over them.
+pub(super) async fn lanes(
+    nodes: &[NodeUrl],
+    chain_id: &str,
+    keys: Vec<ed25519::SecretKey>,
+) -> Result<Vec<Arc<Lane>>, ClientError> {
+    let mut first = Client::new(nodes[0].clone());
+    let addresses: Vec<_> = keys.iter().map(|key| Address::of(&key.public_key())).collect();
+    let mut senders = Vec::new();
+    for (index, key) in keys.into_iter().enumerate() {
+        let next = first.account(&addresses[index]).await?.sequence;
+        let to = addresses[(index + 1) % addresses.len()];
+        senders.push(Arc::new(Mutex::new(Sender { key, to, next, again: BTreeMap::new() })));
+    }
+    let lane = |(index, node): (usize, &NodeUrl)| {
+        let mut own: VecDeque<_> = senders.iter().skip(index).step_by(nodes.len()).cloned().collect();
+        if own.is_empty() {
+            own.push_back(Arc::clone(&senders[index % senders.len()]));
+        }
+        Arc::new(Lane {
+            node: node.clone(),
+            chain_id: chain_id.to_owned(),
+            idle: Mutex::default(),
+            connections: Semaphore::new(MAX_CONNECTIONS),
+            senders: Mutex::new(own),
+            committed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            latencies: Mutex::default(),
+            last_fault: Mutex::default(),
+        })
+    };
+    Ok(nodes.iter().enumerate().map(lane).collect())
+}
+
+/// Transfers under way.
+#[derive(Default)]
+pub(super) struct UnderWay(JoinSet<()>);
+
+impl UnderWay {
+    /// Sends `rate` transfers per second in turns over the lanes, for ever. Safe to cancel: those under way go on.
+    pub(super) async fn offer(&mut self, lanes: &[Arc<Lane>], rate: u32) {
+        let Some(gap) = Duration::from_secs(1).checked_div(rate) else { return std::future::pending().await };
+        let mut due = Instant::now();
+        for lane in lanes.iter().cycle() {
+            sleep_until(due).await;
+            while self.0.try_join_next().is_some() {}
+            if self.0.len() < MAX_UNDER_WAY {
+                self.0.spawn(transfer(Arc::clone(lane), due));
+            } else {
+                lane.fail("too many transfers are under way".to_owned());
+            }
+            due += gap;
+        }
+    }
+
+    /// Waits for those under way, for at most so long.
+    pub(super) async fn end(mut self, wait: Duration) {
+        let all = async { while self.0.join_next().await.is_some() {} };
+        // Those that are late count neither as committed nor as failed.
+        let _ = timeout(wait, all).await;
+    }
+}
+
+/// What became of one submission.
+enum Outcome {
+    Committed,
+    /// Not yet: the same again only waits on.
+    Waiting,
+    /// Not taken, for a reason that passes.
+    Later(String),
+    Failed(String),
+}
+
+async fn transfer(lane: Arc<Lane>, due: Instant) {
+    let Ok(_place) = lane.connections.acquire().await else { return };
+    let sender = lane.next_sender();
+    let (sequence, tx) = lock(&sender).next(&lane.chain_id);
+    let mut client = lock(&lane.idle).pop().unwrap_or_else(|| Client::new(lane.node.clone()));
+    let params = json!({ "tx": BASE64.encode(&tx) });
+    let outcome = loop {
+        match outcome(client.call("broadcast_tx_commit", params.clone()).await) {
+            Outcome::Waiting => {}
+            other => break other,
+        }
+    };
+    lock(&lane.idle).push(client);
+    match outcome {
+        Outcome::Committed | Outcome::Waiting => {
+            lock(&lane.latencies).add(due.elapsed());
+            lane.committed.fetch_add(1, Ordering::Relaxed);
+        }
+        Outcome::Later(reason) => {
+            lock(&sender).again.insert(sequence, tx);
+            lane.fail(reason);
+        }
+        Outcome::Failed(reason) => lane.fail(reason),
+    }
+}
+
+fn outcome(answer: Result<Value, ClientError>) -> Outcome {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Outcome::Later(error.to_string()),
+    };
+    let (check, executed) = (&answer["check_tx"], &answer["tx_result"]);
+    if check["code"] == json!(0) {
+        return match executed["code"] == json!(0) {
+            true => Outcome::Committed,
+            false => Outcome::Failed(format!("failed at height {}: {executed}", answer["height"])),
+        };
+    }
+    let code = check["code"].as_u64().unwrap_or_default();
+    let reason = check["log"].as_str().unwrap_or_default().to_owned();
+    match check["codespace"].as_str() {
+        Some(rpc::CODESPACE) if code == rpc::Code::CommitTimeout as u64 => Outcome::Waiting,
+        Some(rpc::CODESPACE) => Outcome::Later(reason),
+        Some(mempool::CODESPACE) if is_used(code) => Outcome::Failed(reason),
+        Some(mempool::CODESPACE) => Outcome::Later(reason),
+        _ => Outcome::Failed(reason),
+    }
+}
+
+/// Whether the mempool says that the sequence has gone to another transaction.
+fn is_used(code: u64) -> bool {
+    [mempool::Code::SequenceTaken, mempool::Code::SequenceUsed].into_iter().any(|used| used as u64 == code)
+}
+
+impl Sender {
+    fn next(&mut self, chain_id: &str) -> (u64, Vec<u8>) {
+        if let Some(again) = self.again.pop_first() {
+            return again;
+        }
+        let sequence = self.next;
+        self.next += 1;
+        (sequence, Transaction::transfer(chain_id, &self.key, sequence, 0, self.to, 1, "").encode())
+    }
+}
+
+impl Lane {
+    fn next_sender(&self) -> Arc<Mutex<Sender>> {
+        let mut senders = lock(&self.senders);
+        senders.rotate_left(1);
+        Arc::clone(&senders[0])
+    }
+
+    fn fail(&self, reason: String) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        *lock(&self.last_fault) = Some(reason);
+    }
+
+    /// What it did since the last call.
+    pub(super) fn take_figures(&self) -> Figures {
+        Figures {
+            committed: self.committed.swap(0, Ordering::Relaxed),
+            failed: self.failed.swap(0, Ordering::Relaxed),
+            latencies: std::mem::take(&mut lock(&self.latencies)),
+            fault: lock(&self.last_fault).take(),
+        }
+    }
+}
+
+impl Figures {
+    pub(super) fn add(&mut self, other: Figures) {
+        self.committed += other.committed;
+        self.failed += other.failed;
+        self.latencies.merge(&other.latencies);
+        self.fault = other.fault.or(self.fault.take());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

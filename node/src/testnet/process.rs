@@ -1,0 +1,134 @@
+//! One validator's process: `althing start` on its home.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use tokio::{
+    process::{Child, Command},
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::TestnetError;
+use crate::home::Home;
+
+/// How long a validator may take to stop before it is killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is shown of a log.
+const TAIL_LINES: usize = 15;
+const TAIL_BYTES: u64 = 8 << 10;
+
+/// A running validator. Dropping it kills the process.
+#[derive(Debug)]
+pub(super) struct Process {
+    stop: oneshot::Sender<()>,
+    supervisor: JoinHandle<()>,
+}
+
+impl Process {
+    /// Starts it. Its log goes to `node.log` in its home; if it ends without being asked to, `exits` is told.
+    pub(super) fn start(home: &Home, exits: mpsc::Sender<TestnetError>) -> Result<Self, TestnetError> {
+        let name = name(home);
+        let started = || {
+            let log = OpenOptions::new().create(true).append(true).open(log(home))?;
+            Command::new(std::env::current_exe()?)
+                .args(["start", "--stop-with-stdin", "--home"])
+                .arg(home.path())
+                // It stops when this pipe closes: also if this process is killed.
+                .stdin(Stdio::piped())
+                .stdout(log.try_clone()?)
+                .stderr(log)
+                // Ctrl-C is for this process, which then stops the validators.
+                .process_group(0)
+                .kill_on_drop(true)
+                .spawn()
+        };
+        let child = started().map_err(|source| TestnetError::Start { name: name.clone(), source })?;
+        let (stop, stopped) = oneshot::channel();
+        let supervisor = tokio::spawn(supervise(child, name, log(home), stopped, exits));
+        Ok(Self { stop, supervisor })
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub(super) async fn stop(self) {
+        // If it has ended by itself there is nobody to tell.
+        let _ = self.stop.send(());
+        let _ = self.supervisor.await;
+    }
+}
+
+async fn supervise(
+    mut child: Child,
+    name: String,
+    log: PathBuf,
+    mut stop: oneshot::Receiver<()>,
+    exits: mpsc::Sender<TestnetError>,
+) {
+    let pipe = child.stdin.take();
+    tokio::select! {
+        status = child.wait() => {
+            let status = status.map_or_else(|error| error.to_string(), |status: ExitStatus| status.to_string());
+            let tail = tail(&log);
+            let _ = exits.send(TestnetError::Ended { name, status, log, tail }).await;
+        }
+        _ = &mut stop => {
+            drop(pipe);
+            if timeout(STOP_TIMEOUT, child.wait()).await.is_err() {
+                tracing::warn!(name, "did not stop in time and is killed");
+                let _ = child.kill().await;
+            }
+        }
+    }
+}
+
+/// `validator-0`
+pub(super) fn name(home: &Home) -> String {
+    home.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+pub(super) fn log(home: &Home) -> PathBuf {
+    home.path().join("node.log")
+}
+
+/// The last lines of a log.
+pub(super) fn tail(log: &Path) -> String {
+    let read = || {
+        let mut file = File::open(log)?;
+        let len = file.metadata()?.len();
+        file.seek(SeekFrom::Start(len.saturating_sub(TAIL_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+        Ok::<_, std::io::Error>(bytes)
+    };
+    let bytes = match read() {
+        Ok(bytes) => bytes,
+        Err(error) => return format!("    ({error})"),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<_> = text.lines().collect();
+    let lines = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+    lines.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_is_the_last_lines() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("node.log");
+        assert!(tail(&log).contains("No such file"));
+        let text: String = (0..10_000).map(|line| format!("line {line}\n")).collect();
+        std::fs::write(&log, text).unwrap();
+        let tail = tail(&log);
+        assert_eq!(tail.lines().count(), TAIL_LINES);
+        assert!(tail.ends_with("    line 9999"));
+    }
+}
