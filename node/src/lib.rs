@@ -1,7 +1,12 @@
 //! The Althing node: everything with a disk, a network or a clock, around the pure rooms.
 
+pub mod body;
+pub mod cli;
+pub mod client;
 pub mod config;
 pub mod handle;
 pub mod home;
+pub mod new_chain;
 pub mod rpc;
 pub mod storage;
+pub mod testnet;
