@@ -73,10 +73,14 @@ async fn a_second_stream_of_a_class_ends_the_connection() {
 #[tokio::test]
 async fn a_member_that_opens_no_streams_or_falls_silent_is_cut_off() {
     let quick = Limits { handshake_timeout: Duration::from_millis(500), ..limits() };
-    let (mut victim, _raw) = victim_and_raw(quick).await;
+    let mut victim = Setup { limits: quick.clone(), ..Setup::new(1, vec![peer(2, None)]) }.start().await;
+    let _taking = Raw::connect_and_take(2, 1, victim.address()).await.expect("admitted");
+    assert_eq!(victim.disconnected().await, "the peer did not open its consensus stream within 500ms");
+
+    let (mut victim, raw) = victim_and_raw(quick).await;
+    let _streams = (raw.open(CONSENSUS).await.expect("agreed"), raw.open(PROPOSAL).await.expect("agreed"));
     let reason = victim.disconnected().await;
-    // Which of the four streams is missed first is chance.
-    assert!(reason.contains("stream within 500ms") || reason.starts_with("cannot open the "), "{reason}");
+    assert!(reason.starts_with("cannot open the ") && reason.contains("Timeout"), "{reason}");
 
     let quick = Limits { heartbeat: Duration::from_millis(50), ..limits() };
     let (mut victim, raw) = victim_and_raw(quick).await;
@@ -243,7 +247,9 @@ async fn strangers_that_say_nothing_are_few_and_soon_gone() {
 
 #[tokio::test]
 async fn a_newer_connection_replaces_the_older() {
-    let (mut victim, first) = victim_and_raw(limits()).await;
+    // Nothing else ends it.
+    let patient = Limits { handshake_timeout: 10 * PATIENCE, heartbeat: 10 * PATIENCE, ..limits() };
+    let (mut victim, first) = victim_and_raw(patient).await;
     let second = Raw::connect(2, 1, victim.address()).await.expect("admitted");
     timeout(PATIENCE, first.driving).await.expect("cut off").expect("no panic");
     // Messages now go over the second: its streams are opened there.

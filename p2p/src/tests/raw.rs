@@ -34,6 +34,30 @@ pub(super) struct Raw {
 impl Raw {
     /// Connects as member `n` to a node that is member `victim`.
     pub(super) async fn connect(n: u8, victim: u8, address: SocketAddr) -> io::Result<Self> {
+        Self::connect_and(n, victim, address, |stream| {
+            // Held open, never answered.
+            tokio::spawn(async move {
+                let _stream = stream;
+                std::future::pending::<()>().await;
+            });
+        })
+        .await
+    }
+
+    /// The same, but takes the victim's streams and all that comes on them.
+    pub(super) async fn connect_and_take(n: u8, victim: u8, address: SocketAddr) -> io::Result<Self> {
+        Self::connect_and(n, victim, address, |stream| {
+            tokio::spawn(take(stream));
+        })
+        .await
+    }
+
+    async fn connect_and(
+        n: u8,
+        victim: u8,
+        address: SocketAddr,
+        on_stream: impl Fn(SubstreamBox) + Send + 'static,
+    ) -> io::Result<Self> {
         let limits = Arc::new(limits());
         let identity = start::keypair([n; 32]);
         let id = start::peer_id(&key(victim)).expect("a valid key");
@@ -45,14 +69,12 @@ impl Raw {
         let muxer = Arc::new(Mutex::new(muxer));
         let driver = Arc::new(AtomicWaker::new());
         let (shared, waker) = (muxer.clone(), driver.clone());
-        // The victim's own streams are held open and never answered.
-        let mut ignored = Vec::new();
         let driving = tokio::spawn(poll_fn(move |cx| {
             waker.register(cx.waker());
             let mut muxer = shared.lock().expect("no panic");
             while let Poll::Ready(stream) = muxer.poll_inbound_unpin(cx) {
                 match stream {
-                    Ok(stream) => ignored.push(stream),
+                    Ok(stream) => on_stream(stream),
                     Err(error) => return Poll::Ready(error),
                 }
             }
@@ -90,6 +112,22 @@ pub(super) async fn lie(n: u8, says: &[u8], address: SocketAddr) -> io::Result<V
     let mut heard = Vec::new();
     stream.read_to_end(&mut heard).await?;
     Ok(heard)
+}
+
+/// Agrees to whatever protocol the other side wants, says that it is ready and takes all that comes.
+async fn take(mut stream: SubstreamBox) -> io::Result<()> {
+    for _ in ["/multistream/1.0.0", "the protocol"] {
+        let mut len = [0];
+        stream.read_exact(&mut len).await?;
+        let mut line = vec![0; len[0].into()];
+        stream.read_exact(&mut line).await?;
+        stream.write_all(&len).await?;
+        stream.write_all(&line).await?;
+        stream.flush().await?;
+    }
+    stream.write_all(&[1, 1, 0, 0, 0, 0]).await?;
+    stream.flush().await?;
+    futures::io::copy(&mut stream, &mut futures::io::sink()).await.map(|_| ())
 }
 
 /// Agrees on the protocol of a stream, as multistream-select has it.
