@@ -197,6 +197,8 @@ pub enum Done {
     Prepared {
         /// The view it was asked for.
         view: View,
+        /// The block that it is to extend.
+        parent: BlockHash,
         /// The transactions, or what was wrong with the application's choice.
         txs: Result<Vec<(TxHash, TxBytes)>, String>,
     },

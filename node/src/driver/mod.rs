@@ -32,8 +32,6 @@ mod peers;
 mod requests;
 mod sign;
 mod sync;
-#[cfg(test)]
-mod testing;
 mod wake;
 
 use std::collections::VecDeque;
@@ -105,7 +103,7 @@ impl Driver {
         Self {
             engine: Engine::new(config.clone(), recovered, record.as_ref()),
             mempool: mempool::Pool::new(Mempool::new(limits, executed.0), recent),
-            peers: peers::Peers::default(),
+            peers: peers::Peers::new(&config.set),
             requests: requests::Requests::default(),
             bodies: bodies::Bodies::new(stored, bodies),
             payloads: payload::Payloads::default(),
@@ -162,7 +160,7 @@ impl Driver {
             Done::Admitted { from, proposal, outcome } => self.admitted(step, from, proposal, *outcome),
             Done::Aggregated(aggregated) => step.tell(Input::Aggregated(*aggregated)),
             Done::EvidenceChecked(evidence, verdict) => self.evidence_checked(step, evidence, verdict),
-            Done::Prepared { view, txs } => self.prepared(step, view, txs),
+            Done::Prepared { view, parent, txs } => self.prepared(step, (view, parent), txs),
             Done::Matched { from, block, txs } => self.matched(step, from, block, txs),
             Done::PayloadPrechecked { block, results } => self.payload_prechecked(step, block, results),
             Done::Processed { block, verdict } => self.processed(step, block, verdict),
@@ -227,7 +225,7 @@ impl Driver {
 
     /// Whether a peer shows committed blocks that this node still has to fetch.
     pub fn is_catching_up(&self) -> bool {
-        self.sync.is_behind(self.engine.committed().height)
+        self.sync.is_behind(self.engine.committed().height, &self.config.set)
     }
 
     /// The first pending transactions that a block would take now.

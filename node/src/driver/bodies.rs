@@ -1,0 +1,52 @@
+//! Blocks with their payload that are at hand: uncommitted ones, and committed ones on their way to the store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use althing_consensus::Height;
+use althing_crypto::BlockHash;
+
+use crate::body::Body;
+
+/// More than a correct chain ever has between two commits. Beyond it the body of the lowest view goes.
+const MAX_BODIES: usize = 256;
+
+/// Bodies by hash. All were checked: they are what their block's hash says.
+#[derive(Clone, Debug)]
+pub(super) struct Bodies {
+    bodies: BTreeMap<BlockHash, Arc<Body>>,
+    /// The height of the newest committed block; nothing at or below it is of use here.
+    floor: Height,
+}
+
+impl Bodies {
+    pub(super) fn new(floor: Height, bodies: Vec<Arc<Body>>) -> Self {
+        let bodies = bodies.into_iter().map(|body| (body.block.hash(), body)).collect();
+        Self { bodies, floor }
+    }
+
+    pub(super) fn get(&self, hash: &BlockHash) -> Option<&Arc<Body>> {
+        self.bodies.get(hash)
+    }
+
+    pub(super) fn insert(&mut self, hash: BlockHash, body: Arc<Body>) {
+        if body.block.header.height <= self.floor {
+            return;
+        }
+        self.bodies.insert(hash, body);
+        if self.bodies.len() > MAX_BODIES {
+            let oldest = self.bodies.iter().min_by_key(|(_, body)| body.block.header.view).map(|(hash, _)| *hash);
+            oldest.map(|hash| self.bodies.remove(&hash));
+        }
+    }
+
+    pub(super) fn remove(&mut self, hash: &BlockHash) -> Option<Arc<Body>> {
+        self.bodies.remove(hash)
+    }
+
+    /// Blocks up to this height are committed.
+    pub(super) fn raise_floor(&mut self, height: Height) {
+        self.floor = height;
+        self.bodies.retain(|_, body| body.block.header.height > height);
+    }
+}

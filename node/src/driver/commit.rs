@@ -1,0 +1,130 @@
+//! Committed blocks to the store: in order, each batch in one write with its certificate, once all payloads are at hand.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use althing_consensus::{Block, Height, Input, QuorumCertificate, Verified};
+use althing_crypto::BlockHash;
+
+use super::{Driver, Effect, Job, Step, StoreJob};
+use crate::body::Body;
+
+/// The engine commits by headers; what it committed waits here for payloads and the store.
+#[derive(Clone, Debug)]
+pub(super) struct Commits {
+    queue: VecDeque<Commit>,
+    /// The newest height in the store.
+    stored: Height,
+    running: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Commit {
+    /// Ascending.
+    blocks: Vec<BlockHash>,
+    /// The bodies at hand. A block stays here even when the engine forgets it.
+    bodies: BTreeMap<BlockHash, Arc<Body>>,
+    certificate: Verified<QuorumCertificate>,
+}
+
+impl Commit {
+    fn missing(&self) -> impl Iterator<Item = &BlockHash> {
+        self.blocks.iter().filter(|hash| !self.bodies.contains_key(hash))
+    }
+}
+
+impl Commits {
+    pub(super) fn new(stored: Height) -> Self {
+        Self { queue: VecDeque::new(), stored, running: false }
+    }
+
+    pub(super) fn stored(&self) -> Height {
+        self.stored
+    }
+
+    /// Commits that are not stored.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether a commit waits for this block's payload.
+    pub(super) fn wants(&self, hash: &BlockHash) -> bool {
+        self.queue.iter().any(|commit| commit.blocks.contains(hash) && !commit.bodies.contains_key(hash))
+    }
+
+    /// A payload has come.
+    pub(super) fn fill(&mut self, hash: &BlockHash, body: &Arc<Body>) {
+        for commit in self.queue.iter_mut().filter(|commit| commit.blocks.contains(hash)) {
+            commit.bodies.insert(*hash, body.clone());
+        }
+    }
+
+    /// Bodies that the next commit still lacks.
+    pub(super) fn lacking(&self) -> Vec<BlockHash> {
+        self.queue.front().map_or_else(Vec::new, |commit| commit.missing().copied().collect())
+    }
+}
+
+impl Driver {
+    /// R6, performed.
+    pub(super) fn commit(
+        &mut self,
+        step: &mut Step,
+        blocks: Vec<Block>,
+        certificate: Verified<QuorumCertificate>,
+    ) {
+        let newest = blocks.last().expect("a commit has blocks").header.height;
+        let mut commit = Commit { blocks: Vec::new(), bodies: BTreeMap::new(), certificate };
+        for block in blocks {
+            let hash = block.hash();
+            let body = self.bodies.remove(&hash);
+            commit.bodies.extend(body.map(|body| (hash, body)));
+            commit.blocks.push(hash);
+            self.mempool_committed(step, block.header.height, block.txs);
+        }
+        self.bodies.raise_floor(newest);
+        self.commits.queue.push_back(commit);
+    }
+
+    /// These blocks lost, or are committed and no longer needed by the engine.
+    pub(super) fn forget(&mut self, blocks: &[BlockHash]) {
+        for hash in blocks {
+            self.bodies.remove(hash);
+            if !self.commits.wants(hash) {
+                self.payloads.forget(hash);
+            }
+        }
+    }
+
+    /// The next commit goes to the store if its payloads are at hand; if not, they are fetched from everyone.
+    pub(super) fn store_next(&mut self, step: &mut Step) {
+        if self.commits.running {
+            return;
+        }
+        let lacking = self.commits.lacking();
+        if !lacking.is_empty() {
+            return self.fetch_committed(step, &lacking);
+        }
+        let Some(commit) = self.commits.queue.front() else { return };
+        let bodies = commit.blocks.iter().map(|hash| commit.bodies[hash].clone()).collect();
+        let certificate = commit.certificate.clone();
+        self.commits.running = true;
+        step.act(Effect::Job(Job::Store(StoreJob::Commit { bodies, certificate })));
+    }
+
+    pub(super) fn stored(&mut self, height: Height) {
+        assert!(height > self.commits.stored, "the store grows");
+        self.commits.stored = height;
+        self.commits.running = false;
+        self.commits.queue.pop_front();
+    }
+
+    /// A checked body: whoever waits for it gets it.
+    pub(super) fn body_at_hand(&mut self, step: &mut Step, hash: BlockHash, body: &Arc<Body>) {
+        self.commits.fill(&hash, body);
+        self.bodies.insert(hash, body.clone());
+        if self.fetches.arrived(&hash) {
+            step.tell(Input::Blocks { blocks: vec![body.block.clone()], commit: None });
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Stored blocks to the application: one at a time, in the order of their heights, each once.
+
+use althing_consensus::{Execution as Outcome, Height, Input};
+use althing_crypto::Hash;
+
+use super::{Driver, Effect, ExecuteJob, Job, Step};
+
+/// How far execution is.
+#[derive(Clone, Debug)]
+pub(super) struct Execution {
+    executed: Height,
+    running: bool,
+}
+
+impl Execution {
+    pub(super) fn new(executed: Height) -> Self {
+        Self { executed, running: false }
+    }
+
+    pub(super) fn executed(&self) -> Height {
+        self.executed
+    }
+}
+
+impl Driver {
+    /// The height to execute follows from what was executed last, so no block can come twice or out of order.
+    pub(super) fn execute_next(&mut self, step: &mut Step) {
+        let next = self.execution.executed.next();
+        if self.execution.running || self.engine.is_halted() || next > self.commits.stored() {
+            return;
+        }
+        self.execution.running = true;
+        step.act(Effect::Job(Job::Execute(ExecuteJob::Block(next))));
+    }
+
+    pub(super) fn executed(&mut self, step: &mut Step, execution: Outcome, next_epoch: Hash) {
+        let height = execution.height;
+        assert_eq!(height, self.execution.executed.next(), "the block that was asked for was executed");
+        self.execution = Execution::new(height);
+        step.tell(Input::Executed { execution, next_epoch });
+        self.mempool_executed(step, height);
+        step.act(Effect::Executed(height));
+        self.process_waiting(step);
+    }
+}

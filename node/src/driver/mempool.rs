@@ -1,0 +1,213 @@
+//! The mempool's way in and out: submissions, the application's verdicts, gossip.
+
+use std::collections::VecDeque;
+
+use althing_consensus::{Height, Input as EngineInput, Micros};
+use althing_crypto::TxHash;
+use althing_mempool::{Action, CheckedTx, Input, Mempool, Refusal, Source, TxBytes};
+
+use super::{CheckJob, Driver, Effect, Job, Peer, Prechecked, Step};
+use crate::wire::Wire;
+
+/// Transactions in one job.
+const PRECHECK_BATCH: usize = 2_048;
+const CHECK_BATCH: usize = 512;
+/// Gossip goes out at most this often, the first at once: pub-sub costs per message, not per byte.
+const GOSSIP_INTERVAL: Micros = Micros::from_millis(10);
+/// Bytes in one message of gossip, beyond one transaction.
+const GOSSIP_BYTES: usize = 128 << 10;
+/// Gossip whose verdict is awaited; further messages are taken in but not passed on.
+const MAX_UNDECIDED: usize = 1_024;
+
+/// The mempool, with what waits to go to the application and to the peers. Bounded by the mempool's limits on what is in flight.
+#[derive(Clone, Debug)]
+pub(super) struct Pool {
+    inner: Mempool,
+    to_precheck: VecDeque<(TxHash, TxBytes)>,
+    to_check: VecDeque<(TxHash, TxBytes, bool)>,
+    /// One job of each kind runs at a time; what comes meanwhile goes into the next one.
+    prechecking: bool,
+    checking: bool,
+    outbox: Vec<TxBytes>,
+    outbox_bytes: usize,
+    flushed: Option<Micros>,
+    /// Gossip with transactions that await their precheck, in the order it came.
+    undecided: VecDeque<(u64, Vec<TxHash>)>,
+}
+
+impl Pool {
+    pub(super) fn new(mut inner: Mempool, recent: Vec<(Height, Vec<TxHash>)>) -> Self {
+        for (height, txs) in recent {
+            inner.step(Input::Committed { height: height.0, txs });
+        }
+        Self {
+            inner,
+            to_precheck: VecDeque::new(),
+            to_check: VecDeque::new(),
+            prechecking: false,
+            checking: false,
+            outbox: Vec::new(),
+            outbox_bytes: 0,
+            flushed: None,
+            undecided: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn inner(&self) -> &Mempool {
+        &self.inner
+    }
+
+    /// When the outbox may go.
+    pub(super) fn flush_at(&self) -> Option<Micros> {
+        let earliest = self.flushed.map_or(Micros(0), |at| at.after(GOSSIP_INTERVAL));
+        (!self.outbox.is_empty()).then_some(earliest)
+    }
+
+    /// Whether gossip with these transactions may be passed on; none while a precheck is awaited.
+    fn verdict(&self, txs: &[TxHash]) -> Option<bool> {
+        let mut accept = true;
+        for tx in txs {
+            match self.inner.prechecked(tx) {
+                Some(good) => accept &= good,
+                None if self.inner.get(tx).is_some() => return None,
+                None => accept = false,
+            }
+        }
+        Some(accept)
+    }
+}
+
+impl Driver {
+    pub(super) fn submitted(&mut self, step: &mut Step, ticket: u64, tx: Vec<u8>) {
+        self.tell_mempool(step, Input::Submit { source: Source::Local { ticket }, txs: vec![tx] });
+    }
+
+    /// From gossip, which this node passes on only when it would vouch for it.
+    pub(super) fn gossip_arrived(&mut self, step: &mut Step, from: Peer, id: u64, txs: Vec<TxBytes>) {
+        let hashes: Vec<TxHash> = txs.iter().map(|tx| TxHash::of(tx)).collect();
+        self.transactions_arrived(step, from, txs);
+        match self.mempool.verdict(&hashes) {
+            None if self.mempool.undecided.len() < MAX_UNDECIDED => {
+                self.mempool.undecided.push_back((id, hashes));
+            }
+            verdict => step.act(Effect::GossipVerdict { id, accept: verdict == Some(true) }),
+        }
+    }
+
+    pub(super) fn transactions_arrived(&mut self, step: &mut Step, from: Peer, txs: Vec<TxBytes>) {
+        let source = Source::Peer { id: self.peers.number(from) };
+        let txs = txs.iter().map(|tx| tx.to_vec()).collect();
+        self.tell_mempool(step, Input::Submit { source, txs });
+    }
+
+    pub(super) fn prechecked(&mut self, step: &mut Step, results: Vec<Prechecked>) {
+        self.mempool.prechecking = false;
+        self.prechecks_known(step, results);
+    }
+
+    pub(super) fn prechecks_known(&mut self, step: &mut Step, results: Vec<Prechecked>) {
+        self.tell_mempool(step, Input::Prechecked { results });
+        while let Some((id, txs)) = self.mempool.undecided.front() {
+            let Some(accept) = self.mempool.verdict(txs) else { break };
+            step.act(Effect::GossipVerdict { id: *id, accept });
+            self.mempool.undecided.pop_front();
+        }
+    }
+
+    pub(super) fn checked(&mut self, step: &mut Step, results: Vec<(TxHash, Result<CheckedTx, Refusal>)>) {
+        self.mempool.checking = false;
+        for (hash, result) in results {
+            self.tell_mempool(step, Input::Checked { hash, result });
+        }
+    }
+
+    pub(super) fn mempool_committed(&mut self, step: &mut Step, height: Height, txs: Vec<TxHash>) {
+        self.tell_mempool(step, Input::Committed { height: height.0, txs });
+    }
+
+    pub(super) fn mempool_executed(&mut self, step: &mut Step, height: Height) {
+        self.tell_mempool(step, Input::Executed { height: height.0 });
+    }
+
+    /// R8: while the chain is stuck, what one block holds goes straight to everyone.
+    pub(super) fn send_pending(&mut self, step: &mut Step) {
+        let oldest = self.mempool().oldest(self.config.params.max_block_bytes as usize);
+        let max = self.config.params.max_block_txs as usize;
+        let txs: Vec<TxBytes> = oldest.into_iter().take(max).map(|(_, tx)| tx).collect();
+        if !txs.is_empty() {
+            step.act(Effect::Broadcast(Wire::Transactions(txs)));
+        }
+    }
+
+    fn tell_mempool(&mut self, step: &mut Step, input: Input) {
+        let before = self.mempool.inner.len();
+        let mut told = false;
+        for action in self.mempool.inner.step(input) {
+            match action {
+                Action::Precheck(txs) => self.mempool.to_precheck.extend(txs),
+                Action::Check(hash, tx) => self.mempool.to_check.push_back((hash, tx, false)),
+                Action::Recheck(hash, tx) => self.mempool.to_check.push_back((hash, tx, true)),
+                Action::Answer { ticket, hash, outcome } => step.act(Effect::Answer { ticket, hash, outcome }),
+                Action::Gossip(txs) => {
+                    self.mempool.outbox_bytes += txs.iter().map(|tx| tx.len()).sum::<usize>();
+                    self.mempool.outbox.extend(txs);
+                }
+                Action::Dropped { hash, refusal } => step.act(Effect::Dropped { hash, refusal }),
+                Action::WorkChanged(work) => {
+                    told = true;
+                    step.tell(EngineInput::Pending(work));
+                }
+                Action::Penalise { peer, hash, refusal } => {
+                    if let Some(peer) = self.peers.of_number(peer) {
+                        let reason = format!("passed on transaction {hash}, which is not valid: {refusal}");
+                        step.act(Effect::Penalise { peer, reason });
+                    }
+                }
+            }
+        }
+        // A leader whose last choice was empty may choose again.
+        if !told && self.mempool.inner.len() > before && self.mempool.inner.has_work() {
+            step.tell(EngineInput::Pending(true));
+        }
+    }
+
+    /// Hands the application what waits for it.
+    pub(super) fn feed_application(&mut self, step: &mut Step) {
+        let pool = &mut self.mempool;
+        if !pool.prechecking && !pool.to_precheck.is_empty() {
+            pool.prechecking = true;
+            let count = pool.to_precheck.len().min(PRECHECK_BATCH);
+            let txs = pool.to_precheck.drain(..count).collect();
+            step.act(Effect::Job(Job::Check(CheckJob::Precheck(txs))));
+        }
+        if !pool.checking && !pool.to_check.is_empty() {
+            pool.checking = true;
+            let count = pool.to_check.len().min(CHECK_BATCH);
+            let txs = pool.to_check.drain(..count).collect();
+            step.act(Effect::Job(Job::Check(CheckJob::Check(txs))));
+        }
+    }
+
+    /// Gossips what was admitted: at once if nothing went out of late, else when the interval is over or enough has come together.
+    pub(super) fn flush_gossip(&mut self, step: &mut Step) {
+        let now = step.now.mono;
+        let due = self.mempool.flush_at().is_some_and(|at| at <= now);
+        if !due && self.mempool.outbox_bytes < GOSSIP_BYTES {
+            return;
+        }
+        self.mempool.flushed = Some(now);
+        self.mempool.outbox_bytes = 0;
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        for tx in std::mem::take(&mut self.mempool.outbox) {
+            bytes += tx.len();
+            batch.push(tx);
+            if bytes >= GOSSIP_BYTES {
+                step.act(Effect::Gossip(std::mem::take(&mut batch)));
+                bytes = 0;
+            }
+        }
+        if !batch.is_empty() {
+            step.act(Effect::Gossip(batch));
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Payloads: chosen for a block of one's own; gathered and checked for the block of another.
+//!
+//! A proposal names transactions by hash. Their bytes come from the mempool; those it lacks from the proposer, or from anyone else.
+//! Each must pass the application's precheck, whose verdicts the mempool remembers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use althing_consensus::engine::BuildPayload;
+use althing_consensus::{Block, Input, Micros, Position, View};
+use althing_crypto::{BlockHash, TxHash};
+use althing_mempool::TxBytes;
+
+use super::requests::Purpose;
+use super::{Driver, Effect, Job, Peer, Prechecked, Step, VerifyJob};
+use crate::body::{Body, within_limits};
+use crate::wire::Response;
+
+/// Payloads gathered at once: more than there are candidates in the views that matter. Beyond it the one of the lowest view goes.
+const MAX_GATHERING: usize = 64;
+const TIMEOUT: Micros = Micros::from_millis(1_000);
+/// When nobody gave all transactions, all are asked again after this.
+const PAUSE: Micros = Micros::from_millis(200);
+
+/// Own payloads and those being gathered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Payloads {
+    /// The newest payload that was built.
+    built: BTreeMap<TxHash, TxBytes>,
+    gathering: BTreeMap<BlockHash, Gathering>,
+}
+
+#[derive(Clone, Debug)]
+struct Gathering {
+    block: Block,
+    found: BTreeMap<TxHash, TxBytes>,
+    /// Whom to ask next.
+    peers: VecDeque<Peer>,
+    proposer: Option<Peer>,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stage {
+    /// A peer was asked for what is missing.
+    Asking,
+    /// All were asked; again at this instant.
+    Resting(Micros),
+    /// The application checks what was not known.
+    Prechecking,
+    /// `process_proposal` waits for the execution of the parent.
+    Waiting,
+    /// The application is asked `process_proposal`.
+    Processing,
+}
+
+impl Payloads {
+    pub(super) fn is_gathering(&self, block: &BlockHash) -> bool {
+        self.gathering.contains_key(block)
+    }
+
+    pub(super) fn forget(&mut self, block: &BlockHash) {
+        self.gathering.remove(block);
+    }
+
+    /// When the next rest ends.
+    pub(super) fn retry_at(&self) -> Option<Micros> {
+        let rest = |one: &Gathering| match one.stage {
+            Stage::Resting(until) => Some(until),
+            _ => None,
+        };
+        self.gathering.values().filter_map(rest).min()
+    }
+}
+
+impl Driver {
+    /// A payload for a proposal of one's own: from the mempool, by way of the application.
+    pub(super) fn build_payload(&mut self, step: &mut Step, build: BuildPayload) {
+        let params = &self.config.params;
+        let (max_bytes, max_txs) = (params.max_block_bytes as usize, params.max_block_txs as usize);
+        let txs = self.mempool().batch(max_bytes, max_txs, &|hash| build.exclude.contains(hash));
+        if txs.is_empty() {
+            let BuildPayload { view, parent, .. } = build;
+            return step.tell(Input::PayloadBuilt { view, parent, txs: Vec::new() });
+        }
+        let time_ms = step.now.unix_ms.max(build.parent_time_ms.saturating_add(1));
+        step.act(Effect::Job(Job::Verify(VerifyJob::Prepare { build, time_ms, txs })));
+    }
+
+    pub(super) fn prepared(
+        &mut self,
+        step: &mut Step,
+        (view, parent): (View, BlockHash),
+        txs: Result<Vec<(TxHash, TxBytes)>, String>,
+    ) {
+        let txs = txs.unwrap_or_else(|reason| {
+            step.act(Effect::Warn(format!(
+                "the application's prepare_proposal for view {view} is not used: {reason}"
+            )));
+            Vec::new()
+        });
+        let hashes = txs.iter().map(|(hash, _)| *hash).collect();
+        self.payloads.built = txs.into_iter().collect();
+        step.tell(Input::PayloadBuilt { view, parent, txs: hashes });
+    }
+
+    /// The bytes of the transactions of a block of one's own.
+    pub(super) fn own_payload(&self, txs: &[TxHash]) -> Option<Vec<TxBytes>> {
+        let bytes = |tx| self.payloads.built.get(tx).cloned().or_else(|| self.mempool().get(tx));
+        txs.iter().map(bytes).collect()
+    }
+
+    /// The engine has a valid proposal and wants to know of its payload.
+    pub(super) fn check_payload(&mut self, step: &mut Step, block: Block, proposer: Position) {
+        let hash = block.hash();
+        if self.bodies.get(&hash).is_some() {
+            return step.tell(Input::PayloadChecked { block: hash, verdict: Ok(()) });
+        }
+        if self.payloads.is_gathering(&hash) {
+            return;
+        }
+        let proposer = self.connected_member(proposer);
+        let peers = proposer.into_iter().collect();
+        let gathering = Gathering { block, found: BTreeMap::new(), peers, proposer, stage: Stage::Asking };
+        self.payloads.gathering.insert(hash, gathering);
+        if self.payloads.gathering.len() > MAX_GATHERING {
+            let oldest = self.payloads.gathering.iter().min_by_key(|(_, one)| one.block.header.view);
+            let oldest = oldest.map(|(hash, _)| *hash);
+            oldest.map(|hash| self.payloads.gathering.remove(&hash));
+        }
+        self.gather(step, hash);
+    }
+
+    /// Takes what the mempool has; asks the next peer for the rest, or goes on to the check.
+    fn gather(&mut self, step: &mut Step, hash: BlockHash) {
+        let mempool = self.mempool.inner();
+        let Some(one) = self.payloads.gathering.get_mut(&hash) else { return };
+        let mut missing = Vec::new();
+        for tx in &one.block.txs {
+            if !one.found.contains_key(tx) {
+                match mempool.get(tx) {
+                    Some(bytes) => _ = one.found.insert(*tx, bytes),
+                    None => missing.push(*tx),
+                }
+            }
+        }
+        if missing.is_empty() {
+            return self.precheck_payload(step, hash);
+        }
+        match one.peers.pop_front() {
+            Some(peer) => {
+                one.stage = Stage::Asking;
+                self.ask(step, peer, Purpose::Gather { block: hash, txs: missing }, TIMEOUT);
+            }
+            None => one.stage = Stage::Resting(step.now.mono.after(PAUSE)),
+        }
+    }
+
+    /// Those whose rest is over ask everyone again, the proposer first.
+    pub(super) fn retry_gathering(&mut self, step: &mut Step) {
+        let rested = |one: &Gathering| matches!(one.stage, Stage::Resting(until) if until <= step.now.mono);
+        let due: Vec<BlockHash> =
+            self.payloads.gathering.iter().filter(|(_, one)| rested(one)).map(|(hash, _)| *hash).collect();
+        for hash in due {
+            let others = self.peers.connected_peers();
+            let one = self.payloads.gathering.get_mut(&hash).expect("listed");
+            let proposer = one.proposer.filter(|peer| others.contains(peer));
+            let others = others.into_iter().filter(|peer| Some(*peer) != proposer);
+            one.peers = proposer.into_iter().chain(others).collect();
+            self.gather(step, hash);
+        }
+    }
+
+    pub(super) fn gather_answered(
+        &mut self,
+        step: &mut Step,
+        from: Peer,
+        block: BlockHash,
+        wanted: Vec<TxHash>,
+        response: Option<Response>,
+    ) {
+        match response {
+            Some(Response::Transactions(txs)) if self.payloads.is_gathering(&block) => {
+                let job = VerifyJob::MatchTransactions { from, block, wanted, txs };
+                step.act(Effect::Job(Job::Verify(job)));
+            }
+            _ => self.gather_on(step, block),
+        }
+    }
+
+    pub(super) fn matched(
+        &mut self,
+        step: &mut Step,
+        from: Peer,
+        block: BlockHash,
+        txs: Result<Vec<(TxHash, TxBytes)>, String>,
+    ) {
+        match txs {
+            Ok(txs) => {
+                if let Some(one) = self.payloads.gathering.get_mut(&block) {
+                    one.found.extend(txs);
+                }
+            }
+            Err(reason) => {
+                step.act(Effect::Penalise { peer: from, reason: format!("transactions of block {block}: {reason}") });
+            }
+        }
+        self.gather_on(step, block);
+    }
+
+    /// After an answer: the next peer, if it is still a matter of asking.
+    fn gather_on(&mut self, step: &mut Step, block: BlockHash) {
+        if self.payloads.gathering.get(&block).is_some_and(|one| one.stage == Stage::Asking) {
+            self.gather(step, block);
+        }
+    }
+
+    /// All bytes are here: limits, then the application's precheck of what it has not judged yet.
+    fn precheck_payload(&mut self, step: &mut Step, hash: BlockHash) {
+        let mempool = self.mempool.inner();
+        let Some(one) = self.payloads.gathering.get_mut(&hash) else { return };
+        let txs: Vec<TxBytes> = one.block.txs.iter().map(|tx| one.found[tx].clone()).collect();
+        let mut verdict = within_limits(&txs, &self.config.params);
+        let mut unknown = Vec::new();
+        for (tx, bytes) in one.block.txs.iter().zip(txs) {
+            match mempool.prechecked(tx) {
+                Some(true) => {}
+                Some(false) => verdict = verdict.and(Err(format!("transaction {tx} fails the application's precheck"))),
+                None => unknown.push((*tx, bytes)),
+            }
+        }
+        if verdict.is_err() {
+            return self.payload_done(step, hash, verdict);
+        }
+        if unknown.is_empty() {
+            return self.process_payload(step, hash);
+        }
+        one.stage = Stage::Prechecking;
+        step.act(Effect::Job(Job::Verify(VerifyJob::PrecheckPayload { block: hash, txs: unknown })));
+    }
+
+    pub(super) fn payload_prechecked(&mut self, step: &mut Step, block: BlockHash, results: Vec<Prechecked>) {
+        let bad = results.iter().find_map(|(tx, result)| Some((*tx, result.as_ref().err()?.to_string())));
+        self.prechecks_known(step, results);
+        match bad {
+            Some((tx, refusal)) => {
+                let reason = format!("transaction {tx} fails the application's precheck: {refusal}");
+                self.payload_done(step, block, Err(reason));
+            }
+            None => self.process_payload(step, block),
+        }
+    }
+
+    /// Where all voters stand at the same state, the application may refuse a block as a whole.
+    fn process_payload(&mut self, step: &mut Step, hash: BlockHash) {
+        let executed = self.execution.executed();
+        let Some(one) = self.payloads.gathering.get_mut(&hash) else { return };
+        let height = one.block.header.height;
+        let asked = self.config.params.max_unexecuted_blocks == 0 && !one.block.txs.is_empty();
+        if !asked || height <= executed {
+            self.payload_done(step, hash, Ok(()));
+        } else if height == executed.next() {
+            one.stage = Stage::Processing;
+            let body = Arc::new(one.body());
+            step.act(Effect::Job(Job::Verify(VerifyJob::Process(body))));
+        } else {
+            one.stage = Stage::Waiting;
+        }
+    }
+
+    /// A block was executed: those that waited for it go on.
+    pub(super) fn process_waiting(&mut self, step: &mut Step) {
+        let waiting = |one: &Gathering| one.stage == Stage::Waiting;
+        let hashes: Vec<BlockHash> =
+            self.payloads.gathering.iter().filter(|(_, one)| waiting(one)).map(|(hash, _)| *hash).collect();
+        for hash in hashes {
+            self.process_payload(step, hash);
+        }
+    }
+
+    pub(super) fn processed(&mut self, step: &mut Step, block: BlockHash, verdict: Result<(), String>) {
+        self.payload_done(step, block, verdict);
+    }
+
+    fn payload_done(&mut self, step: &mut Step, block: BlockHash, verdict: Result<(), String>) {
+        let Some(one) = self.payloads.gathering.remove(&block) else { return };
+        if verdict.is_ok() {
+            self.body_at_hand(step, block, &Arc::new(one.body()));
+        }
+        step.tell(Input::PayloadChecked { block, verdict });
+    }
+}
+
+impl Gathering {
+    /// The block with its payload; only called when all of it was found.
+    fn body(&self) -> Body {
+        let txs = self.block.txs.iter().map(|tx| self.found[tx].clone()).collect();
+        Body { block: self.block.clone(), txs }
+    }
+}

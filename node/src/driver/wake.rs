@@ -1,0 +1,43 @@
+//! One timer for all: the engine's, the gossip's and the gathering's.
+
+use althing_consensus::{Input, Micros};
+
+use super::{Driver, Effect, Step};
+
+/// When who wants to be woken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wake {
+    /// The engine's wish.
+    pub(super) engine: Option<Micros>,
+    /// What the shell was asked for.
+    asked: Option<Micros>,
+}
+
+impl Driver {
+    pub(super) fn started(&mut self, step: &mut Step) {
+        step.tell(Input::Start);
+    }
+
+    /// The timer has fired: whoever is due gets its turn. Early or late firing does no harm.
+    pub(super) fn woken(&mut self, step: &mut Step) {
+        self.wake.asked = None;
+        let now = step.now.mono;
+        if self.wake.engine.take_if(|at| *at <= now).is_some() {
+            step.tell(Input::Wake);
+        }
+        self.retry_gathering(step);
+        self.fetches.end_rests(now);
+    }
+
+    /// At the end of a step: asks for the next instant, if that has changed.
+    pub(super) fn schedule(&mut self, step: &mut Step) {
+        self.flush_gossip(step);
+        let wishes =
+            [self.wake.engine, self.mempool.flush_at(), self.payloads.retry_at(), self.fetches.retry_at()];
+        let next = wishes.into_iter().flatten().min();
+        if next != self.wake.asked {
+            self.wake.asked = next;
+            step.act(Effect::WakeAt(next));
+        }
+    }
+}
