@@ -11,7 +11,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 /// Longest chain id or software name in a [`Hello`], in bytes.
 pub const MAX_HELLO_TEXT_BYTES: usize = 128;
 
-/// Everything [`start`](crate::start) needs.
+/// Everything [`start`](crate::start()) needs.
 #[derive(Debug)]
 pub struct Config<'a> {
     /// The node's Ed25519 identity; its libp2p peer id follows from it.

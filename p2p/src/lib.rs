@@ -15,8 +15,25 @@
 //! no standing left is kept out for a while, never for ever.
 //!
 //! What a misbehaving member can make this node hold is bounded: per connection one unfinished message per class, the
-//! requests it may have served at once, and the multiplexer's windows; over all members the event queues. A node that
+//! requests it may have served at once with twice the longest answer, and the multiplexer's windows; over all members the event queues. A node that
 //! stops taking its events holds its peers' streams up; nothing piles up.
+//!
+//! ```no_run
+//! # use althing_p2p::{Class, Config, Event, start};
+//! # async fn run(config: Config<'_>) -> Result<(), Box<dyn std::error::Error>> {
+//! let (network, mut events) = start(config).await?;
+//! while let Some(event) = events.recv().await {
+//!     match event {
+//!         Event::Connected { peer, .. } => network.send(&peer, Class::Consensus, b"status"[..].into())?,
+//!         Event::Message { peer, class, bytes } => println!("{} bytes from {peer} ({class:?})", bytes.len()),
+//!         Event::Gossip { validation, .. } => validation.accept(),
+//!         Event::Request { responder, .. } => responder.send(b"answer".to_vec()),
+//!         Event::Disconnected { peer, reason } => println!("{peer} left: {reason}"),
+//!         Event::Refused { address, reason, .. } => println!("refused {address}: {reason}"),
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
 
 mod behaviour;
 mod bucket;
