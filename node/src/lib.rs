@@ -1,5 +1,6 @@
 //! The Althing node: everything with a disk, a network or a clock, around the pure rooms.
 
+pub mod application;
 pub mod body;
 pub mod cli;
 pub mod client;

@@ -17,6 +17,7 @@ mod dispatch;
 mod error;
 mod json;
 mod params;
+mod quotes;
 mod server;
 mod status;
 mod transactions;

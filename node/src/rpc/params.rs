@@ -1,7 +1,7 @@
 //! Parameters of a request, by name: from a JSON object, a JSON array in the method's order, or the query of a URI.
 //!
 //! Integers of 64 bits come as strings or numbers. Byte strings are base64 in JSON; in a URI they are `0x…` in hexadecimal, or
-//! text in double quotes that stands for its bytes.
+//! text in quotes that stands for its bytes.
 
 use althing_consensus::Height;
 use althing_crypto::Hash;
@@ -137,14 +137,14 @@ impl Params {
         })
     }
 
-    /// In a URI, text may stand in double quotes.
+    /// In a URI, text may stand in quotes.
     fn unquoted<'a>(&self, text: &'a str) -> &'a str {
         if self.uri && is_quoted(text) { &text[1..text.len() - 1] } else { text }
     }
 }
 
 fn is_quoted(text: &str) -> bool {
-    text.len() >= 2 && text.starts_with('"') && text.ends_with('"')
+    text.len() >= 2 && ['"', '\''].into_iter().any(|quote| text.starts_with(quote) && text.ends_with(quote))
 }
 
 fn shown(value: &Value) -> String {
@@ -197,6 +197,7 @@ mod tests {
         assert!(from_json(json!([1, true])).flag("prove").unwrap());
         assert!(from_uri("prove", "true").flag("prove").unwrap());
         assert_eq!(from_uri("path", "\"/account\"").text("path").unwrap(), "/account");
+        assert_eq!(from_uri("path", "'/account'").text("path").unwrap(), "/account");
         assert_eq!(from_json(json!({"data": "6162"})).hex("data").unwrap(), b"ab");
         assert_eq!(from_uri("data", "0x6162").hex("data").unwrap(), b"ab");
         assert_eq!(from_uri("data", "\"ab\"").hex("data").unwrap(), b"ab");

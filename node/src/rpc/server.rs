@@ -25,7 +25,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Context, RpcError, dispatch};
+use super::{Context, RpcError, dispatch, quotes::Quotes};
 use crate::{config::RpcConfig, handle::NodeHandle};
 
 /// How long a client may take to send a request's head; a connection idle for so long is closed, too.
@@ -89,7 +89,7 @@ impl Server {
                 accepted = accepted => accepted,
                 () = &mut stop => break,
             };
-            let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+            let connection = http.serve_connection(TokioIo::new(Quotes::new(stream)), service.clone());
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 let _place = place;

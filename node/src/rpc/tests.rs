@@ -437,3 +437,18 @@ async fn a_stopped_server_lets_requests_end_and_takes_no_more() {
     node.server.await.unwrap();
     assert!(matches!(later.call("health", json!({})).await, Err(ClientError::Connect { .. })));
 }
+
+#[test]
+fn every_code_is_in_the_table() {
+    let table = include_str!("../../../docs/codes.md");
+    let listed = |codespace: &str, code: u32| table.contains(&format!("\n| {codespace} | {code} | `"));
+    for code in althing_mempool::Code::ALL {
+        assert!(listed(althing_mempool::CODESPACE, code as u32), "{code:?}");
+    }
+    for code in [Code::Overloaded, Code::Stopping, Code::CommitTimeout] {
+        assert!(listed(CODESPACE, code as u32), "{code:?}");
+    }
+    for code in [-32700, -32600, -32601, -32602, -32603] {
+        assert!(table.contains(&format!("\n| {code} | ")), "{code}");
+    }
+}

@@ -178,11 +178,11 @@ fn outcome(answer: Result<Value, ClientError>) -> Outcome {
     if check["code"] == json!(0) {
         return match executed["code"] == json!(0) {
             true => Outcome::Committed,
-            false => Outcome::Failed(format!("failed at height {}: {executed}", answer["height"])),
+            false => Outcome::Failed(format!("in a block: {}", log(executed))),
         };
     }
     let code = check["code"].as_u64().unwrap_or_default();
-    let reason = check["log"].as_str().unwrap_or_default().to_owned();
+    let reason = log(check);
     match check["codespace"].as_str() {
         Some(rpc::CODESPACE) if code == rpc::Code::CommitTimeout as u64 => Outcome::Waiting,
         Some(rpc::CODESPACE) => Outcome::Later(reason),
@@ -190,6 +190,10 @@ fn outcome(answer: Result<Value, ClientError>) -> Outcome {
         Some(mempool::CODESPACE) => Outcome::Later(reason),
         _ => Outcome::Failed(reason),
     }
+}
+
+fn log(result: &Value) -> String {
+    result["log"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Whether the mempool says that the sequence has gone to another transaction.
