@@ -5,7 +5,7 @@ use std::sync::Arc;
 use althing_consensus::Height;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::RpcError;
+use super::{RpcError, commits::Commits};
 use crate::{config::RpcConfig, handle::NodeHandle, storage::StoreError};
 
 /// Reads from the disk or the application at once; each takes a thread.
@@ -16,6 +16,7 @@ pub(crate) struct Context {
     pub(crate) node: NodeHandle,
     pub(crate) config: RpcConfig,
     pub(crate) moniker: String,
+    pub(crate) commits: Commits,
     reads: Semaphore,
     waiters: Semaphore,
 }
@@ -25,7 +26,7 @@ impl Context {
         let genesis = node.genesis();
         let moniker = genesis.validator_name(&node.identity()).unwrap_or_default().to_owned();
         let waiters = Semaphore::new(config.max_waiting);
-        Self { node, config, moniker, reads: Semaphore::new(MAX_READS), waiters }
+        Self { node, config, moniker, commits: Commits::default(), reads: Semaphore::new(MAX_READS), waiters }
     }
 
     /// Does something that blocks, off the event loop, in its turn.

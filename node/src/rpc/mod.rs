@@ -12,6 +12,7 @@
 
 mod application;
 mod blocks;
+mod commits;
 mod context;
 mod dispatch;
 mod error;

@@ -25,7 +25,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Context, RpcError, dispatch, quotes::Quotes};
+use super::{Context, RpcError, commits, dispatch, quotes::Quotes};
 use crate::{config::RpcConfig, handle::NodeHandle};
 
 /// How long a client may take to send a request's head; a connection idle for so long is closed, too.
@@ -74,6 +74,7 @@ impl Server {
     pub async fn serve(self, node: NodeHandle, config: RpcConfig, stop: impl Future<Output = ()>) {
         let connections = Arc::new(Semaphore::new(config.max_connections));
         let context = Arc::new(Context::new(node, config));
+        let follower = tokio::spawn(commits::follow(Arc::clone(&context)));
         let service = TowerToHyperService::new(routes(context));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
@@ -101,6 +102,7 @@ impl Server {
         if timeout(STOP_TIMEOUT, graceful.shutdown()).await.is_err() {
             tracing::debug!("some clients' requests were cut off");
         }
+        follower.abort();
     }
 }
 

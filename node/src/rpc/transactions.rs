@@ -11,10 +11,10 @@ use althing_crypto::{TxHash, merkle_proof};
 use althing_ledger::TxResult;
 use althing_mempool::{Outcome, Refusal};
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use super::{
-    Context, RpcError,
+    Context, RpcError, commits,
     context::stored,
     json::{base64, hex, tx_result},
     params::Params,
@@ -117,41 +117,27 @@ async fn submit_and_wait(
     context: &Arc<Context>,
     tx: Vec<u8>,
     hash: TxHash,
-) -> Result<Result<(TxResult, Height), Refusal>, RpcError> {
-    let deadline = Instant::now() + Duration::from_millis(context.config.commit_timeout_ms);
-    // Listened to before the transaction can be dropped or committed, so that neither is missed.
-    let mut dropped = context.node.dropped();
-    let mut executed = context.node.executed();
-    if let Err(refusal) = admit(context, tx).await {
-        return Ok(Err(refusal));
-    }
-    loop {
-        executed.mark_unchanged();
-        if let Some(found) = context.read(move |node| result_of(node, &hash)).await? {
-            return Ok(Ok(found));
-        }
-        let change = async {
-            loop {
-                tokio::select! {
-                    changed = executed.changed() => break changed.map_err(|_| Refusal::from(AskError::Stopping)),
-                    Ok((which, refusal)) = dropped.recv() => {
-                        if which == hash {
-                            break Err(refusal);
-                        }
-                    }
-                }
+) -> Result<commits::Outcome, RpcError> {
+    let wait = Duration::from_millis(context.config.commit_timeout_ms);
+    let mut place = context.commits.wait_for(hash);
+    match admit(context, tx).await {
+        Err(refusal) => return Ok(Err(refusal)),
+        // Perhaps executed before the place was taken.
+        Ok(Some(_)) => {
+            if let Some(found) = context.read(move |node| result_of(node, &hash)).await? {
+                return Ok(Ok(found));
             }
-        };
-        let refusal = match timeout_at(deadline, change).await {
-            Ok(Ok(())) => continue,
-            Ok(Err(refusal)) => refusal,
-            Err(_) => Code::CommitTimeout.refusal(format!(
-                "accepted, but not committed within {} ms; it may still be: ask for it with tx",
-                context.config.commit_timeout_ms
-            )),
-        };
-        return Ok(Err(refusal));
+        }
+        Ok(None) => {}
     }
+    Ok(match timeout(wait, place.outcome()).await {
+        Ok(Some(outcome)) => outcome,
+        Ok(None) => Err(AskError::Stopping.into()),
+        Err(_) => Err(Code::CommitTimeout.refusal(format!(
+            "accepted, but not committed within {} ms; it may still be: ask for it with tx",
+            context.config.commit_timeout_ms
+        ))),
+    })
 }
 
 /// The result of a committed and executed transaction.
