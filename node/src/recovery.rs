@@ -1,0 +1,200 @@
+//! From what is on disk to a node that can go on: the handshake of store and application, and what engine and driver start from.
+//!
+//! What a crash between any two writes leaves, and what happens at the next start:
+//!
+//! | the store holds | the application stands | |
+//! |---|---|---|
+//! | nothing | nothing, or genesis | `init_chain` (again), then block 0 |
+//! | committed ≥ executed = h | h | goes on |
+//! | the results of h | h − 1 | executes h again, compares, commits |
+//! | the results of h | below h − 1 (its state was lost) | executes all that it lacks again, compares |
+//! | the results of h | above h (the store lost its tail) | refuses to start: results cannot be had again |
+//!
+//! Blocks that are committed and not executed are executed by the driver as usual. A store that lost committed blocks fetches them
+//! from peers; the safety record keeps it from signing in old views.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use althing_consensus::engine::{EngineConfig, Recovered};
+use althing_consensus::{Block, Door, Epoch, Height, Position, Rejection};
+use althing_crypto::{BlockHash, Hash, TxHash};
+use althing_genesis::Genesis;
+use althing_ledger::{Application, InitChain};
+
+use crate::body::Body;
+use crate::driver::Start;
+use crate::storage::{ChainStore, StoreError};
+use crate::workers::{Executor, Fatal, consensus_app_hash};
+
+/// Transactions of so many committed blocks are known to the mempool as committed.
+const RECENT_BLOCKS: u64 = 50;
+
+/// Why a node cannot go on from what it has.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// Disk or application.
+    #[error(transparent)]
+    Fatal(#[from] Fatal),
+    /// The data is of another chain.
+    #[error(
+        "the chain data began with genesis document {found}, the home's genesis.json is {expected}: use the genesis document \
+         of this chain, or a fresh home for another one"
+    )]
+    OtherGenesis {
+        /// In the data.
+        found: Hash,
+        /// In the home.
+        expected: Hash,
+    },
+    /// The application makes another state of the genesis document.
+    #[error(
+        "the application's state after genesis is {found}, this chain began with {expected}: it is another application, or \
+         another version of it"
+    )]
+    OtherState {
+        /// Of the application.
+        found: String,
+        /// In block 0.
+        expected: String,
+    },
+    /// The application has executed blocks whose results are not in the store.
+    #[error(
+        "the application stands at height {application}, the chain data at {executed}: the chain data lost its end. Move the \
+         data directory away (but leave the safety file where it is) and start again: the node fetches the chain anew"
+    )]
+    ApplicationAhead {
+        /// The application's height.
+        application: Height,
+        /// The height executed according to the store.
+        executed: Height,
+    },
+    /// The newest certificate does not verify.
+    #[error("the newest stored commit certificate does not verify ({0}): restore the data directory or sync it anew")]
+    Certificate(Rejection),
+}
+
+impl From<StoreError> for RecoveryError {
+    fn from(error: StoreError) -> Self {
+        Self::Fatal(error.into())
+    }
+}
+
+/// Brings store and application to the same height, from whatever a crash left, and returns block 0.
+pub fn handshake(
+    genesis: &Genesis,
+    chain: &ChainStore,
+    application: &Arc<dyn Application>,
+) -> Result<Block, RecoveryError> {
+    let info = application.info();
+    let initial = if info.initialised {
+        (info.last_height == 0).then_some(info.app_hash)
+    } else {
+        let init = InitChain {
+            chain_id: genesis.chain_id().to_owned(),
+            initial_height: 1,
+            time_ms: genesis.time_ms(),
+            app_state: genesis.app_state().as_bytes().to_vec(),
+        };
+        Some(application.init_chain(&init).map_err(Fatal::from)?.app_hash)
+    };
+    if let Some(found) = chain.genesis()?.filter(|found| *found != genesis.hash()) {
+        return Err(RecoveryError::OtherGenesis { found, expected: genesis.hash() });
+    }
+    let block = match (chain.block(Height(0))?, initial) {
+        (Some(stored), initial) => {
+            let expected = &stored.block.header.vouched.app_hash;
+            let other = initial.map(|hash| consensus_app_hash(&hash)).filter(|found| found != expected);
+            if let Some(found) = other {
+                return Err(RecoveryError::OtherState { found: found.to_string(), expected: expected.to_string() });
+            }
+            stored.block
+        }
+        (None, Some(app_hash)) => {
+            let block = genesis.block(consensus_app_hash(&app_hash));
+            chain.begin(genesis.hash(), &Body { block: block.clone(), txs: Vec::new() })?;
+            block
+        }
+        (None, None) => {
+            let application = Height(info.last_height);
+            return Err(RecoveryError::ApplicationAhead { application, executed: Height(0) });
+        }
+    };
+    let executed = chain.executed()?;
+    if info.last_height > executed.0 {
+        return Err(RecoveryError::ApplicationAhead { application: Height(info.last_height), executed });
+    }
+    Executor::new(chain.clone(), application.clone(), genesis.epoch_hash()).replay()?;
+    Ok(block)
+}
+
+/// What this node's engine is made for, on a chain that begins with `opening`.
+pub fn engine_config(genesis: &Genesis, opening: BlockHash, me: Option<Position>) -> EngineConfig {
+    EngineConfig {
+        chain_id: genesis.chain_id().to_owned(),
+        epoch: Epoch(1),
+        epoch_hash: genesis.epoch_hash(),
+        opening,
+        set: genesis.validator_set().clone(),
+        params: genesis.params().clone(),
+        me,
+    }
+}
+
+/// The door of that engine's node.
+pub fn door(config: &EngineConfig) -> Door {
+    let EngineConfig { chain_id, epoch, set, params, me, .. } = config;
+    Door::new(chain_id.clone(), *epoch, set.clone(), params, *me)
+}
+
+/// What the driver starts from, after the handshake; the safety record is still to be added.
+pub fn recover(config: &EngineConfig, chain: &ChainStore, door: &Door) -> Result<Start, RecoveryError> {
+    let (committed, executed) = (chain.committed()?, chain.executed()?);
+    let head = block_at(chain, committed)?;
+    let vouched = head.header.vouched.height;
+    let commit = chain.newest_certificate()?.map(|qc| door.verify_quorum(&qc)).transpose();
+    let mut executions = BTreeMap::new();
+    for height in vouched.0.min(executed.0.saturating_sub(1)) + 1..=executed.0 {
+        executions.insert(Height(height), results(chain, Height(height))?.execution);
+    }
+    let next_epoch = match executed {
+        Height(0) => config.epoch_hash,
+        _ => results(chain, executed)?.next_epoch,
+    };
+    let lowest = vouched.0.min(executed.0) + 1;
+    let unvouched = (lowest..committed.0).map(|height| block_at(chain, Height(height))).collect::<Result<_, _>>()?;
+    let bodies: Vec<Arc<Body>> = chain.uncommitted()?.into_iter().map(Arc::new).collect();
+    let recovered = Recovered {
+        committed: head,
+        unvouched,
+        commit: commit.map_err(RecoveryError::Certificate)?,
+        uncommitted: bodies.iter().map(|body| body.block.clone()).collect(),
+        executions,
+        executed,
+        next_epoch,
+    };
+    Ok(Start { recovered, bodies, recent: recent(chain, executed, committed)?, record: None })
+}
+
+/// Transactions of the newest blocks, and of all that are not executed.
+fn recent(
+    chain: &ChainStore,
+    executed: Height,
+    committed: Height,
+) -> Result<Vec<(Height, Vec<TxHash>)>, RecoveryError> {
+    let lowest = (executed.0 + 1).min(committed.0.saturating_sub(RECENT_BLOCKS)).max(1);
+    (lowest..=committed.0).map(|height| Ok((Height(height), block_at(chain, Height(height))?.txs))).collect()
+}
+
+fn block_at(chain: &ChainStore, height: Height) -> Result<Block, RecoveryError> {
+    let body = chain.block(height)?;
+    Ok(body.ok_or_else(|| Fatal::Missing { what: format!("block {height}") })?.block)
+}
+
+fn results(chain: &ChainStore, height: Height) -> Result<crate::storage::StoredResults, RecoveryError> {
+    let results = chain.results(height)?;
+    Ok(results.ok_or_else(|| Fatal::Missing { what: format!("the result of height {height}") })?)
+}
+
+#[cfg(test)]
+mod tests;

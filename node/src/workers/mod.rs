@@ -1,0 +1,80 @@
+//! Those who do the driver's jobs, one per lane: plain functions that block until the job is done. The node's shell gives each lane
+//! its threads; a simulator calls them in turn.
+
+mod application;
+mod checker;
+mod executor;
+mod keeper;
+mod server;
+mod signer;
+mod verifier;
+
+pub use checker::Checker;
+pub use executor::Executor;
+pub use keeper::Keeper;
+pub use server::{Server, max_response_bytes};
+pub use signer::{Signer, SignerError};
+pub use verifier::Verifier;
+
+pub(crate) use application::consensus_app_hash;
+
+use althing_ledger::AppError;
+
+use crate::driver::{Done, Job};
+use crate::storage::{SafetyStoreError, StoreError};
+
+/// What stops a node: its disk, its application, or data that contradicts itself. Nothing of the job has left the node.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// The chain store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The safety file.
+    #[error(transparent)]
+    Safety(#[from] SafetyStoreError),
+    /// The application.
+    #[error("the application failed: {0}")]
+    Application(#[from] AppError),
+    /// The application breaks its contract.
+    #[error("the application broke its contract: {0}; this is a fault of the application, not of the chain")]
+    Contract(String),
+    /// Something that must be in the store is not.
+    #[error("{what} is not in the chain store, although it was stored: restore the data directory or sync it anew")]
+    Missing {
+        /// What.
+        what: String,
+    },
+    /// A job for a key that this node does not have.
+    #[error("a signature was asked of a node without a vote key")]
+    NoKey,
+}
+
+/// One worker for every lane.
+pub struct Workers {
+    /// Holds the vote key; none in a node that only follows.
+    pub signer: Option<Signer>,
+    /// Writes the chain.
+    pub keeper: Keeper,
+    /// Executes.
+    pub executor: Executor,
+    /// Verifies.
+    pub verifier: Verifier,
+    /// Checks for the mempool.
+    pub checker: Checker,
+    /// Answers peers.
+    pub server: Server,
+}
+
+impl Workers {
+    /// Does a job, whatever its lane.
+    pub fn run(&mut self, job: Job) -> Result<Done, Fatal> {
+        match job {
+            Job::Safety(job) => self.signer.as_mut().ok_or(Fatal::NoKey)?.run(job),
+            Job::Store(job) => self.keeper.run(job),
+            Job::Execute(job) => self.executor.run(job),
+            Job::Verify(job) => self.verifier.run(job),
+            Job::Check(job) => self.checker.run(job),
+            Job::Serve(job) => self.server.run(job),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What peers ask for, from the store.
+
+use std::collections::BTreeMap;
+
+use althing_consensus::{ConsensusParams, Height};
+use althing_crypto::{BlockHash, TxHash};
+use althing_mempool::TxBytes;
+
+use super::Fatal;
+use crate::body::Body;
+use crate::driver::{Done, ServeJob};
+use crate::storage::{ChainStore, StoreError};
+use crate::wire::{Request, Response};
+
+/// A run ends at the first certificate beyond so many blocks or bytes.
+const RUN_BLOCKS: usize = 64;
+const RUN_BYTES: usize = 2 << 20;
+
+/// Reads the chain for peers.
+#[derive(Clone)]
+pub struct Server {
+    chain: ChainStore,
+    max_response_bytes: usize,
+}
+
+/// The longest response on a chain with these parameters: whoever asks must be ready for it. A run holds what its last certificate
+/// covers, whole.
+pub fn max_response_bytes(params: &ConsensusParams) -> usize {
+    RUN_BYTES + 2 * max_body_bytes(params)
+}
+
+fn max_body_bytes(params: &ConsensusParams) -> usize {
+    // Hash and length of each transaction, the header, slack.
+    params.max_block_bytes as usize + 36 * params.max_block_txs as usize + (32 << 10)
+}
+
+impl Server {
+    /// One that reads this store.
+    pub fn new(chain: ChainStore, params: &ConsensusParams) -> Self {
+        Self { chain, max_response_bytes: max_response_bytes(params) }
+    }
+
+    /// Does a job.
+    pub fn run(&self, ServeJob { from, id, request }: ServeJob) -> Result<Done, Fatal> {
+        let response = match request {
+            Request::Block(hash) => self.chain.body(&hash)?.map(Response::Block),
+            Request::Blocks { from } => self.blocks(from)?,
+            Request::Transactions { block, txs } => self.transactions(&block, &txs)?,
+        };
+        Ok(Done::Served { from, id, response: response.unwrap_or(Response::NotHere) })
+    }
+
+    /// Blocks from this height up to one that has a certificate of its own.
+    fn blocks(&self, from: Height) -> Result<Option<Response>, StoreError> {
+        let mut bodies: Vec<Body> = Vec::new();
+        let (mut certified, mut bytes) = (None, 0);
+        let mut height = from;
+        while let Some(body) = self.chain.block(height)? {
+            bytes += body.payload_bytes() + 36 * body.txs.len() + (16 << 10);
+            if height == Height(0) || bytes > self.max_response_bytes {
+                break;
+            }
+            bodies.push(body);
+            if let Some(commit) = self.chain.certificate_at(height)? {
+                certified = Some((bodies.len(), commit));
+                if bodies.len() >= RUN_BLOCKS || bytes >= RUN_BYTES {
+                    break;
+                }
+            }
+            height = height.next();
+        }
+        Ok(certified.map(|(covered, commit)| {
+            bodies.truncate(covered);
+            Response::Run { bodies, commit }
+        }))
+    }
+
+    /// All of them or none: whoever lacks one asks another peer.
+    fn transactions(&self, block: &BlockHash, wanted: &[TxHash]) -> Result<Option<Response>, StoreError> {
+        let Some(Body { block, txs }) = self.chain.body(block)? else { return Ok(None) };
+        let by_hash: BTreeMap<&TxHash, &TxBytes> = block.txs.iter().zip(&txs).collect();
+        // A peer that asks for one transaction many times must not get it many times.
+        if wanted.len() > txs.len() {
+            return Ok(None);
+        }
+        let found: Option<Vec<TxBytes>> = wanted.iter().map(|tx| by_hash.get(tx).map(|tx| (*tx).clone())).collect();
+        Ok(found.filter(|found| found.iter().map(|tx| tx.len()).sum::<usize>() <= self.max_response_bytes / 2).map(Response::Transactions))
+    }
+}
