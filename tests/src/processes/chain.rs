@@ -1,0 +1,127 @@
+//! The homes of a chain, and which of its validators run.
+
+use althing_crypto::{ed25519::SecretKey, key_file::KeyFile};
+use althing_genesis::Genesis;
+use althing_node::{client::NodeUrl, home::Home};
+use tempfile::TempDir;
+
+use super::{Ended, Node, Ports, althing, until};
+
+/// A local chain. Dropping it kills its validators and removes its homes.
+#[derive(Debug)]
+pub struct Chain {
+    nodes: Vec<Option<Node>>,
+    ports: Ports,
+    directory: TempDir,
+}
+
+impl Chain {
+    /// Writes the homes of so many validators, by `althing testnet init`.
+    pub async fn init(validators: usize) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for temporary files");
+        let ports = Ports::take();
+        let (count, base) = (validators.to_string(), ports.base().to_string());
+        let dir = directory.path().to_str().expect("a path that is text");
+        let init = ["testnet", "init", "--validators", &count, "--dir", dir, "--base-port", &base];
+        let written = althing(init).await;
+        assert_eq!(written.code, Some(0), "{written:#?}");
+        Self { nodes: (0..validators).map(|_| None).collect(), ports, directory }
+    }
+
+    /// A chain of so many validators that all run and have made the first block.
+    pub async fn running(validators: usize) -> Self {
+        let mut chain = Self::init(validators).await;
+        (0..validators).for_each(|index| chain.start(index));
+        chain.all_reach(1).await;
+        chain
+    }
+
+    /// How many validators it has, running or not.
+    #[allow(clippy::len_without_is_empty, reason = "no chain is empty")]
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The home of validator `index`.
+    pub fn home(&self, index: usize) -> Home {
+        Home::new(self.directory.path().join(format!("validator-{index}")))
+    }
+
+    /// Where validator `index` serves JSON-RPC.
+    pub fn url(&self, index: usize) -> NodeUrl {
+        let url = format!("http://{}", self.ports.rpc(index));
+        url.parse().expect("an address is a URL")
+    }
+
+    /// The chain's ports.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// The genesis document in the home of validator 0.
+    pub fn genesis(&self) -> Genesis {
+        Genesis::read(&self.home(0).genesis_file()).expect("a genesis document")
+    }
+
+    /// The key of funded account `index`.
+    pub fn account(&self, index: usize) -> SecretKey {
+        let file = self.directory.path().join(format!("accounts/{index}.key"));
+        KeyFile::read_account(&file).expect("an account's key")
+    }
+
+    /// Starts the process of validator `index`.
+    pub fn start(&mut self, index: usize) {
+        assert!(self.nodes[index].is_none(), "validator {index} runs already");
+        self.nodes[index] = Some(Node::start(&self.home(index), self.url(index)));
+    }
+
+    /// Runs the process of validator `index` to an end that it is expected to come to by itself.
+    pub async fn start_in_vain(&self, index: usize) -> Ended {
+        let home = self.home(index);
+        let home = home.path().to_str().expect("a path that is text");
+        althing(["start", "--home", home]).await
+    }
+
+    /// The running validator `index`.
+    pub fn node(&mut self, index: usize) -> &mut Node {
+        self.nodes[index].as_mut().unwrap_or_else(|| panic!("validator {index} does not run"))
+    }
+
+    /// The validators that run.
+    pub fn running_nodes(&mut self) -> impl Iterator<Item = &mut Node> {
+        self.nodes.iter_mut().flatten()
+    }
+
+    /// Takes validator `index` out, to be stopped or killed.
+    pub fn take(&mut self, index: usize) -> Node {
+        self.nodes[index].take().unwrap_or_else(|| panic!("validator {index} does not run"))
+    }
+
+    /// Waits until all validators that run have executed this height.
+    pub async fn all_reach(&mut self, height: u64) {
+        for node in self.running_nodes() {
+            node.reaches(height).await;
+        }
+    }
+
+    /// Waits until all validators that run stand at one height, and returns it.
+    pub async fn level(&mut self) -> u64 {
+        until("all at one height", async || {
+            let mut heights = Vec::new();
+            for node in self.nodes.iter_mut().flatten() {
+                heights.push(node.height().await?);
+            }
+            heights.windows(2).all(|pair| pair[0] == pair[1]).then(|| heights[0])
+        })
+        .await
+    }
+
+    /// Panics unless all validators that run have the same block and the same application hash at this height.
+    pub async fn agree_at(&mut self, height: u64) {
+        let mut hashes = Vec::new();
+        for node in self.running_nodes() {
+            hashes.push((node.block_hash(height).await, node.app_hash(height).await));
+        }
+        assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "at height {height}: {hashes:#?}");
+    }
+}

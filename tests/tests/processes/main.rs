@@ -1,0 +1,8 @@
+//! The `althing` binary as processes of their own: what it promises whoever runs it.
+
+mod bad_homes;
+mod bad_peers;
+mod bad_requests;
+mod crashes;
+mod rest;
+mod testnet;
