@@ -1,0 +1,125 @@
+//! The binary as people call it, where no running node is needed.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+fn althing(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_althing"));
+    command.env_remove("ALTHING_HOME").args(arguments).output().unwrap()
+}
+
+/// The object on the last line of standard output, and the exit code.
+fn json(arguments: &[&str]) -> (Value, Option<i32>) {
+    let output = althing(&[arguments, &["--json"]].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let last = text.lines().last().unwrap_or_else(|| panic!("{arguments:?} printed nothing"));
+    (serde_json::from_str(last).unwrap(), output.status.code())
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn exit_codes_tell_failure_from_wrong_usage() {
+    for (arguments, code) in [
+        (&["version"][..], 0),
+        (&["--help"], 0),
+        (&["tx", "transfer", "--help"], 0),
+        (&["keys", "show", "/nonexistent"], 1),
+        (&["status", "--node", "http://127.0.0.1:1"], 1),
+        (&["tx", "show", "AQ=="], 1),
+        (&[], 2),
+        (&["fly"], 2),
+        (&["query", "account", "not-an-address"], 2),
+        (&["testnet", "init"], 2),
+        (&["tx", "broadcast", "%%"], 2),
+    ] {
+        let output = althing(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert_eq!(
+            output.stderr.is_empty(),
+            code == 0,
+            "{arguments:?}: a reason for every failure, and for nothing else"
+        );
+    }
+    let (object, code) = json(&["keys", "show", "/nonexistent"]);
+    assert!(object["error"].as_str().unwrap().contains("/nonexistent"));
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn keys_are_made_shown_and_never_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    for (kind, has_address) in [("account", true), ("identity", true), ("vote", false)] {
+        let file = directory.path().join(kind);
+        let (made, code) = json(&["keys", "generate", text(&file), "--kind", kind]);
+        assert_eq!((code, &made["kind"]), (Some(0), &Value::from(kind)));
+        assert_eq!(json(&["keys", "show", text(&file)]), (made.clone(), Some(0)));
+        assert_eq!(made["address"].is_string(), has_address);
+
+        let before = std::fs::read(&file).unwrap();
+        let (error, code) = json(&["keys", "generate", text(&file), "--kind", kind]);
+        assert_eq!(code, Some(1));
+        assert!(error["error"].as_str().unwrap().contains("exists already"));
+        assert_eq!(std::fs::read(&file).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_home_is_made_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path().join("node");
+    let (made, code) = json(&["init", "--home", text(&home), "--name", "alice", "--chain-id", "test-1"]);
+    assert_eq!((code, &made["chain_id"]), (Some(0), &Value::from("test-1")));
+    assert_eq!(made["validator"]["name"], "alice");
+    for file in
+        ["config.toml", "genesis.json", "keys/identity.json", "keys/vote.json", "safety", "keys/account.json"]
+    {
+        assert!(home.join(file).is_file(), "{file}");
+    }
+    let (error, code) = json(&["init", "--home", text(&home)]);
+    assert_eq!(code, Some(1));
+    assert!(error["error"].as_str().unwrap().contains("config.toml exists already"));
+
+    // A second node of that chain.
+    let genesis = home.join("genesis.json");
+    let other = directory.path().join("other");
+    let (joined, code) = json(&["init", "--home", text(&other), "--genesis", text(&genesis)]);
+    assert_eq!((code, &joined["genesis_hash"]), (Some(0), &made["genesis_hash"]));
+    assert!(!other.join("keys/account.json").exists());
+}
+
+#[test]
+fn a_testnet_is_written_with_its_accounts() {
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path().join("net");
+    let init = ["testnet", "init", "--validators", "2", "--base-port", "31000", "--dir", text(&dir)];
+    let (made, code) = json(&init);
+    assert_eq!(code, Some(0));
+    assert_eq!(made["nodes"][1], "http://127.0.0.1:31017");
+    assert!(dir.join("validator-1/config.toml").is_file() && !dir.join("validator-2").exists());
+    let (key, code) = json(&["keys", "show", text(&dir.join("accounts/9.key"))]);
+    assert_eq!((code, &key["kind"]), (Some(0), &Value::from("account")));
+    assert_eq!(json(&init).1, Some(1), "nothing is overwritten");
+}
+
+#[test]
+fn a_transaction_is_signed_without_a_node() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("account");
+    let (key, _) = json(&["keys", "generate", text(&file)]);
+    let to = key["address"].as_str().unwrap();
+    let sign =
+        ["tx", "transfer", "--sign-only", "--chain-id", "test-1", "--sequence", "7", "--from", text(&file)];
+    let (signed, code) = json(&[&sign[..], &["--to", to, "--amount", "5", "--memo", "lunch"]].concat());
+    assert_eq!(code, Some(0));
+    let (shown, code) = json(&["tx", "show", signed["tx"].as_str().unwrap()]);
+    assert_eq!((code, &shown["hash"]), (Some(0), &signed["hash"]));
+    assert_eq!((&shown["sequence"], &shown["memo"]), (&Value::from(7), &Value::from("lunch")));
+    assert_eq!(shown["instructions"][0]["transfer"]["to"], to);
+}
