@@ -1,5 +1,7 @@
 //! The homes of a chain, and which of its validators run.
 
+use std::path::PathBuf;
+
 use althing_crypto::{ed25519::SecretKey, key_file::KeyFile};
 use althing_genesis::Genesis;
 use althing_node::{client::NodeUrl, home::Home};
@@ -63,9 +65,14 @@ impl Chain {
         Genesis::read(&self.home(0).genesis_file()).expect("a genesis document")
     }
 
+    /// Where the key files of the funded accounts are.
+    pub fn accounts_dir(&self) -> PathBuf {
+        self.directory.path().join("accounts")
+    }
+
     /// The key of funded account `index`.
     pub fn account(&self, index: usize) -> SecretKey {
-        let file = self.directory.path().join(format!("accounts/{index}.key"));
+        let file = self.accounts_dir().join(format!("{index}.key"));
         KeyFile::read_account(&file).expect("an account's key")
     }
 

@@ -3,6 +3,7 @@
 mod bad_homes;
 mod bad_peers;
 mod bad_requests;
+mod commands;
 mod crashes;
 mod rest;
 mod testnet;
