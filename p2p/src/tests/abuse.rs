@@ -1,7 +1,7 @@
 //! What a member gone bad can do, and that it does not get far with it.
 
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
-use tokio::{io::AsyncReadExt as _, net::TcpStream};
+use tokio::{io::AsyncReadExt as _, net::TcpStream, task::JoinSet};
 
 use super::{raw::Raw, *};
 use crate::{Class, SendError, TrafficLimit};
@@ -224,23 +224,35 @@ async fn garbage_for_a_request_costs_standing() {
     assert_eq!(victim.disconnected().await, expected);
 }
 
+/// Connections that say nothing, each with a task that ends when the node hangs up.
+async fn silent_strangers(victim: &Node, count: usize) -> JoinSet<()> {
+    let mut ends = JoinSet::new();
+    for _ in 0..count {
+        let mut stream = TcpStream::connect(victim.address()).await.expect("the port is open");
+        ends.spawn(async move {
+            // Reset or closed, both are an end.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        });
+    }
+    ends
+}
+
 #[tokio::test]
-async fn strangers_that_say_nothing_are_few_and_soon_gone() {
+async fn only_so_many_strangers_are_listened_to_at_once() {
+    let patient = Limits { handshake_timeout: 10 * PATIENCE, ..limits() };
+    let victim = Setup { limits: patient, ..Setup::new(1, vec![]) }.start().await;
+    let mut ends = silent_strangers(&victim, 100).await;
+    for _ in 64..100 {
+        timeout(PATIENCE, ends.join_next()).await.expect("hung up on");
+    }
+}
+
+#[tokio::test]
+async fn strangers_that_say_nothing_are_soon_gone() {
     let quick = Limits { handshake_timeout: Duration::from_millis(500), ..limits() };
     let mut victim = Setup { limits: quick, ..Setup::new(1, vec![peer(2, None)]) }.start().await;
-    let mut silent = Vec::new();
-    for _ in 0..100 {
-        silent.push(TcpStream::connect(victim.address()).await.expect("the port is open"));
-    }
-    // The node hangs up on all of them, and a member gets in.
-    let all = async {
-        for stream in &mut silent {
-            let mut rest = Vec::new();
-            // Reset or closed, both are an end.
-            let _ = stream.read_to_end(&mut rest).await;
-        }
-    };
-    timeout(PATIENCE, all).await.expect("all are cut off");
+    let ends = silent_strangers(&victim, 100).await;
+    timeout(PATIENCE, ends.join_all()).await.expect("all are cut off");
     let _two = Setup::new(2, vec![peer(1, Some(victim.address()))]).start().await;
     victim.connected(2).await;
 }

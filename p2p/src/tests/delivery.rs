@@ -15,7 +15,13 @@ async fn in_order(from: &Node, to: &mut Node, class: Class, count: u32) {
         from.network.send(&to.network.key(), class, bytes(message)).expect("connected and within the queue");
     }
     for i in 0..count {
-        let message = to.message().await;
+        let (on, message) = to
+            .until("message", |event| match event {
+                Event::Message { class, bytes, .. } => Some((class, bytes)),
+                _ => None,
+            })
+            .await;
+        assert_eq!(on, class);
         assert_eq!(message[..4], i.to_be_bytes(), "message {i}");
         assert_eq!(message.len(), 4 + (i as usize * 7) % 3000);
     }

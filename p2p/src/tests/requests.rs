@@ -145,3 +145,31 @@ async fn an_answer_longer_than_the_asker_allows_is_cut_off() {
     let reason = "Answer frame of 11 bytes, at most 10 are allowed".to_string();
     assert_eq!(request.await.expect("no panic"), Err(RequestError::Failed { peer: key(1), reason }));
 }
+
+#[tokio::test]
+async fn withdrawn_give_their_place_back() {
+    let patient = Limits { answer_timeout: 10 * PATIENCE, ..limits() };
+    let (mut one, two) = pair(patient, limits()).await;
+    let mut held = Vec::new();
+    for _ in 0..two.network.limits.concurrent_requests {
+        let request = ask(&two, 1, b"", PATIENCE);
+        held.push(one.asked().await.1);
+        request.abort();
+    }
+    let answered = async {
+        loop {
+            let mut request = ask(&two, 1, b"last", PATIENCE);
+            let result = tokio::select! {
+                (_, responder) = one.asked() => {
+                    responder.send(vec![]);
+                    request.await
+                }
+                result = &mut request => result,
+            };
+            if let Ok(answer) = result.expect("no panic") {
+                return answer;
+            }
+        }
+    };
+    assert_eq!(timeout(PATIENCE, answered).await.expect("a place is free"), b"");
+}
