@@ -11,7 +11,11 @@ pub mod home;
 pub mod new_chain;
 pub mod recovery;
 pub mod rpc;
+pub mod run;
+mod shell;
 pub mod storage;
 pub mod testnet;
 pub mod wire;
 pub mod workers;
+
+pub use run::run;

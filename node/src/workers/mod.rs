@@ -44,6 +44,9 @@ pub enum Fatal {
         /// What.
         what: String,
     },
+    /// An invariant of this program does not hold.
+    #[error("this program is at fault: {0}; please report it")]
+    Broken(String),
     /// A job for a key that this node does not have.
     #[error("a signature was asked of a node without a vote key")]
     NoKey,

@@ -1,0 +1,354 @@
+//! A node from its home to its end: [`run`] for a program whose whole purpose it is, [`start`] for one that has others.
+
+use std::any::Any;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use althing_consensus::{Door, Position};
+use althing_crypto::ed25519;
+use althing_crypto::key_file::{KeyFile, KeyFileError};
+use althing_genesis::{Genesis, GenesisError};
+use althing_ledger::{AppError, Application};
+use althing_mempool::Limits;
+use althing_p2p as p2p;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::NodeConfig;
+use crate::driver::Driver;
+use crate::handle::{self, NodeHandle, NodeStatus, Parts};
+use crate::recovery::{self, RecoveryError, engine_config, handshake, recover};
+use crate::rpc;
+use crate::shell::{Actor, Lanes, Wiring, limits, panic_message, pump};
+use crate::storage::{AppState, ChainStore, DataDirectory, SafetyStore, SafetyStoreError, StoreError};
+use crate::wire::PROTOCOL_VERSION;
+use crate::workers::{Checker, Executor, Fatal, Keeper, Server, Signer, SignerError, Verifier, Workers};
+
+/// Arrivals that may wait for the driver; the network is read no further meanwhile.
+const ARRIVALS: usize = 1_024;
+
+/// Why a node did not start, or has ended.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The genesis document.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// A key file.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The chain data.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The safety file.
+    #[error(transparent)]
+    Safety(#[from] SafetyStoreError),
+    /// The vote key and its record.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The vote key is not the one in the genesis document.
+    #[error(
+        "{path} holds vote key {found}, but the genesis document gives this node's identity the vote key {expected}: put the \
+         right key there"
+    )]
+    VoteKey {
+        /// The key file.
+        path: String,
+        /// Its public key.
+        found: String,
+        /// That of the genesis document.
+        expected: String,
+    },
+    /// Disk and application do not fit together.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// The application could not be made.
+    #[error("the application did not start: {0}")]
+    Application(#[from] AppError),
+    /// The address for peers.
+    #[error("p2p.listen: {0}")]
+    Network(#[from] p2p::StartError),
+    /// The address for clients.
+    #[error(transparent)]
+    Rpc(#[from] rpc::BindError),
+    /// A thread could not be started, or the system refused something else.
+    #[error("the system refused: {0}")]
+    System(#[from] std::io::Error),
+    /// Something that stops a node happened while it ran.
+    #[error("the node has stopped: {0}")]
+    Fatal(#[from] Fatal),
+}
+
+/// Runs a node until SIGTERM or SIGINT, or until something stops it.
+///
+/// `application` makes what the chain runs. It is handed durable storage of its own, which it may use or not:
+///
+/// ```no_run
+/// # use std::sync::Arc;
+/// # use althing_ledger::AssetLedger;
+/// # async fn example(config: althing_node::config::NodeConfig) -> Result<(), althing_node::run::NodeError> {
+/// althing_node::run(config, |state| Ok(Arc::new(AssetLedger::open(Arc::new(state))?))).await
+/// # }
+/// ```
+pub async fn run(
+    config: NodeConfig,
+    application: impl FnOnce(AppState) -> Result<Arc<dyn Application>, AppError> + Send + 'static,
+) -> Result<(), NodeError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut node = start(config, application).await?;
+    tokio::select! {
+        ended = node.ended() => return ended,
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+    }
+    node.stop().await
+}
+
+/// A node that runs in this process. Dropped, it is told to stop, and nobody waits for it.
+pub struct RunningNode {
+    /// What it may be asked.
+    pub handle: NodeHandle,
+    /// Where it serves JSON-RPC.
+    pub rpc_address: SocketAddr,
+    /// Where it listens for peers.
+    pub p2p_address: SocketAddr,
+    stop: watch::Sender<bool>,
+    end: oneshot::Receiver<Result<(), NodeError>>,
+}
+
+impl RunningNode {
+    /// Waits for the end that comes by itself.
+    pub async fn ended(&mut self) -> Result<(), NodeError> {
+        let broken = || Err(Fatal::Broken("its supervisor has ended".to_owned()).into());
+        (&mut self.end).await.unwrap_or_else(|_| broken())
+    }
+
+    /// Stops it: no new work, the jobs at hand are finished, the data is closed.
+    pub async fn stop(mut self) -> Result<(), NodeError> {
+        self.stop.send_replace(true);
+        self.ended().await
+    }
+}
+
+impl Drop for RunningNode {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// What is at hand before the network is.
+struct Opened {
+    genesis: Arc<Genesis>,
+    identity: ed25519::SecretKey,
+    position: Option<Position>,
+    data: DataDirectory,
+    chain: ChainStore,
+    application: Arc<dyn Application>,
+    driver: Driver,
+    workers: Workers,
+}
+
+/// Starts a node; see [`run`].
+pub async fn start(
+    config: NodeConfig,
+    application: impl FnOnce(AppState) -> Result<Arc<dyn Application>, AppError> + Send + 'static,
+) -> Result<RunningNode, NodeError> {
+    let rpc = rpc::Server::bind(config.rpc.listen).await?;
+    let rpc_address = rpc.address()?;
+    let opening = config.clone();
+    let opened = tokio::task::spawn_blocking(move || open(&opening, application)).await;
+    let Opened { genesis, identity, position, data, chain, application, driver, workers } =
+        opened.map_err(|error| Fatal::Broken(error.to_string()))??;
+
+    let (network, events) = p2p::start(p2p::Config {
+        identity: &identity,
+        listen: config.p2p.listen,
+        peers: peers(&config, &genesis),
+        hello: p2p::Hello {
+            chain_id: genesis.chain_id().to_owned(),
+            genesis: genesis.hash(),
+            protocol_version: PROTOCOL_VERSION,
+            software: concat!("althing/", env!("CARGO_PKG_VERSION")).to_owned(),
+        },
+        limits: limits(genesis.params()),
+    })
+    .await?;
+    let p2p_address = network.listen_address();
+    let (lanes, results, threads) = Lanes::start(workers)?;
+    let status = status(&genesis, position, &driver, &application);
+    let parts = Parts { genesis, chain, application, identity: identity.public_key() };
+    let (handle, backend) = handle::channel(parts, status.clone());
+    let (answers, arrivals) = mpsc::channel(ARRIVALS);
+    let (stop, stopped) = watch::channel(false);
+    tracing::info!(
+        chain = handle.genesis().chain_id(), height = %status.executed, validator = position.is_some(),
+        rpc = %rpc_address, p2p = %p2p_address, "started"
+    );
+
+    tokio::spawn(pump(network.clone(), events, answers.clone()));
+    let wiring =
+        Wiring { lanes, results, network: network.clone(), arrivals, answers, backend, stop: stopped.clone() };
+    let actor = drive(Actor::new(driver, wiring, status))?;
+    let mut asked_to_stop = stopped;
+    let until = async move { _ = asked_to_stop.changed().await };
+    let serving = tokio::spawn(rpc.serve(handle.clone(), config.rpc, until));
+    let (ended, end) = oneshot::channel();
+    let parts = Supervised { actor, serving, network, threads, data, stop: stop.clone() };
+    tokio::spawn(async move { _ = ended.send(supervise(parts).await) });
+    Ok(RunningNode { handle, rpc_address, p2p_address, stop, end })
+}
+
+/// Reads the home and brings everything on disk to one state.
+fn open(
+    config: &NodeConfig,
+    application: impl FnOnce(AppState) -> Result<Arc<dyn Application>, AppError>,
+) -> Result<Opened, NodeError> {
+    let home = &config.home;
+    let genesis = Arc::new(Genesis::read(&home.genesis_file())?);
+    let identity = KeyFile::read_identity(&home.identity_key())?;
+    let position = genesis.validator_set().position_of(&identity.public_key());
+    let data = DataDirectory::open(home.path(), config.storage.backend)?;
+    let chain = ChainStore::new(data.chain.clone());
+    let application = application(AppState::new(data.state.clone()))?;
+    let block = handshake(&genesis, &chain, &application)?;
+
+    let engine = engine_config(&genesis, block.hash(), position);
+    let door = Arc::new(recovery::door(&engine));
+    let signer = position.map(|position| signer(config, &genesis, position, block.hash(), &chain)).transpose()?;
+    let driver = driver(config, &genesis, &engine, &chain, &door, signer.as_ref())?;
+    let workers = Workers {
+        signer,
+        keeper: Keeper::new(chain.clone()),
+        executor: Executor::new(chain.clone(), application.clone(), genesis.epoch_hash()),
+        verifier: Verifier::new(&engine, door, application.clone()),
+        checker: Checker::new(application.clone()),
+        server: Server::new(chain.clone(), genesis.params()),
+    };
+    Ok(Opened { genesis, identity, position, data, chain, application, driver, workers })
+}
+
+/// The validator's key and record.
+fn signer(
+    config: &NodeConfig,
+    genesis: &Genesis,
+    position: Position,
+    opening: althing_crypto::BlockHash,
+    chain: &ChainStore,
+) -> Result<Signer, NodeError> {
+    let path = config.home.vote_key();
+    let key = KeyFile::read_vote(&path)?;
+    let set = genesis.validator_set();
+    let member = set.get(position).expect("the position was found in the set");
+    if member.vote_key != *key.public_key() {
+        return Err(NodeError::VoteKey {
+            path: path.display().to_string(),
+            found: key.public_key().to_string(),
+            expected: member.vote_key.to_string(),
+        });
+    }
+    let safety = SafetyStore::open(&config.home.safety_file())?;
+    let epoch = (genesis.epoch_hash(), opening);
+    Ok(Signer::open(key, genesis.chain_id(), set.clone(), epoch, safety, chain.clone())?)
+}
+
+fn driver(
+    config: &NodeConfig,
+    genesis: &Genesis,
+    engine: &althing_consensus::engine::EngineConfig,
+    chain: &ChainStore,
+    door: &Door,
+    signer: Option<&Signer>,
+) -> Result<Driver, NodeError> {
+    let mut start = recover(engine, chain, door)?;
+    start.record = signer.map(|signer| signer.record().clone());
+    let limits = Limits {
+        max_txs: config.mempool.max_txs,
+        max_bytes: config.mempool.max_bytes,
+        max_txs_per_sender: config.mempool.max_txs_per_sender,
+        max_tx_bytes: genesis.params().max_tx_bytes as usize,
+        ..Limits::default()
+    };
+    Ok(Driver::new(engine.clone(), limits, start))
+}
+
+/// The validators, and whom the operator admits or knows the address of.
+fn peers(config: &NodeConfig, genesis: &Genesis) -> Vec<p2p::Peer> {
+    let configured = &config.p2p.peers;
+    let known = |key: &ed25519::PublicKey| configured.iter().find(|peer| peer.identity == *key);
+    let members = genesis.validator_set().members().iter().map(|member| member.identity);
+    let mut peers: Vec<p2p::Peer> = members
+        .map(|key| p2p::Peer { key, address: known(&key).and_then(|peer| peer.address.clone()) })
+        .collect();
+    for peer in configured {
+        if peers.iter().all(|one| one.key != peer.identity) {
+            peers.push(p2p::Peer { key: peer.identity, address: peer.address.clone() });
+        }
+    }
+    peers
+}
+
+fn status(
+    genesis: &Genesis,
+    position: Option<Position>,
+    driver: &Driver,
+    application: &Arc<dyn Application>,
+) -> NodeStatus {
+    NodeStatus {
+        epoch: driver.engine().epoch(),
+        view: driver.engine().view(),
+        committed: driver.stored_height(),
+        executed: driver.executed_height(),
+        app_hash: crate::workers::consensus_app_hash(&application.info().app_hash),
+        catching_up: false,
+        pending_txs: 0,
+        pending_bytes: 0,
+        validators: genesis.validator_set().clone(),
+        position,
+        peers: Arc::new([]),
+        halted: None,
+    }
+}
+
+type ActorEnd = oneshot::Receiver<Result<(), Fatal>>;
+
+/// Gives the driver its thread. A panic there is a broken invariant: the node ends, and has signed nothing after it.
+fn drive(actor: Actor) -> std::io::Result<ActorEnd> {
+    let (ended, end) = oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::Builder::new().name("driver".to_owned()).spawn(move || {
+        let run = catch_unwind(AssertUnwindSafe(|| runtime.block_on(actor.run())));
+        let broken = |panic: Box<dyn Any + Send>| Err(Fatal::Broken(format!("the driver: {}", panic_message(&*panic))));
+        // The supervisor may have gone with the runtime.
+        let _ = ended.send(run.unwrap_or_else(broken));
+    })?;
+    Ok(end)
+}
+
+/// What has to end with the node.
+struct Supervised {
+    actor: ActorEnd,
+    serving: tokio::task::JoinHandle<()>,
+    network: p2p::Network,
+    threads: Vec<JoinHandle<()>>,
+    data: DataDirectory,
+    stop: watch::Sender<bool>,
+}
+
+/// Waits for the driver's end, then ends everything else in order: clients, network, jobs at hand, data.
+async fn supervise(node: Supervised) -> Result<(), NodeError> {
+    let Supervised { actor, serving, network, threads, data, stop } = node;
+    let outcome = actor.await.unwrap_or_else(|_| Err(Fatal::Broken("the driver's thread has ended".to_owned())));
+    if let Err(error) = &outcome {
+        tracing::error!(%error, "stopping");
+    }
+    stop.send_replace(true);
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "the JSON-RPC server failed");
+    }
+    network.shutdown().await;
+    let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| _ = thread.join())).await;
+    drop(data);
+    joined.map_err(|error| Fatal::Broken(error.to_string()))?;
+    Ok(outcome?)
+}

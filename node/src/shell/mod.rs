@@ -1,0 +1,9 @@
+//! What the simulator replaces: threads, time, the wire. Around the driver, whose effects it performs.
+
+mod actor;
+mod lanes;
+mod network;
+
+pub(crate) use actor::{Actor, Wiring};
+pub(crate) use lanes::{Lanes, panic_message};
+pub(crate) use network::{limits, pump};

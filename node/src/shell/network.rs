@@ -1,0 +1,81 @@
+//! From the network's events to the driver's: decoding, and the limits that the chain's parameters ask for.
+
+use althing_consensus::ConsensusParams;
+use althing_crypto::{DecodeError, Encoding};
+use althing_p2p::{self as p2p, EventReceiver, Network, PeerKey, Responder, Validation};
+use tokio::sync::mpsc;
+
+use super::actor::Arrival;
+use crate::driver::Event;
+use crate::wire::{Gossip, Request, Wire};
+use crate::workers::max_response_bytes;
+
+/// Sizes that suit what this chain's blocks may be.
+pub(crate) fn limits(params: &ConsensusParams) -> p2p::Limits {
+    let mut limits = p2p::Limits::default();
+    let block = params.max_block_bytes as usize + 64 * params.max_block_txs as usize + (64 << 10);
+    raise(&mut limits.proposal, block);
+    raise(&mut limits.gossip, params.max_tx_bytes as usize + (256 << 10));
+    raise(&mut limits.request, 33 * params.max_block_txs as usize + 1024);
+    limits.max_response_bytes = limits.max_response_bytes.max(max_response_bytes(params));
+    limits
+}
+
+fn raise(limit: &mut p2p::TrafficLimit, message: usize) {
+    limit.max_message_bytes = limit.max_message_bytes.max(message);
+    limit.queue_bytes = limit.queue_bytes.max(2 * message);
+    limit.bytes_per_second = limit.bytes_per_second.max(u32::try_from(2 * message).unwrap_or(u32::MAX));
+}
+
+/// Decodes what comes and hands it on, as fast as the driver takes it; ends with the network or the driver.
+pub(crate) async fn pump(network: Network, mut events: EventReceiver, arrivals: mpsc::Sender<Arrival>) {
+    while let Some(event) = events.recv().await {
+        let arrival = match event {
+            p2p::Event::Connected { peer, software, direction } => {
+                tracing::info!(%peer, software, ?direction, "connected");
+                Arrival::Connected { peer, software, outbound: direction == p2p::Direction::Outbound }
+            }
+            p2p::Event::Disconnected { peer, reason } => {
+                tracing::info!(%peer, reason, "disconnected");
+                Arrival::Event(Event::PeerDisconnected(peer))
+            }
+            p2p::Event::Refused { peer, address, reason } => {
+                let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+                tracing::warn!(peer, address, reason, "a connection was refused");
+                continue;
+            }
+            p2p::Event::Message { peer, bytes, .. } => match decode::<Wire>(&network, peer, &bytes) {
+                Ok(wire) => Arrival::Event(Event::Wire { from: peer, wire }),
+                Err(_) => continue,
+            },
+            p2p::Event::Gossip { peer, bytes, validation } => match Gossip::decode(&bytes) {
+                Ok(Gossip(txs)) => Arrival::Gossip { peer, txs, validation },
+                Err(error) => {
+                    validation.reject(error.to_string());
+                    continue;
+                }
+            },
+            p2p::Event::Request { peer, bytes, responder } => match decode::<Request>(&network, peer, &bytes) {
+                Ok(request) => Arrival::Request { peer, request, responder },
+                Err(_) => continue,
+            },
+        };
+        if arrivals.send(arrival).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Decodes a peer's bytes; whoever sends others pays for it.
+pub(super) fn decode<T: Encoding>(network: &Network, peer: PeerKey, bytes: &[u8]) -> Result<T, DecodeError> {
+    T::decode(bytes).inspect_err(|error| {
+        tracing::warn!(%peer, %error, "a message that does not decode");
+        network.penalise(&peer, &error.to_string());
+    })
+}
+
+/// What the driver's shell keeps until the driver has decided.
+pub(super) enum Pending {
+    Verdict(Validation),
+    Answer(Responder),
+}
