@@ -159,7 +159,7 @@ impl Engine {
             return self.pass(step, signer, reason);
         }
         if ahead > 0 {
-            self.timers.clock = Some(step.now.mono.after(Micros::from_millis(ahead)));
+            self.timers.await_clock(step.now.mono.after(Micros::from_millis(ahead)));
             return;
         }
         let payload = candidate.payload;
@@ -187,15 +187,17 @@ impl Engine {
         validity::execution(header, parent, self.executed, &self.executions, &self.next_epoch)
     }
 
+    /// A block may be at hand in several proposals, as anyone can sign a copy of the leader's: the verdict is for those in whose turn
+    /// it was asked.
     pub(super) fn payload_checked(&mut self, step: &mut Step, block: BlockHash, verdict: Result<(), String>) {
-        let Some(signer) =
-            self.candidates.iter().find(|(_, one)| one.hash == block).map(|(signer, _)| *signer)
-        else {
-            return;
-        };
-        match verdict {
-            Ok(()) => self.candidates.get_mut(&signer).expect("found").payload = PayloadCheck::Good,
-            Err(reason) => self.refuse(step, signer, Misdeed::BadProposal(reason)),
+        let asked = |one: &Candidate| one.hash == block && one.payload == PayloadCheck::Asked;
+        let signers: Vec<Position> =
+            self.candidates.iter().filter(|(_, one)| asked(one)).map(|(signer, _)| *signer).collect();
+        for signer in signers {
+            match &verdict {
+                Ok(()) => self.candidates.get_mut(&signer).expect("found").payload = PayloadCheck::Good,
+                Err(reason) => self.refuse(step, signer, Misdeed::BadProposal(reason.clone())),
+            }
         }
     }
 

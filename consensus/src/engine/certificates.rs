@@ -64,7 +64,8 @@ impl Engine {
 
     /// T1: the timer's base follows the time from a proposal's arrival to its QC.
     fn observe_round(&mut self, step: &Step, qc: &QuorumCertificate) {
-        let arrived = self.candidates.values().find(|one| one.hash == qc.block).map(|one| one.arrived);
+        let arrived =
+            self.candidates.values().filter(|one| one.hash == qc.block).map(|one| one.arrived).min();
         if let Some(arrived) = arrived {
             self.pacemaker.observe(Micros(step.now.mono.0.saturating_sub(arrived.0)));
         }

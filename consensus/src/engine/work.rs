@@ -17,7 +17,7 @@ pub(super) struct Timers {
     share: Option<Micros>,
     /// Everything is said again.
     repeat: Option<Micros>,
-    /// A candidate's time is reached.
+    /// The first time of a candidate is reached.
     pub(super) clock: Option<Micros>,
     status: Option<Micros>,
     pub(super) last_commit: Micros,
@@ -33,6 +33,11 @@ impl Timers {
     pub(super) fn leave_view(&mut self) {
         self.stop();
         self.clock = None;
+    }
+
+    /// Of several candidates ahead of the clock, the first one's time counts.
+    pub(super) fn await_clock(&mut self, at: Micros) {
+        self.clock = Some(self.clock.map_or(at, |set| set.min(at)));
     }
 
     fn stop(&mut self) {

@@ -178,3 +178,67 @@ fn the_leader_proposes_what_is_pending_on_the_parent_it_asked_for() {
     assert_eq!((&draft.block.txs, draft.block.header.height), (&txs, Height(1)));
     assert_eq!(f.step(Input::Pending(true)), [], "one block a view");
 }
+
+#[test]
+fn a_copy_of_the_leaders_block_under_another_signature_costs_it_no_vote() {
+    for copied_first in [true, false] {
+        for verdict in [Ok(()), Err("bad signature".to_owned())] {
+            let mut f = voter();
+            let block = f.block(1, &f.genesis, None, &[1]);
+            let proposal = f.proposal(block.clone(), None, None);
+            let (leader, me) = (proposal.signer, f.engine.config.me);
+            let copier =
+                (0..4).map(Position).find(|one| *one != leader && Some(*one) != me).expect("four members");
+            assert!(copier < leader, "the copy is found first");
+            let copy = Proposal { signer: copier, ..proposal.clone() };
+            let (first, second) = if copied_first { (copy, proposal) } else { (proposal, copy) };
+            f.receive(copier.0, Admitted::Proposal(Verified::trust(first)));
+            f.receive(copier.0, Admitted::Proposal(Verified::trust(second)));
+            let actions = f.step(Input::PayloadChecked { block: block.hash(), verdict: verdict.clone() });
+            match verdict {
+                Ok(()) => assert_eq!(Fixture::asked(&actions), [(SignKind::Vote, View(1))]),
+                Err(why) => assert_eq!(actions, [Action::Penalise(leader, Misdeed::BadProposal(why))]),
+            }
+        }
+    }
+}
+
+#[test]
+fn of_two_proposals_ahead_of_the_clock_the_nearer_one_wakes_it() {
+    let mut f = voter();
+    // View 1 failed, so the block of view 2 leaves its leader out; whoever has not seen that block does not.
+    let failed = f.leader(1);
+    let mut two = f.block(2, &f.genesis, None, &[]);
+    two.header.absent = f.engine.election().absent_after(&[], View(0), View(2));
+    let qc2 = qc(2, two.hash(), Phase::Vote);
+    f.receive(0, Admitted::Proposal(Verified::trust(f.proposal(two.clone(), None, Some(tc(1, None))))));
+    let by = |f: &Fixture, view| f.engine.election().leader(View(view), &two.header.absent).0;
+    let me = f.engine.config.me;
+    let view = (4..200)
+        .find(|view| {
+            f.leader(*view) == failed && by(&f, *view) != failed && Some(Position(by(&f, *view))) != me
+        })
+        .expect("its turn comes");
+    let mut on_genesis = f.block(view, &f.genesis, None, &[]);
+    let mut on_two = f.block(view, &two, Some(&qc2), &[]);
+    let genesis_first = failed < by(&f, view);
+    let (near, far) = (f.now.unix_ms + 100, f.now.unix_ms + 300);
+    (on_genesis.header.time_ms, on_two.header.time_ms) =
+        if genesis_first { (near, far) } else { (far, near) };
+    f.certificate(tc(view - 1, None));
+    let now = f.now;
+    let tc = Some(tc(view - 1, None));
+    let proposals =
+        [f.proposal(on_genesis, None, tc.clone()), f.proposal(on_two, Some(qc2), tc)].map(Verified::trust);
+    let mut woken = Vec::new();
+    for proposal in proposals {
+        let message = Admitted::Proposal(proposal);
+        let actions = f.engine.step(now, Input::Received { from: Some(Position(0)), message });
+        woken.extend(actions.into_iter().filter_map(|action| match action {
+            Action::WakeAt(at) => at,
+            _ => None,
+        }));
+    }
+    let wakes = f.now.mono.after(Micros::from_millis(100));
+    assert_eq!(woken.last(), Some(&wakes), "{:?}", f.engine.candidates);
+}
