@@ -12,9 +12,11 @@ use crate::home::Home;
 
 mod init;
 mod keys;
+mod logs;
 mod node_arg;
 mod output;
 mod query;
+mod start;
 mod status;
 mod testnet;
 mod tx;
@@ -43,6 +45,8 @@ struct Cli {
 enum Command {
     /// Make a home: keys, configuration, and a genesis document if none is given
     Init(init::Args),
+    /// Run the node
+    Start(start::Args),
     /// Run a chain of several validators on this machine
     Testnet(testnet::Args),
     /// Make and show keys
@@ -82,6 +86,7 @@ fn run(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
     let home = || home(cli.home.clone());
     match cli.command {
         Command::Init(args) => init::run(args, &home()?, output),
+        Command::Start(args) => start::run(&args, &home()?),
         Command::Testnet(args) => testnet::run(args, output),
         Command::Keys(command) => keys::run(command, output),
         Command::Tx(command) => wait_for(tx::run(command, output)),

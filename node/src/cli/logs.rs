@@ -1,0 +1,18 @@
+//! Where log lines go: to standard error, as `[log]` says.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+use super::Failure;
+use crate::config::{LogConfig, LogFormat};
+
+pub(super) fn start(config: &LogConfig) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.level)
+        .map_err(|error| format!("configuration: log.level: {:?} is no filter: {error}", config.level))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match config.format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => lines.json().try_init(),
+    }
+}
