@@ -352,3 +352,6 @@ async fn supervise(node: Supervised) -> Result<(), NodeError> {
     joined.map_err(|error| Fatal::Broken(error.to_string()))?;
     Ok(outcome?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! Four real nodes in one process, over loopback.
+
+use std::time::Duration;
+
+use althing_consensus::Height;
+use althing_crypto::{Encoding, TxHash, bls};
+use althing_ledger::asset::{Address, Transaction};
+use althing_mempool::Outcome;
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::PeerConfig;
+use crate::{application, home::Home, new_chain};
+
+const CHAIN: &str = "four";
+
+struct Member {
+    home: TempDir,
+    identity: ed25519::SecretKey,
+    peers: Vec<PeerConfig>,
+}
+
+/// Homes of the validators of a new chain, and a funded account's key.
+fn homes(count: usize) -> (Vec<Member>, ed25519::SecretKey) {
+    let keys: Vec<_> =
+        (0..count).map(|_| (ed25519::SecretKey::generate(), bls::SecretKey::generate(&bls::BLS))).collect();
+    let account = ed25519::SecretKey::generate();
+    let validators = keys.iter().enumerate();
+    let validators = validators.map(|(i, (identity, vote))| new_chain::validator(&format!("v{i}"), identity, vote));
+    let address = Address::of(&account.public_key());
+    let genesis = new_chain::document(CHAIN, validators.collect(), &[address]).to_json();
+    let member = |(identity, vote): (ed25519::SecretKey, bls::SecretKey)| {
+        let home = tempfile::tempdir().unwrap();
+        let files = (KeyFile::Identity(identity.clone()), KeyFile::Vote(vote));
+        Home::new(home.path()).create(&NodeConfig::default(), &genesis, &files.0, &files.1).unwrap();
+        Member { home, identity, peers: Vec::new() }
+    };
+    (keys.into_iter().map(member).collect(), account)
+}
+
+async fn boot(member: &Member) -> RunningNode {
+    let mut config = NodeConfig { home: Home::new(member.home.path()), ..NodeConfig::default() };
+    config.p2p.listen = "127.0.0.1:0".parse().unwrap();
+    config.rpc.listen = "127.0.0.1:0".parse().unwrap();
+    config.p2p.peers = member.peers.clone();
+    start(config, |state| application::open(new_chain::LEDGER, Arc::new(state))).await.unwrap()
+}
+
+/// Starts them one after the other; each knows where those before it are.
+async fn boot_all(members: &mut [Member]) -> Vec<RunningNode> {
+    let mut nodes: Vec<RunningNode> = Vec::new();
+    for index in 0..members.len() {
+        let known = members[..index].iter().zip(&nodes).map(|(member, node)| PeerConfig {
+            identity: member.identity.public_key(),
+            address: Some(node.p2p_address.to_string()),
+        });
+        members[index].peers = known.collect();
+        nodes.push(boot(&members[index]).await);
+    }
+    nodes
+}
+
+async fn executed(node: &RunningNode, height: u64) {
+    let mut heights = node.handle.executed();
+    let reached = heights.wait_for(|now| *now >= Height(height));
+    tokio::time::timeout(Duration::from_secs(60), reached).await.expect("in time").expect("running");
+}
+
+async fn transfer(node: &RunningNode, account: &ed25519::SecretKey, sequence: u64) -> TxHash {
+    let to = Address::of(&ed25519::SecretKey::generate().public_key());
+    let tx = Transaction::transfer(CHAIN, account, sequence, 0, to, 5, "");
+    let answer = node.handle.submit(tx.encode()).await.unwrap();
+    assert_eq!(answer.outcome, Outcome::Accepted { duplicate: false });
+    answer.hash
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_chain_makes_block_1_and_one_transfer_makes_two_more() {
+    let (mut members, account) = homes(4);
+    let nodes = boot_all(&mut members).await;
+    for node in &nodes {
+        executed(node, 1).await;
+    }
+    let hash = transfer(&nodes[2], &account, 0).await;
+    for node in &nodes {
+        executed(node, 3).await;
+        let location = node.handle.chain().tx_location(&hash).unwrap().expect("committed");
+        assert_eq!(location.height, Height(2));
+        let results = node.handle.chain().results(Height(2)).unwrap().unwrap();
+        assert_eq!(results.tx_results[0].code, 0);
+        assert_eq!(results, nodes[0].handle.chain().results(Height(2)).unwrap().unwrap());
+    }
+    for node in nodes {
+        assert_eq!(node.handle.status().committed, Height(3));
+        node.stop().await.unwrap();
+    }
+}
