@@ -111,7 +111,7 @@ impl Engine {
         let proposal = &candidate.proposal;
         let parent_hash = proposal.justify.as_ref().map_or(self.config.opening, |qc| qc.block);
         let Some(parent) = self.tree.get(&parent_hash) else {
-            let from = proposal.justify.iter().flat_map(|qc| qc.signers.iter()).collect();
+            let from = proposal.justify.as_ref().map_or_else(Vec::new, |qc| self.holders(qc));
             return self.want(step, parent_hash, from);
         };
         match self.tree.path(&parent_hash) {

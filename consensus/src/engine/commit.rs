@@ -11,6 +11,8 @@ use crate::{Block, Certificate, Execution, Header, Height, Micros, Position, Quo
 
 /// The most blocks that are asked for at one time.
 const MAX_WANTED: usize = 64;
+/// So many repeat intervals after it was last asked for, a block makes room for another: what is needed is asked for sooner.
+const FORSAKEN: u64 = 10;
 
 impl Engine {
     /// R6: the newest commit certificate commits its block and all ancestors, in order, once.
@@ -22,12 +24,7 @@ impl Engine {
         match self.tree.path(&certificate.block) {
             Ok(path) => self.commit_path(step, &path, certificate),
             Err(NoPath::Missing(block)) => {
-                let from = if block == certificate.block {
-                    certificate.signers.iter().collect()
-                } else {
-                    self.everyone()
-                };
-                self.want(step, block, from);
+                self.want(step, block, self.everyone());
             }
             Err(NoPath::Fork) => {
                 let newest = certificate.into_inner();
@@ -157,12 +154,25 @@ impl Engine {
         let again = Micros::from_millis(self.config.params.repeat_interval_ms);
         let asked = self.wanted.get(&block);
         let due = asked.is_none_or(|at| at.after(again) <= step.now.mono);
-        if !due || (asked.is_none() && self.wanted.len() >= MAX_WANTED) {
+        if !due || (asked.is_none() && !self.has_room_for_wanted(step, Micros(again.0 * FORSAKEN))) {
             return;
         }
         self.wanted.insert(block, step.now.mono);
         let from = from.into_iter().filter(|one| Some(*one) != self.config.me).collect();
         step.act(Action::FetchBlock { block, from });
+    }
+
+    /// Nobody may have a block that lost: such ones must not keep those out that the chain goes on with.
+    fn has_room_for_wanted(&mut self, step: &Step, forsaken: Micros) -> bool {
+        if self.wanted.len() >= MAX_WANTED {
+            self.wanted.retain(|_, at| at.after(forsaken) > step.now.mono);
+        }
+        self.wanted.len() < MAX_WANTED
+    }
+
+    /// Who has the block of this certificate: signers of votes do; those who commit-voted may never have seen it.
+    pub(super) fn holders(&self, qc: &QuorumCertificate) -> Vec<Position> {
+        if qc.is_commit() { self.everyone() } else { qc.signers.iter().collect() }
     }
 
     pub(super) fn everyone(&self) -> Vec<Position> {

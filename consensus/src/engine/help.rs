@@ -1,5 +1,7 @@
 //! Rule R9: whoever shows that it is behind is helped, not more often than it can use.
 
+use std::collections::BTreeMap;
+
 use crate::engine::{Action, Engine, Step};
 use crate::{Certificate, Message, Micros, Position, Status, View, view_of};
 
@@ -30,21 +32,26 @@ impl Engine {
 
     pub(super) fn status_arrived(&mut self, step: &mut Step, peer: Position, status: Status) {
         step.act(Action::PeerStatus(peer, status.clone()));
-        if status.resuming {
+        let resuming = status.resuming && due(&mut self.reminded, step, peer);
+        if status.epoch == self.config.epoch {
+            self.help_on(step, peer, &status, resuming);
+        }
+        // Last: by then it should hold the certificates, which count for rule S7, too.
+        if resuming {
             let memory = self.memories.get(&peer).cloned().unwrap_or_default();
             step.act(Action::Send(peer, Message::Memory(Box::new(memory))));
         }
-        if status.epoch != self.config.epoch {
-            return;
-        }
+    }
+
+    fn help_on(&mut self, step: &mut Step, peer: Position, status: &Status, resuming: bool) {
         let own = self.status();
         let behind = status.high_view < own.high_view
             || status.commit_view < own.commit_view
             || (status.tc_view < own.tc_view && status.view <= own.tc_view);
         let ahead = status.view > own.view || status.committed > own.committed;
-        if (behind || ahead) && self.may_help(step, peer) {
+        if (behind || ahead) && (due(&mut self.helped, step, peer) || resuming) {
             if behind {
-                self.help(step, peer, &status);
+                self.help(step, peer, status);
             }
             if ahead {
                 step.act(Action::Send(peer, Message::Status(own)));
@@ -72,18 +79,19 @@ impl Engine {
     /// A peer still in view `view` is shown what ended it.
     pub(super) fn help_from(&mut self, step: &mut Step, peer: Position, view: View) {
         let behind = Some(peer) != self.config.me && view < self.view;
-        if behind && self.may_help(step, peer) {
+        if behind && due(&mut self.helped, step, peer) {
             let status = Status { epoch: self.config.epoch, view, ..Status::default() };
             self.help(step, peer, &status);
         }
     }
+}
 
-    fn may_help(&mut self, step: &Step, peer: Position) -> bool {
-        let now = step.now.mono;
-        let due = self.helped.get(&peer).is_none_or(|at| at.after(HELP_INTERVAL) <= now);
-        if due {
-            self.helped.insert(peer, now);
-        }
-        due
+/// Whether this peer may have another answer, which is noted as given.
+fn due(answered: &mut BTreeMap<Position, Micros>, step: &Step, peer: Position) -> bool {
+    let now = step.now.mono;
+    let due = answered.get(&peer).is_none_or(|at| at.after(HELP_INTERVAL) <= now);
+    if due {
+        answered.insert(peer, now);
     }
+    due
 }

@@ -78,6 +78,18 @@ struct Asked {
     timeout_high: View,
 }
 
+impl Asked {
+    /// S7: up to the floor this key may have signed anything, so nothing is asked for.
+    fn raise(&mut self, floor: View) {
+        if floor >= self.timeout {
+            (self.timeout, self.timeout_high) = (floor, floor);
+        }
+        for view in [&mut self.proposal, &mut self.vote, &mut self.commit_vote] {
+            *view = floor.max(*view);
+        }
+    }
+}
+
 /// The engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Engine {
@@ -111,7 +123,9 @@ pub struct Engine {
     /// The newest messages of every member, for when it asks.
     memories: BTreeMap<Position, Memory>,
     resume: Resume,
+    /// When whom was last sent certificates, and when its own messages.
     helped: BTreeMap<Position, Micros>,
+    reminded: BTreeMap<Position, Micros>,
     accusations: Accusations,
     halted: bool,
 }
@@ -173,6 +187,7 @@ impl Engine {
             memories: BTreeMap::new(),
             resume: Resume::default(),
             helped: BTreeMap::new(),
+            reminded: BTreeMap::new(),
             accusations: Accusations::default(),
             halted: false,
             config,
@@ -207,6 +222,7 @@ impl Engine {
             timeout: record.timeout.as_ref().map_or(View(0), |timeout| timeout.view),
             timeout_high: record.timeout.as_ref().map_or(View(0), |timeout| timeout.high_view()),
         };
+        self.asked.raise(record.floor);
     }
 
     /// R1 at a restart: view 1 + the highest view among the durable high QC, TC and commit certificate.

@@ -77,7 +77,7 @@ impl Engine {
         if !self.wanted.contains_key(&parent) {
             step.broadcast(Message::Certificate(Box::new(Certificate::Quorum(qc.clone().into_inner()))));
         }
-        self.want(step, parent, qc.signers.iter().collect());
+        self.want(step, parent, self.holders(&qc));
     }
 
     fn turn(&self, header: &Header, parent: BlockHash) -> Turn {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::engine::{Action, Engine, Event, Halt, Step};
-use crate::{Memory, Position, ValidatorSet, View};
+use crate::{Memory, Position, ValidatorSet, View, Vote};
 
 /// Whose answers have come, and what they showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -51,9 +51,8 @@ impl Engine {
     /// The highest view of a message that the record at the start did not hold.
     fn unknown_view(&self, memory: &Memory) -> Option<View> {
         let vote = memory.vote.as_ref().filter(|vote| {
-            vote.view > self.asked.vote
-                || (vote.view == self.asked.vote
-                    && self.own.vote.as_ref().is_some_and(|own| own.block != vote.block))
+            let contradicts = |own: &Vote| own.view == vote.view && own.block != vote.block;
+            vote.view > self.asked.vote || self.own.vote.as_ref().is_some_and(contradicts)
         });
         let commit = memory.commit_vote.as_ref().filter(|vote| vote.view > self.asked.commit_vote);
         let timeout = memory
@@ -106,15 +105,7 @@ impl Engine {
         let Some(asked) = self.resume.asked else { return };
         self.resume.over = true;
         if let Some(floor) = asked {
-            for view in [
-                &mut self.asked.proposal,
-                &mut self.asked.vote,
-                &mut self.asked.commit_vote,
-                &mut self.asked.timeout,
-            ] {
-                *view = floor.max(*view);
-            }
-            self.asked.timeout_high = floor;
+            self.asked.raise(floor);
         }
         for message in self.newest_own() {
             step.broadcast(message);

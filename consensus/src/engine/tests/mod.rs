@@ -39,6 +39,11 @@ fn set(n: u8) -> Arc<ValidatorSet> {
 impl Fixture {
     /// Member `me` of `n`, before its first step.
     pub(super) fn new(n: u8, me: u16) -> Self {
+        Self::recovered(n, me, None)
+    }
+
+    /// Member `me` of `n` with this record, on a fresh chain, before its first step.
+    pub(super) fn recovered(n: u8, me: u16, record: Option<&SafetyRecord>) -> Self {
         let params = ConsensusParams { max_unexecuted_blocks: 0, ..ConsensusParams::default() };
         let set = set(n);
         let epoch_hash = epoch_hash(&set, &params);
@@ -80,7 +85,7 @@ impl Fixture {
             executed: Height(0),
             next_epoch: epoch_hash,
         };
-        let engine = Engine::new(config, recovered, None);
+        let engine = Engine::new(config, recovered, record);
         Self { engine, now: Now { mono: Micros(0), unix_ms: 2_000 }, genesis }
     }
 

@@ -63,3 +63,54 @@ fn a_starting_validator_is_told_what_is_held_of_it() {
     let memory = Memory { vote: Some(cast), ..Memory::default() };
     assert!(actions.contains(&Action::Send(Position(3), Message::Memory(Box::new(memory)))), "{actions:?}");
 }
+
+#[test]
+fn a_starting_validator_gets_certificates_first_and_memories_at_no_high_rate() {
+    let mut f = Fixture::started(0);
+    f.certificate(tc(5, None));
+    let asks = crate::Status { epoch: Epoch(1), view: View(1), resuming: true, ..crate::Status::default() };
+    let told = |f: &mut Fixture| -> Vec<Message> {
+        let actions = f.receive(3, Admitted::Status(asks.clone()));
+        actions
+            .into_iter()
+            .filter_map(|a| if let Action::Send(_, message) = a { Some(message) } else { None })
+            .collect()
+    };
+    let both = [Message::Certificate(Box::new(tc(5, None).into())), Message::Memory(Box::default())];
+    assert_eq!(told(&mut f), both, "S7's floor counts both");
+    assert_eq!(told(&mut f), [], "too soon");
+    f.now.mono = f.now.mono.after(Micros::from_millis(200));
+    assert_eq!(told(&mut f), both);
+}
+
+#[test]
+fn what_lies_below_the_records_floor_is_known() {
+    let set = set(4);
+    let record = |floor| SafetyRecord {
+        chain_id: "table".into(),
+        epoch: Epoch(1),
+        epoch_hash: Hash::ZERO,
+        opening: BlockHash(Hash::ZERO),
+        signer: Position(0),
+        vote_key: *set.members()[0].vote_key.bytes(),
+        floor: View(floor),
+        proposal: None,
+        vote: None,
+        commit_vote: None,
+        timeout: None,
+        high_qc: None,
+        tc: None,
+        commit: None,
+    };
+    for (floor, known) in [(4, false), (5, true)] {
+        let mut f = Fixture::recovered(4, 0, Some(&record(floor)));
+        f.step(Input::Start);
+        f.receive(1, shows(5));
+        let answered = resumed(&f.receive(2, Admitted::Memory(Memory::default())));
+        assert_eq!(answered, known.then_some(None), "floor {floor}");
+        if known {
+            f.step(Input::Resumed);
+            assert_eq!(Fixture::asked(&f.wait(2_000)), [], "nothing is asked for up to the floor");
+        }
+    }
+}

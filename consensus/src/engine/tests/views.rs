@@ -108,8 +108,11 @@ fn a_commit_certificate_commits_its_block_and_all_ancestors_in_order() {
     let qc1 = qc(1, one.hash(), Phase::Vote);
     let two = f.block(2, &one, Some(&qc1), &[]);
     let certificate = qc(2, two.hash(), Phase::Commit);
-    let fetch = |block| Action::FetchBlock { block, from: vec![Position(1), Position(2)] };
-    assert!(f.certificate(certificate.clone()).contains(&fetch(two.hash())), "from its signers");
+    let fetch = |block| Action::FetchBlock { block, from: (1..4).map(Position).collect() };
+    assert!(
+        f.certificate(certificate.clone()).contains(&fetch(two.hash())),
+        "from all, as those who commit-voted may lack it"
+    );
     let blocks = |block: &Block| Input::Blocks { blocks: vec![block.clone()], commit: None };
     let missing = f.step(blocks(&two));
     assert!(
@@ -162,4 +165,19 @@ fn another_execution_than_a_quorum_vouched_for_halts_the_node() {
         matches!(&actions[..], [Action::Halt(Halt::Diverged { vouched, own: got, .. })] if *vouched == theirs && *got == own),
         "{actions:?}"
     );
+}
+
+#[test]
+fn blocks_that_nobody_has_do_not_keep_out_those_that_the_chain_goes_on_with() {
+    let mut f = Fixture::started(0);
+    let block = |view: u64| BlockHash(sha256(&view.to_be_bytes()));
+    let fetched = |actions: &[Action], view| {
+        actions.iter().any(|a| matches!(a, Action::FetchBlock { block: one, .. } if *one == block(view)))
+    };
+    for view in 1..=64 {
+        assert!(fetched(&f.certificate(qc(view, block(view), Phase::Commit)), view));
+    }
+    assert!(!fetched(&f.certificate(qc(65, block(65), Phase::Commit)), 65), "so many at one time");
+    assert!(fetched(&f.wait(5_000), 65));
+    assert!(f.engine.wanted.len() < 64);
 }
