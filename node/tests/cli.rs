@@ -1,5 +1,7 @@
 //! The binary as people call it, where no running node is needed.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::{
     path::Path,
     process::{Command, Output},
