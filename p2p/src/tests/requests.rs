@@ -41,7 +41,7 @@ async fn are_answered_in_any_order_and_size() {
 
 #[tokio::test]
 async fn without_an_answer_say_why() {
-    let patient = Limits { answer_timeout: Duration::from_millis(100), ..limits() };
+    let patient = Limits { answer_timeout: Duration::from_secs(2), ..limits() };
     let (mut one, two) = pair(patient, limits()).await;
     let peer = key(1);
 
