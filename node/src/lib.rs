@@ -14,6 +14,8 @@ pub mod rpc;
 pub mod run;
 mod shell;
 pub mod storage;
+#[cfg(test)]
+mod testing;
 pub mod testnet;
 pub mod wire;
 pub mod workers;

@@ -1,0 +1,153 @@
+use althing_consensus::{AppHash, Block};
+use althing_mempool::TxBytes;
+
+use super::*;
+use crate::storage::MemoryStore;
+use crate::testing::TestChain;
+
+struct Fixture {
+    chain: TestChain,
+    genesis: Block,
+    store: ChainStore,
+}
+
+fn begun() -> Fixture {
+    let chain = TestChain::new();
+    let genesis = chain.genesis.block(AppHash::default());
+    let store = ChainStore::new(Arc::new(MemoryStore::new()));
+    store.begin(chain.genesis.hash(), &Body { block: genesis.clone(), txs: Vec::new() }).unwrap();
+    Fixture { chain, genesis, store }
+}
+
+fn tx(name: &str) -> TxBytes {
+    name.as_bytes().into()
+}
+
+fn results(height: u64) -> StoredResults {
+    let execution =
+        Execution { height: Height(height), app_hash: AppHash::default(), results_root: Hash::ZERO };
+    StoredResults { execution, next_epoch: Hash::ZERO, tx_results: Vec::new(), events: Vec::new() }
+}
+
+#[test]
+fn a_chain_begins_with_block_0_executed_and_uncertified() {
+    let empty = ChainStore::new(Arc::new(MemoryStore::new()));
+    assert_eq!((empty.genesis().unwrap(), empty.committed().unwrap()), (None, Height(0)));
+    let Fixture { chain, genesis, store } = begun();
+    assert_eq!(store.genesis().unwrap(), Some(chain.genesis.hash()));
+    assert_eq!(store.block(Height(0)).unwrap().unwrap().block, genesis);
+    assert_eq!((store.committed().unwrap(), store.executed().unwrap()), (Height(0), Height(0)));
+    assert_eq!(store.newest_certificate().unwrap(), None);
+}
+
+#[test]
+fn what_is_committed_is_found_by_height_and_hash_with_its_certificate() {
+    let Fixture { chain, genesis, store } = begun();
+    let one = chain.body(&genesis, 1, vec![tx("a")]);
+    let two = chain.body(&one.block, 2, vec![tx("b")]);
+    let certificate = chain.certificate(two.block.hash(), 2);
+    store.put_body(&one).unwrap();
+    store.commit(&[one.clone(), two.clone()], &certificate).unwrap();
+
+    assert_eq!(store.committed().unwrap(), Height(2));
+    assert_eq!(store.block(Height(1)).unwrap().as_ref(), Some(&*one));
+    assert_eq!(store.body(&two.block.hash()).unwrap().as_ref(), Some(&*two));
+    assert_eq!(store.certificate_at(Height(1)).unwrap(), None);
+    assert_eq!(store.certificate_at(Height(2)).unwrap(), Some(certificate.clone()));
+    assert_eq!(store.newest_certificate().unwrap(), Some(certificate));
+    assert_eq!(store.uncommitted().unwrap(), Vec::new());
+}
+
+#[test]
+fn a_commit_sweeps_the_bodies_that_lost_and_no_other() {
+    let Fixture { chain, genesis, store } = begun();
+    let won = chain.body(&genesis, 1, vec![tx("won")]);
+    let lost = chain.body(&genesis, 2, vec![tx("lost")]);
+    let above = chain.body(&won.block, 3, vec![tx("above")]);
+    for body in [&won, &lost, &above] {
+        store.put_body(body).unwrap();
+        store.put_body(body).unwrap();
+    }
+    assert_eq!(store.uncommitted().unwrap().len(), 3);
+    store.commit(std::slice::from_ref(&won), &chain.certificate(won.block.hash(), 1)).unwrap();
+
+    assert_eq!(store.body(&lost.block.hash()).unwrap(), None);
+    assert_eq!(store.body(&won.block.hash()).unwrap().as_ref(), Some(&*won));
+    assert_eq!(store.uncommitted().unwrap(), vec![(*above).clone()]);
+}
+
+#[test]
+fn a_body_stored_after_its_commit_is_neither_uncommitted_nor_swept() {
+    let Fixture { chain, genesis, store } = begun();
+    let one = chain.body(&genesis, 1, vec![tx("a")]);
+    let late = chain.body(&genesis, 2, vec![tx("late")]);
+    let two = chain.body(&one.block, 3, Vec::new());
+    store.commit(std::slice::from_ref(&one), &chain.certificate(one.block.hash(), 1)).unwrap();
+    store.put_body(&one).unwrap();
+    store.put_body(&late).unwrap();
+    assert_eq!(store.uncommitted().unwrap(), Vec::new());
+    store.commit(std::slice::from_ref(&two), &chain.certificate(two.block.hash(), 3)).unwrap();
+    assert_eq!(store.block(Height(1)).unwrap().as_ref(), Some(&*one));
+    assert_eq!(store.body(&late.block.hash()).unwrap(), None);
+}
+
+#[test]
+fn many_uncommitted_bodies_are_all_found() {
+    let Fixture { chain, genesis, store } = begun();
+    let count = SWEEP as u64 + 3;
+    for view in 1..=count {
+        store.put_body(&chain.body(&genesis, view, Vec::new())).unwrap();
+    }
+    assert_eq!(store.uncommitted().unwrap().len() as u64, count);
+}
+
+#[test]
+fn a_transaction_is_found_where_it_came_first() {
+    let Fixture { chain, genesis, store } = begun();
+    let one = chain.body(&genesis, 1, vec![tx("a"), tx("b")]);
+    let two = chain.body(&one.block, 2, vec![tx("c"), tx("b")]);
+    store.commit(&[one.clone(), two.clone()], &chain.certificate(two.block.hash(), 2)).unwrap();
+    store.put_results(&one.block.txs, &results(1)).unwrap();
+    assert_eq!(store.tx_location(&TxHash::of(b"c")).unwrap(), None, "not executed");
+    store.put_results(&two.block.txs, &results(2)).unwrap();
+
+    let location = |tx: &[u8]| store.tx_location(&TxHash::of(tx)).unwrap().map(|at| (at.height.0, at.index));
+    assert_eq!(location(b"a"), Some((1, 0)));
+    assert_eq!(location(b"b"), Some((1, 1)));
+    assert_eq!(location(b"c"), Some((2, 0)));
+    assert_eq!(store.executed().unwrap(), Height(2));
+    assert_eq!(store.results(Height(2)).unwrap(), Some(results(2)));
+}
+
+#[test]
+#[should_panic(expected = "in the order of their heights")]
+fn a_block_is_never_committed_twice() {
+    let Fixture { chain, genesis, store } = begun();
+    let one = chain.body(&genesis, 1, Vec::new());
+    let certificate = chain.certificate(one.block.hash(), 1);
+    store.commit(std::slice::from_ref(&one), &certificate).unwrap();
+    let _ = store.commit(&[one], &certificate);
+}
+
+#[test]
+#[should_panic(expected = "in the order of their heights")]
+fn a_block_is_never_executed_twice() {
+    let Fixture { store, .. } = begun();
+    store.put_results(&[], &results(1)).unwrap();
+    let _ = store.put_results(&[], &results(1));
+}
+
+#[test]
+fn damage_is_named_and_never_taken_for_absence() {
+    let Fixture { chain, genesis, store } = begun();
+    let one = chain.body(&genesis, 1, Vec::new());
+    store.commit(std::slice::from_ref(&one), &chain.certificate(one.block.hash(), 1)).unwrap();
+    let mut batch = Batch::new();
+    batch.delete(Table::Blocks, *one.block.hash().as_bytes());
+    batch.put(Table::Results, height_key(Height(1)), vec![9, 9]);
+    store.0.write(batch).unwrap();
+    let missing = store.block(Height(1)).unwrap_err().to_string();
+    assert!(missing.contains("of height 1 is missing"), "{missing}");
+    let garbage = store.results(Height(1)).unwrap_err().to_string();
+    assert!(garbage.contains("Results") && garbage.contains("encoding version 9"), "{garbage}");
+}
