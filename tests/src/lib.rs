@@ -1,3 +1,5 @@
-//! tests
+//! What holds the node to its promises: a deterministic simulation of whole clusters, and helpers for tests on real processes.
 
+pub mod cheap_votes;
 pub mod processes;
+pub mod sim;

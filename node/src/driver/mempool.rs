@@ -192,10 +192,14 @@ impl Driver {
     pub(super) fn flush_gossip(&mut self, step: &mut Step) {
         let now = step.now.mono;
         let due = self.mempool.flush_at().is_some_and(|at| at <= now);
-        if !due && self.mempool.outbox_bytes < GOSSIP_BYTES {
-            return;
+        if due || self.mempool.outbox_bytes >= GOSSIP_BYTES {
+            self.empty_outbox(step);
         }
-        self.mempool.flushed = Some(now);
+    }
+
+    /// Gossips all that was admitted: also before a proposal, which names transactions that others should have by then.
+    pub(super) fn empty_outbox(&mut self, step: &mut Step) {
+        self.mempool.flushed = Some(step.now.mono);
         self.mempool.outbox_bytes = 0;
         let (mut batch, mut bytes) = (Vec::new(), 0);
         for tx in std::mem::take(&mut self.mempool.outbox) {

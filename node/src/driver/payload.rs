@@ -83,6 +83,7 @@ impl Driver {
             let BuildPayload { view, parent, .. } = build;
             return step.tell(Input::PayloadBuilt { view, parent, txs: Vec::new() });
         }
+        self.empty_outbox(step);
         let time_ms = step.now.unix_ms.max(build.parent_time_ms.saturating_add(1));
         step.act(Effect::Job(Job::Verify(VerifyJob::Prepare { build, time_ms, txs })));
     }
