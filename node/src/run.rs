@@ -154,13 +154,14 @@ pub async fn start(
     config: NodeConfig,
     application: impl FnOnce(AppState) -> Result<Arc<dyn Application>, AppError> + Send + 'static,
 ) -> Result<RunningNode, NodeError> {
-    let rpc = rpc::Server::bind(config.rpc.listen).await?;
-    let rpc_address = rpc.address()?;
     let opening = config.clone();
     let opened = tokio::task::spawn_blocking(move || open(&opening, application)).await;
     let Opened { genesis, identity, position, data, chain, application, driver, workers } =
         opened.map_err(|error| Fatal::Broken(error.to_string()))??;
 
+    // After the home: a second process on it is to be told of the first, not of its port.
+    let rpc = rpc::Server::bind(config.rpc.listen).await?;
+    let rpc_address = rpc.address()?;
     let (network, events) = p2p::start(p2p::Config {
         identity: &identity,
         listen: config.p2p.listen,
