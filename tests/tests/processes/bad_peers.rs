@@ -139,6 +139,6 @@ async fn a_node_lives_through_garbage_from_a_validators_key() {
 
     // It was the key's holder who lied; the validator itself is let in again.
     chain.start(3);
-    chain.node(3).reaches(3).await;
+    chain.all_reach(3).await;
     chain.agree_at(3).await;
 }

@@ -87,7 +87,7 @@ async fn refused_transactions_get_their_code_and_move_nothing() {
         ledger("used sequence", transfer(&from, 0, 0, 6), asset::Code::WrongSequence, "1"),
         pool("sequence far ahead", transfer(&from, 1_000_000, 0, 5), mempool::Code::SequenceGap, "1000000"),
         ledger("overdraft", transfer(&from, 1, 0, u128::MAX), asset::Code::InsufficientBalance, "holds"),
-        ledger("expired", transfer(&from, 1, 1, 5), asset::Code::Expired, "1"),
+        pool("expired", transfer(&from, 1, 1, 5), mempool::Code::Expired, "up to height 1"),
         pool("too large", vec![1; (64 << 10) + 1], mempool::Code::TooLarge, "65537"),
         pool("empty", Vec::new(), mempool::Code::Empty, ""),
     ];
