@@ -143,7 +143,16 @@ impl Engine {
             self.wanted.remove(&hash);
             self.tree.insert(hash, block);
         }
-        self.take_certificate(step, Verified::<Certificate>::from(certificate));
+        self.take_certificate(step, Verified::<Certificate>::from(certificate.clone()));
+        // A newer certificate may be at hand whose block is still far away: this one commits what has come.
+        if self.halted {
+            return;
+        }
+        if let Ok(path) = self.tree.path(&certificate.block)
+            && !path.is_empty()
+        {
+            self.commit_path(step, &path, certificate);
+        }
         if !self.halted {
             self.try_commit(step);
         }

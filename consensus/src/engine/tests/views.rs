@@ -127,6 +127,18 @@ fn a_commit_certificate_commits_its_block_and_all_ancestors_in_order() {
 }
 
 #[test]
+fn a_run_from_sync_commits_although_a_newer_certificate_is_held_whose_block_is_far_away() {
+    let mut f = Fixture::started(0);
+    let one = f.block(1, &f.genesis, None, &[]);
+    f.certificate(qc(9, BlockHash(sha256(b"far away")), Phase::Commit));
+    let certificate = Verified::trust(qc(1, one.hash(), Phase::Commit));
+    let run = Input::Blocks { blocks: vec![one.clone()], commit: Some(certificate.clone()) };
+    let actions = f.step(run);
+    assert!(actions.contains(&Action::Commit { blocks: vec![one], certificate }), "{actions:?}");
+    assert_eq!(f.engine.committed().height, Height(1));
+}
+
+#[test]
 fn blocks_that_nobody_asked_for_take_no_memory() {
     let mut f = Fixture::started(0);
     let stray = f.block(1, &f.genesis, None, &[]);
