@@ -95,3 +95,71 @@ async fn a_fresh_chain_makes_block_1_and_one_transfer_makes_two_more() {
         node.stop().await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_down_catches_up_while_the_chain_goes_on() {
+    let (mut members, account) = homes(4);
+    let mut nodes = boot_all(&mut members).await;
+    for node in &nodes {
+        executed(node, 1).await;
+    }
+    nodes.pop().expect("four").stop().await.unwrap();
+    let mut hashes = Vec::new();
+    for sequence in 0..20 {
+        hashes.push(transfer(&nodes[0], &account, sequence).await);
+        executed(&nodes[0], 3 + 2 * sequence).await;
+    }
+    let back = boot(&members[3]).await;
+    for sequence in 20..25 {
+        hashes.push(transfer(&nodes[1], &account, sequence).await);
+        executed(&nodes[0], 3 + 2 * sequence).await;
+    }
+    let newest = nodes[0].handle.status().executed;
+    executed(&back, newest.0).await;
+    for hash in hashes {
+        assert!(back.handle.chain().tx_location(&hash).unwrap().is_some());
+    }
+    let results = |node: &RunningNode| node.handle.chain().results(newest).unwrap().unwrap();
+    assert_eq!(results(&back), results(&nodes[0]));
+    nodes.push(back);
+    for node in nodes {
+        node.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stops_a_start_is_said_with_what_to_do() {
+    let (mut members, _) = homes(4);
+    let node = boot(&members[0]).await;
+    let config = |member: &Member| {
+        let mut config = NodeConfig { home: Home::new(member.home.path()), ..NodeConfig::default() };
+        config.p2p.listen = "127.0.0.1:0".parse().unwrap();
+        config.rpc.listen = "127.0.0.1:0".parse().unwrap();
+        config
+    };
+    let fails = |config: NodeConfig| async {
+        let started = start(config, |state| application::open(new_chain::LEDGER, Arc::new(state))).await;
+        started.err().expect("it must not start").to_string()
+    };
+    let twice = fails(config(&members[0])).await;
+    assert!(twice.contains("in use by another process"), "{twice}");
+
+    let mut taken = config(&members[1]);
+    taken.rpc.listen = node.rpc_address;
+    let taken = fails(taken).await;
+    assert!(taken.contains("rpc.listen") && taken.contains("another node"), "{taken}");
+    let mut taken = config(&members[1]);
+    taken.p2p.listen = node.p2p_address;
+    let taken = fails(taken).await;
+    assert!(taken.contains("p2p.listen") && taken.contains("in use"), "{taken}");
+    node.stop().await.unwrap();
+
+    // Another validator's vote key.
+    let key = std::fs::read(Home::new(members[2].home.path()).vote_key()).unwrap();
+    let path = Home::new(members[3].home.path()).vote_key();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, key).unwrap();
+    let swapped = fails(config(&members[3])).await;
+    assert!(swapped.contains("put the right key there"), "{swapped}");
+    members.clear();
+}
