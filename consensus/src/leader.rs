@@ -12,10 +12,13 @@ const UNCONDITIONAL_EVERY: u64 = 1024;
 
 /// What election reads besides the header: the same for all views of an epoch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Election<'a> {
-    pub(crate) chain_id: &'a str,
-    pub(crate) epoch: Epoch,
-    pub(crate) set: &'a ValidatorSet,
+pub struct Election<'a> {
+    /// The chain.
+    pub chain_id: &'a str,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Its validators.
+    pub set: &'a ValidatorSet,
 }
 
 impl Election<'_> {
@@ -63,7 +66,7 @@ impl Election<'_> {
     }
 
     /// L3: the leader of view `v` on a block whose header lists `absent` (empty for an epoch's opening block).
-    pub(crate) fn leader(&self, view: View, absent: &[Absence]) -> Position {
+    pub fn leader(&self, view: View, absent: &[Absence]) -> Position {
         let member = self.turn(view);
         if view.0.is_multiple_of(UNCONDITIONAL_EVERY) {
             return member;

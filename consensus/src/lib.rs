@@ -29,6 +29,7 @@ pub use certificate::{
 };
 pub use engine::{Action, Engine, Input};
 pub use ids::{Epoch, Height, Micros, Now, Position, Power, View};
+pub use leader::Election;
 pub use message::{
     Evidence, Memory, Message, Proposal, ProposalStatement, Status, TimeoutVote, Vote, proposal_bytes,
     timeout_bytes, vote_bytes,

@@ -36,7 +36,9 @@ impl Body {
         }
         within_limits(&self.txs, params)?;
         match self.block.txs.iter().zip(&self.txs).find(|(hash, tx)| TxHash::of(tx) != **hash) {
-            Some((hash, _)) => Err(format!("the bytes in the place of transaction {hash} are not that transaction")),
+            Some((hash, _)) => {
+                Err(format!("the bytes in the place of transaction {hash} are not that transaction"))
+            }
             None => Ok(()),
         }
     }

@@ -70,7 +70,9 @@ pub enum RecoveryError {
         executed: Height,
     },
     /// The newest certificate does not verify.
-    #[error("the newest stored commit certificate does not verify ({0}): restore the data directory or sync it anew")]
+    #[error(
+        "the newest stored commit certificate does not verify ({0}): restore the data directory or sync it anew"
+    )]
     Certificate(Rejection),
 }
 
@@ -106,7 +108,10 @@ pub fn handshake(
             let expected = &stored.block.header.vouched.app_hash;
             let other = initial.map(|hash| consensus_app_hash(&hash)).filter(|found| found != expected);
             if let Some(found) = other {
-                return Err(RecoveryError::OtherState { found: found.to_string(), expected: expected.to_string() });
+                return Err(RecoveryError::OtherState {
+                    found: found.to_string(),
+                    expected: expected.to_string(),
+                });
             }
             stored.block
         }
@@ -162,7 +167,8 @@ pub fn recover(config: &EngineConfig, chain: &ChainStore, door: &Door) -> Result
         _ => results(chain, executed)?.next_epoch,
     };
     let lowest = vouched.0.min(executed.0) + 1;
-    let unvouched = (lowest..committed.0).map(|height| block_at(chain, Height(height))).collect::<Result<_, _>>()?;
+    let unvouched =
+        (lowest..committed.0).map(|height| block_at(chain, Height(height))).collect::<Result<_, _>>()?;
     let bodies: Vec<Arc<Body>> = chain.uncommitted()?.into_iter().map(Arc::new).collect();
     let recovered = Recovered {
         committed: head,

@@ -188,8 +188,15 @@ pub async fn start(
     );
 
     tokio::spawn(pump(network.clone(), events, answers.clone()));
-    let wiring =
-        Wiring { lanes, results, network: network.clone(), arrivals, answers, backend, stop: stopped.clone() };
+    let wiring = Wiring {
+        lanes,
+        results,
+        network: network.clone(),
+        arrivals,
+        answers,
+        backend,
+        stop: stopped.clone(),
+    };
     let actor = drive(Actor::new(driver, wiring, status))?;
     let mut asked_to_stop = stopped;
     let until = async move { _ = asked_to_stop.changed().await };
@@ -216,7 +223,8 @@ fn open(
 
     let engine = engine_config(&genesis, block.hash(), position);
     let door = Arc::new(recovery::door(&engine));
-    let signer = position.map(|position| signer(config, &genesis, position, block.hash(), &chain)).transpose()?;
+    let signer =
+        position.map(|position| signer(config, &genesis, position, block.hash(), &chain)).transpose()?;
     let driver = driver(config, &genesis, &engine, &chain, &door, signer.as_ref())?;
     let workers = Workers {
         signer,
@@ -319,7 +327,9 @@ fn drive(actor: Actor) -> std::io::Result<ActorEnd> {
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new().name("driver".to_owned()).spawn(move || {
         let run = catch_unwind(AssertUnwindSafe(|| runtime.block_on(actor.run())));
-        let broken = |panic: Box<dyn Any + Send>| Err(Fatal::Broken(format!("the driver: {}", panic_message(&*panic))));
+        let broken = |panic: Box<dyn Any + Send>| {
+            Err(Fatal::Broken(format!("the driver: {}", panic_message(&*panic))))
+        };
         // The supervisor may have gone with the runtime.
         let _ = ended.send(run.unwrap_or_else(broken));
     })?;
@@ -339,7 +349,8 @@ struct Supervised {
 /// Waits for the driver's end, then ends everything else in order: clients, network, jobs at hand, data.
 async fn supervise(node: Supervised) -> Result<(), NodeError> {
     let Supervised { actor, serving, network, threads, data, stop } = node;
-    let outcome = actor.await.unwrap_or_else(|_| Err(Fatal::Broken("the driver's thread has ended".to_owned())));
+    let outcome =
+        actor.await.unwrap_or_else(|_| Err(Fatal::Broken("the driver's thread has ended".to_owned())));
     if let Err(error) = &outcome {
         tracing::error!(%error, "stopping");
     }
@@ -348,7 +359,8 @@ async fn supervise(node: Supervised) -> Result<(), NodeError> {
         tracing::error!(%error, "the JSON-RPC server failed");
     }
     network.shutdown().await;
-    let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| _ = thread.join())).await;
+    let joined =
+        tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| _ = thread.join())).await;
     drop(data);
     joined.map_err(|error| Fatal::Broken(error.to_string()))?;
     Ok(outcome?)

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use althing_consensus::{
-    Block, Epoch, Header, Phase, Position, QuorumCertificate, View, Vote, aggregate_votes, engine::Aggregated,
-    engine::EngineConfig, no_evidence, payload_root, vote_bytes,
+    Block, Epoch, Header, Phase, Position, QuorumCertificate, View, Vote, aggregate_votes,
+    engine::Aggregated, engine::EngineConfig, no_evidence, payload_root, vote_bytes,
 };
 use althing_crypto::{BlockHash, Encoding, TxHash, bls, ed25519};
 use althing_genesis::Genesis;

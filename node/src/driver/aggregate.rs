@@ -29,3 +29,37 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use althing_consensus::{Epoch, Phase, Position, View};
+    use althing_crypto::{BlockHash, bls};
+
+    use super::super::testing::Bench;
+    use super::*;
+
+    #[test]
+    fn signatures_are_checked_elsewhere_and_only_what_holds_comes_back() {
+        let mut bench = Bench::new();
+        let vote = Vote {
+            phase: Phase::Vote,
+            epoch: Epoch(1),
+            view: View(1),
+            block: BlockHash::ZERO,
+            signer: Position(1),
+            signature: bls::Signature::from([0; 96]),
+        };
+        let votes = vec![vote.clone(), vote.clone()];
+        assert_eq!(bench.act(|driver, step| driver.aggregate_votes(step, votes)), ["job aggregate 2 votes"]);
+        let evidence = Box::new(Evidence::Votes(vote.clone(), vote));
+        let check = evidence.clone();
+        assert_eq!(bench.act(|driver, step| driver.check_evidence(step, check)), ["job check evidence"]);
+        let held = evidence.clone();
+        assert_eq!(
+            bench.act(|driver, step| driver.evidence_checked(step, held, Ok(()))),
+            ["engine: evidence"]
+        );
+        let forged = Rejection::BadSignature { what: "vote", view: View(1), signer: Some(Position(1)) };
+        assert_eq!(bench.act(|driver, step| driver.evidence_checked(step, evidence, Err(forged))), [""; 0]);
+    }
+}

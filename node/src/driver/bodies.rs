@@ -35,7 +35,8 @@ impl Bodies {
         }
         self.bodies.insert(hash, body);
         if self.bodies.len() > MAX_BODIES {
-            let oldest = self.bodies.iter().min_by_key(|(_, body)| body.block.header.view).map(|(hash, _)| *hash);
+            let oldest =
+                self.bodies.iter().min_by_key(|(_, body)| body.block.header.view).map(|(hash, _)| *hash);
             oldest.map(|hash| self.bodies.remove(&hash));
         }
     }
@@ -48,5 +49,35 @@ impl Bodies {
     pub(super) fn raise_floor(&mut self, height: Height) {
         self.floor = height;
         self.bodies.retain(|_, body| body.block.header.height > height);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Bench;
+    use super::*;
+
+    #[test]
+    fn what_is_committed_goes_and_does_not_come_back() {
+        let bench = Bench::new();
+        let chain = bench.bodies(vec![vec![], vec![]]);
+        let mut bodies = Bodies::new(Height(0), vec![chain[0].clone()]);
+        bodies.insert(chain[1].block.hash(), chain[1].clone());
+        bodies.raise_floor(Height(1));
+        bodies.insert(chain[0].block.hash(), chain[0].clone());
+        assert!(bodies.get(&chain[0].block.hash()).is_none());
+        assert!(bodies.get(&chain[1].block.hash()).is_some());
+    }
+
+    #[test]
+    fn beyond_the_bound_the_oldest_view_goes() {
+        let bench = Bench::new();
+        let mut bodies = Bodies::new(Height(0), Vec::new());
+        for view in 1..=MAX_BODIES as u64 + 1 {
+            let body = bench.chain.body(&bench.genesis, view, Vec::new());
+            bodies.insert(body.block.hash(), body);
+        }
+        assert_eq!(bodies.bodies.len(), MAX_BODIES);
+        assert!(bodies.bodies.values().all(|body| body.block.header.view.0 > 1));
     }
 }

@@ -128,3 +128,67 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, tx};
+    use super::*;
+
+    fn commit(bench: &mut Bench, bodies: &[Arc<Body>]) {
+        let blocks: Vec<Block> = bodies.iter().map(|body| body.block.clone()).collect();
+        let certificate = bench.certificate(blocks.last().expect("blocks"));
+        bench.act(|driver, step| driver.commit(step, blocks, certificate));
+    }
+
+    fn at_hand(bench: &mut Bench, body: &Arc<Body>) -> Vec<String> {
+        bench.act(|driver, step| driver.body_at_hand(step, body.block.hash(), body))
+    }
+
+    #[test]
+    fn commits_are_stored_one_after_the_other() {
+        let mut bench = Bench::new();
+        let bodies = bench.bodies(vec![vec![tx("a")], vec![tx("b")], vec![]]);
+        bodies.iter().for_each(|body| drop(at_hand(&mut bench, body)));
+        commit(&mut bench, &bodies[..1]);
+        commit(&mut bench, &bodies[1..]);
+        assert_eq!(bench.act(Driver::store_next), ["job commit 1"]);
+        assert_eq!(bench.act(Driver::store_next), [""; 0], "one at a time");
+        bench.driver.stored(Height(1));
+        assert_eq!(bench.act(Driver::store_next), ["job commit 2 3"]);
+        bench.driver.stored(Height(3));
+        assert_eq!(bench.driver.stored_height(), Height(3));
+        assert_eq!(bench.act(Driver::store_next), [""; 0]);
+    }
+
+    #[test]
+    fn a_commit_waits_for_a_payload_that_is_still_gathered() {
+        let mut bench = Bench::connected(&[1]);
+        let bodies = bench.bodies(vec![vec![tx("a")], vec![]]);
+        bench.act(|driver, step| {
+            driver.check_payload(step, bodies[0].block.clone(), althing_consensus::Position(1))
+        });
+        at_hand(&mut bench, &bodies[1]);
+        commit(&mut bench, &bodies);
+        assert_eq!(bench.act(Driver::store_next), [""; 0], "asked for already");
+        at_hand(&mut bench, &bodies[0]);
+        assert_eq!(bench.act(Driver::store_next), ["job commit 1 2"]);
+    }
+
+    #[test]
+    fn what_the_engine_forgets_is_stored_all_the_same_if_it_is_committed() {
+        let mut bench = Bench::new();
+        let bodies = bench.bodies(vec![vec![], vec![]]);
+        bodies.iter().for_each(|body| drop(at_hand(&mut bench, body)));
+        commit(&mut bench, &bodies);
+        bench.driver.forget(&[bodies[0].block.hash(), bodies[1].block.hash()]);
+        assert_eq!(bench.act(Driver::store_next), ["job commit 1 2"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "the store grows")]
+    fn a_height_is_not_stored_twice() {
+        let mut bench = Bench::new();
+        bench.driver.stored(Height(1));
+        bench.driver.stored(Height(1));
+    }
+}

@@ -43,3 +43,39 @@ impl Driver {
         self.process_waiting(step);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use althing_consensus::AppHash;
+
+    use super::super::testing::Bench;
+    use super::*;
+
+    fn executed(bench: &mut Bench, height: u64) -> Vec<String> {
+        let execution =
+            Outcome { height: Height(height), app_hash: AppHash::default(), results_root: Hash::ZERO };
+        bench.act(|driver, step| driver.executed(step, execution, Hash::ZERO))
+    }
+
+    #[test]
+    fn stored_blocks_are_executed_one_by_one_in_order() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.act(Driver::execute_next), [""; 0], "nothing is stored");
+        bench.driver.stored(Height(2));
+        assert_eq!(bench.act(Driver::execute_next), ["job execute 1"]);
+        assert_eq!(bench.act(Driver::execute_next), [""; 0], "one at a time");
+        assert_eq!(executed(&mut bench, 1), ["engine: executed 1", "executed 1"]);
+        assert_eq!(bench.act(Driver::execute_next), ["job execute 2"]);
+        assert_eq!(executed(&mut bench, 2), ["engine: executed 2", "executed 2"]);
+        assert_eq!(bench.act(Driver::execute_next), [""; 0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "the block that was asked for")]
+    fn a_height_cannot_come_twice() {
+        let mut bench = Bench::new();
+        bench.driver.stored(Height(2));
+        executed(&mut bench, 1);
+        executed(&mut bench, 1);
+    }
+}

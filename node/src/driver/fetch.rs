@@ -154,3 +154,86 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, tx};
+    use super::*;
+
+    fn want(bench: &mut Bench, body: &Body, from: &[u16]) -> Vec<String> {
+        let (hash, from) = (body.block.hash(), from.iter().map(|one| Position(*one)).collect::<Vec<_>>());
+        bench.act(|driver, step| driver.fetch_wanted(step, hash, &from))
+    }
+
+    fn opened(
+        bench: &mut Bench,
+        from: u16,
+        hash: BlockHash,
+        outcome: Result<Arc<Body>, String>,
+    ) -> Vec<String> {
+        let from = bench.peer(from);
+        bench.act(|driver, step| driver.block_opened(step, from, hash, outcome))
+    }
+
+    /// Whom a request was put to, whatever the order.
+    fn asked(lines: &[String]) -> Vec<&str> {
+        let mut peers: Vec<&str> = lines.iter().filter_map(|line| line.split(' ').nth(2)).collect();
+        peers.sort_unstable();
+        peers
+    }
+
+    #[test]
+    fn several_signers_are_asked_and_the_first_good_answer_counts() {
+        let mut bench = Bench::connected(&[1, 2, 3]);
+        let body = bench.bodies(vec![vec![tx("a")]]).remove(0);
+        let hash = body.block.hash();
+        let lines = want(&mut bench, &body, &[1, 2]);
+        assert_eq!(asked(&lines), ["v1", "v2"]);
+        assert_eq!(want(&mut bench, &body, &[1, 2, 3]), [""; 0], "under way already");
+        assert_eq!(bench.answer(1, Ok(Response::Block((*body).clone()))), ["job open block"]);
+        assert_eq!(opened(&mut bench, 1, hash, Ok(body.clone())), ["engine: 1 blocks"]);
+        assert_eq!(bench.answer(2, Ok(Response::Block((*body).clone()))), [""; 0], "too late");
+        assert_eq!(want(&mut bench, &body, &[3]), ["engine: 1 blocks"], "at hand");
+    }
+
+    #[test]
+    fn a_bad_answer_costs_its_sender_and_the_next_one_is_asked() {
+        let mut bench = Bench::connected(&[1, 2, 3]);
+        let body = bench.bodies(vec![vec![]]).remove(0);
+        let hash = body.block.hash();
+        want(&mut bench, &body, &[1, 2, 3]);
+        bench.answer(1, Ok(Response::Block((*body).clone())));
+        let lines = opened(&mut bench, 1, hash, Err("another block".into()));
+        assert_eq!(lines[0], "penalise v1");
+        assert!(lines[1].starts_with("#3 ask"), "{lines:?}");
+        assert_eq!(bench.answer(2, Err("timed out".into())), [""; 0]);
+        assert_eq!(bench.answer(3, Ok(Response::NotHere)), [""; 0], "nobody has it; the engine asks again");
+        assert_eq!(want(&mut bench, &body, &[2]), ["#4 ask v2 for a block"]);
+    }
+
+    #[test]
+    fn with_no_signer_connected_everyone_is_asked() {
+        let mut bench = Bench::connected(&[3]);
+        let body = bench.bodies(vec![vec![]]).remove(0);
+        assert_eq!(want(&mut bench, &body, &[1, 2]), ["#1 ask v3 for a block"]);
+    }
+
+    #[test]
+    fn what_a_commit_lacks_is_asked_for_until_it_comes() {
+        let mut bench = Bench::connected(&[1]);
+        let body = bench.bodies(vec![vec![tx("a")]]).remove(0);
+        let certificate = bench.certificate(&body.block);
+        bench.act(|driver, step| driver.commit(step, vec![body.block.clone()], certificate));
+        assert_eq!(bench.act(Driver::store_next), ["#1 ask v1 for a block"]);
+        assert_eq!(bench.act(Driver::store_next), [""; 0], "under way");
+        assert_eq!(bench.answer(1, Ok(Response::NotHere)), [""; 0]);
+        assert_eq!(bench.act(Driver::schedule), ["wake 300 ms"]);
+        assert_eq!(bench.act(Driver::store_next), [""; 0], "resting");
+        bench.pass(300);
+        bench.act(Driver::woken);
+        assert_eq!(bench.act(Driver::store_next), ["#2 ask v1 for a block"]);
+        bench.answer(2, Ok(Response::Block((*body).clone())));
+        assert_eq!(opened(&mut bench, 1, body.block.hash(), Ok(body.clone())), [""; 0], "the engine has it");
+        assert_eq!(bench.act(Driver::store_next), ["job commit 1"]);
+    }
+}

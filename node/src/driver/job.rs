@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use althing_consensus::engine::{Aggregated, BuildPayload};
 use althing_consensus::{
-    Admitted, Evidence, Execution, Height, Message, Newest, Position, QuorumCertificate, Refusal as SafetyRefusal,
-    Rejection, SignRequest, Signed, TimeoutVote, Verified, View, Vote,
+    Admitted, Evidence, Execution, Height, Message, Newest, Position, QuorumCertificate,
+    Refusal as SafetyRefusal, Rejection, SignRequest, Signed, TimeoutVote, Verified, View, Vote,
 };
 use althing_crypto::{BlockHash, Hash, TxHash};
 use althing_mempool::{Admission, CheckedTx, Refusal, TxBytes};

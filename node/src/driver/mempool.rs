@@ -147,7 +147,9 @@ impl Driver {
                 Action::Precheck(txs) => self.mempool.to_precheck.extend(txs),
                 Action::Check(hash, tx) => self.mempool.to_check.push_back((hash, tx, false)),
                 Action::Recheck(hash, tx) => self.mempool.to_check.push_back((hash, tx, true)),
-                Action::Answer { ticket, hash, outcome } => step.act(Effect::Answer { ticket, hash, outcome }),
+                Action::Answer { ticket, hash, outcome } => {
+                    step.act(Effect::Answer { ticket, hash, outcome })
+                }
                 Action::Gossip(txs) => {
                     self.mempool.outbox_bytes += txs.iter().map(|tx| tx.len()).sum::<usize>();
                     self.mempool.outbox.extend(txs);
@@ -213,5 +215,91 @@ impl Driver {
         if !batch.is_empty() {
             step.act(Effect::Gossip(batch));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, admission, tx};
+    use super::*;
+
+    fn refused(hash: TxHash) -> Prechecked {
+        (hash, Err(Refusal { code: 7, codespace: "test".into(), log: "no".into() }))
+    }
+
+    fn gossip(bench: &mut Bench, id: u64, txs: &[TxBytes]) -> Vec<String> {
+        let from = bench.peer(1);
+        bench.act(|driver, step| driver.gossip_arrived(step, from, id, txs.to_vec()))
+    }
+
+    fn verdicts(bench: &mut Bench, results: Vec<Prechecked>) -> Vec<String> {
+        bench.act(|driver, step| driver.prechecked(step, results))
+    }
+
+    #[test]
+    fn what_comes_while_the_application_is_busy_goes_together() {
+        let mut bench = Bench::new();
+        bench.act(|driver, step| driver.submitted(step, 1, b"a".to_vec()));
+        assert_eq!(bench.act(Driver::feed_application), ["job precheck 1 txs"]);
+        for (ticket, name) in [(2, "b"), (3, "c")] {
+            bench.act(|driver, step| driver.submitted(step, ticket, name.as_bytes().to_vec()));
+            assert_eq!(bench.act(Driver::feed_application), [""; 0]);
+        }
+        let a = TxHash::of(b"a");
+        verdicts(&mut bench, vec![(a, Ok(admission()))]);
+        assert_eq!(bench.act(Driver::feed_application), ["job precheck 2 txs", "job check 1 txs"]);
+        let lines = bench.act(|driver, step| driver.checked(step, vec![(a, Ok(CheckedTx::default()))]));
+        assert_eq!(lines, ["engine: pending true", "answer 1: Accepted { duplicate: false }"]);
+    }
+
+    #[test]
+    fn gossip_is_passed_on_when_all_of_it_passed_the_precheck() {
+        let mut bench = Bench::connected(&[1]);
+        let (a, b) = (tx("a"), tx("b"));
+        let (hash_a, hash_b) = (TxHash::of(&a), TxHash::of(&b));
+        assert_eq!(gossip(&mut bench, 1, &[a.clone(), b.clone()]), [""; 0]);
+        assert_eq!(gossip(&mut bench, 2, &[a.clone()]), [""; 0]);
+        assert_eq!(verdicts(&mut bench, vec![(hash_a, Ok(admission()))]), [""; 0], "in the order it came");
+        assert_eq!(verdicts(&mut bench, vec![(hash_b, Ok(admission()))]), ["gossip 1 good", "gossip 2 good"]);
+        assert_eq!(gossip(&mut bench, 3, &[b, a]), ["gossip 3 good"], "known");
+        assert_eq!(gossip(&mut bench, 4, &[]), ["gossip 4 good"]);
+    }
+
+    #[test]
+    fn bad_gossip_stops_here_and_costs_who_passed_it_on() {
+        let mut bench = Bench::connected(&[1]);
+        let bad = tx("bad");
+        gossip(&mut bench, 1, &[bad.clone()]);
+        assert_eq!(verdicts(&mut bench, vec![refused(TxHash::of(&bad))]), ["penalise v1", "gossip 1 bad"]);
+    }
+
+    #[test]
+    fn undecided_gossip_is_bounded() {
+        let mut bench = Bench::connected(&[1]);
+        for id in 0..MAX_UNDECIDED as u64 {
+            assert_eq!(gossip(&mut bench, id, &[tx("a")]), [""; 0]);
+        }
+        assert_eq!(gossip(&mut bench, 9_999, &[tx("a")]), ["gossip 9999 bad"]);
+    }
+
+    #[test]
+    fn a_full_outbox_goes_in_messages_of_bounded_size() {
+        let mut bench = Bench::new();
+        bench.pend(&tx("first"));
+        bench.act(Driver::flush_gossip);
+        for n in 0..5u8 {
+            bench.pend(&vec![n; GOSSIP_BYTES / 2].into());
+        }
+        assert_eq!(bench.act(Driver::flush_gossip), ["gossip 2 txs", "gossip 2 txs", "gossip 1 txs"]);
+        assert_eq!(bench.act(Driver::flush_gossip), [""; 0]);
+    }
+
+    #[test]
+    fn while_the_chain_is_stuck_the_oldest_go_straight_to_all() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.act(Driver::send_pending), [""; 0]);
+        bench.pend(&tx("a"));
+        bench.pend(&tx("b"));
+        assert_eq!(bench.act(Driver::send_pending), ["broadcast 2 txs"]);
     }
 }

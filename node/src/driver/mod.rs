@@ -32,6 +32,8 @@ mod peers;
 mod requests;
 mod sign;
 mod sync;
+#[cfg(test)]
+mod testing;
 mod wake;
 
 use std::collections::VecDeque;

@@ -203,7 +203,10 @@ impl Driver {
                 }
             }
             Err(reason) => {
-                step.act(Effect::Penalise { peer: from, reason: format!("transactions of block {block}: {reason}") });
+                step.act(Effect::Penalise {
+                    peer: from,
+                    reason: format!("transactions of block {block}: {reason}"),
+                });
             }
         }
         self.gather_on(step, block);
@@ -226,7 +229,9 @@ impl Driver {
         for (tx, bytes) in one.block.txs.iter().zip(txs) {
             match mempool.prechecked(tx) {
                 Some(true) => {}
-                Some(false) => verdict = verdict.and(Err(format!("transaction {tx} fails the application's precheck"))),
+                Some(false) => {
+                    verdict = verdict.and(Err(format!("transaction {tx} fails the application's precheck")))
+                }
                 None => unknown.push((*tx, bytes)),
             }
         }
@@ -299,3 +304,6 @@ impl Gathering {
         Body { block: self.block.clone(), txs }
     }
 }
+
+#[cfg(test)]
+mod tests;

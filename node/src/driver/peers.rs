@@ -35,7 +35,8 @@ struct Load {
 
 impl Peers {
     pub(super) fn new(set: &ValidatorSet) -> Self {
-        let positions = set.positions().zip(set.members()).map(|(position, member)| (member.identity, position));
+        let positions =
+            set.positions().zip(set.members()).map(|(position, member)| (member.identity, position));
         Self {
             positions: positions.collect(),
             connected: BTreeSet::new(),
@@ -148,5 +149,101 @@ impl Driver {
             Misdeed::BadProposal(reason) => format!("a proposal that no correct leader makes: {reason}"),
         };
         step.act(Effect::Penalise { peer: member.identity, reason });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use althing_consensus::{Epoch, Height, Status};
+    use althing_crypto::ed25519;
+
+    use super::super::testing::Bench;
+    use super::*;
+
+    fn status() -> Wire {
+        Message::Status(Status::default()).into()
+    }
+
+    fn admit(bench: &mut Bench, from: Peer, outcome: Result<Admitted, Rejection>) -> Vec<String> {
+        bench.act(|driver, step| driver.admitted(step, from, false, outcome))
+    }
+
+    #[test]
+    fn messages_pass_the_door_with_their_senders_place() {
+        let mut bench = Bench::new();
+        let peer = bench.peer(2);
+        assert_eq!(bench.act(|driver, step| driver.connected(step, peer)), ["engine: connected v2"]);
+        assert_eq!(bench.act(|driver, step| driver.wire_arrived(step, peer, status())), ["job admit"]);
+        let message = Admitted::Status(Status::default());
+        assert_eq!(admit(&mut bench, peer, Ok(message)), ["engine: received from Some(Position(2))"]);
+    }
+
+    #[test]
+    fn a_follower_is_no_validator() {
+        let mut bench = Bench::new();
+        let peer = ed25519::SecretKey::from_seed([50; 32]).public_key();
+        assert_eq!(bench.act(|driver, step| driver.connected(step, peer)), [""; 0]);
+        bench.act(|driver, step| driver.wire_arrived(step, peer, status()));
+        let message = Admitted::Status(Status::default());
+        assert_eq!(admit(&mut bench, peer, Ok(message)), ["engine: received from None"]);
+    }
+
+    #[test]
+    fn a_misdeed_costs_and_being_behind_does_not() {
+        let mut bench = Bench::connected(&[1]);
+        let peer = bench.peer(1);
+        for _ in 0..2 {
+            bench.act(|driver, step| driver.wire_arrived(step, peer, status()));
+        }
+        let bad = Rejection::Malformed { what: "vote", reason: "it is none".into() };
+        assert_eq!(admit(&mut bench, peer, Err(bad)), ["penalise v1"]);
+        let late = Rejection::WrongEpoch { what: "vote", got: Epoch(2), ours: Epoch(1) };
+        assert_eq!(admit(&mut bench, peer, Err(late)), [""; 0]);
+    }
+
+    #[test]
+    fn one_peer_fills_its_own_place_at_the_door_and_no_other() {
+        let mut bench = Bench::connected(&[1, 2]);
+        let (flooding, other) = (bench.peer(1), bench.peer(2));
+        for _ in 0..MAX_AT_DOOR {
+            bench.act(|driver, step| driver.wire_arrived(step, flooding, status()));
+        }
+        assert_eq!(bench.act(|driver, step| driver.wire_arrived(step, flooding, status())), [""; 0]);
+        assert_eq!(bench.act(|driver, step| driver.wire_arrived(step, other, status())), ["job admit"]);
+        admit(&mut bench, flooding, Ok(Admitted::Status(Status::default())));
+        assert_eq!(bench.act(|driver, step| driver.wire_arrived(step, flooding, status())), ["job admit"]);
+    }
+
+    #[test]
+    fn questions_are_answered_a_few_at_a_time() {
+        let mut bench = Bench::connected(&[1]);
+        let peer = bench.peer(1);
+        let ask = |bench: &mut Bench, id| {
+            let request = Request::Blocks { from: Height(1) };
+            bench.act(|driver, step| driver.asked(step, peer, id, request))
+        };
+        for id in 0..MAX_SERVED as u64 {
+            assert_eq!(ask(&mut bench, id), ["job serve"]);
+        }
+        assert_eq!(ask(&mut bench, 8), ["reply 8: not here"]);
+        let served =
+            bench.act(|driver, step| driver.served(step, peer, 0, Response::Transactions(Vec::new())));
+        assert_eq!(served, ["reply 0"]);
+        assert_eq!(ask(&mut bench, 9), ["job serve"]);
+    }
+
+    #[test]
+    fn nothing_is_sent_to_whom_no_connection_leads() {
+        let mut bench = Bench::connected(&[1]);
+        let message = Message::Status(Status::default());
+        let send = |bench: &mut Bench, to| {
+            let message = message.clone();
+            bench.act(|driver, step| driver.send(step, Position(to), message))
+        };
+        assert_eq!(send(&mut bench, 1), ["send v1"]);
+        assert_eq!(send(&mut bench, 2), [""; 0]);
+        let peer = bench.peer(1);
+        bench.driver.peers.disconnected(&peer);
+        assert_eq!(send(&mut bench, 1), [""; 0]);
     }
 }

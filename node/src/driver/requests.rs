@@ -14,10 +14,7 @@ pub(super) enum Purpose {
     /// A block wanted by hash.
     Fetch(BlockHash),
     /// Transactions of a proposal.
-    Gather {
-        block: BlockHash,
-        txs: Vec<TxHash>,
-    },
+    Gather { block: BlockHash, txs: Vec<TxHash> },
     /// Committed blocks from this height.
     Sync(Height),
 }
@@ -63,5 +60,22 @@ impl Driver {
             Purpose::Gather { block, txs } => self.gather_answered(step, from, block, txs, response),
             Purpose::Sync(first) => self.sync_answered(step, from, first, response),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Bench;
+    use super::*;
+
+    #[test]
+    fn an_answer_of_another_kind_is_a_misdeed_and_no_answer() {
+        let mut bench = Bench::connected(&[1]);
+        let peer = bench.peer(1);
+        let lines = bench.act(|driver, step| driver.ask(step, peer, Purpose::Sync(Height(1)), Micros(1)));
+        assert_eq!(lines, ["#1 ask v1 for blocks from 1"]);
+        assert_eq!(bench.answer(1, Ok(Response::Transactions(Vec::new()))), ["penalise v1"]);
+        assert_eq!(bench.answer(1, Ok(Response::NotHere)), [""; 0], "answered once");
+        assert_eq!(bench.answer(7, Ok(Response::NotHere)), [""; 0], "never asked");
     }
 }

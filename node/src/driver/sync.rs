@@ -92,7 +92,8 @@ impl Driver {
         }
         let connected = |peer| self.connected_member(peer).is_some();
         let kept = self.sync.engaged.filter(|(peer, _)| connected(*peer));
-        let chosen = kept.or_else(|| self.sync.choose(own, step.now.mono, connected).map(|peer| (peer, false)));
+        let chosen =
+            kept.or_else(|| self.sync.choose(own, step.now.mono, connected).map(|peer| (peer, false)));
         self.sync.engaged = chosen;
         let Some((peer, _)) = chosen else { return };
         let Some(to) = self.connected_member(peer) else { return };
@@ -142,5 +143,106 @@ impl Driver {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Bench;
+    use super::*;
+
+    fn hear(bench: &mut Bench, peer: u16, committed: u64) {
+        bench.driver.sync.heard(Position(peer), Height(committed));
+    }
+
+    fn next(bench: &mut Bench) -> Vec<String> {
+        bench.act(Driver::sync_next)
+    }
+
+    #[test]
+    fn a_small_gap_is_left_to_the_engine() {
+        let mut bench = Bench::connected(&[1]);
+        hear(&mut bench, 1, GAP);
+        assert_eq!(next(&mut bench), [""; 0]);
+        hear(&mut bench, 1, GAP + 1);
+        assert_eq!(next(&mut bench), ["#1 ask v1 for blocks from 1"]);
+        assert_eq!(next(&mut bench), [""; 0], "one question at a time");
+    }
+
+    #[test]
+    fn a_run_goes_to_the_engine_and_the_peer_is_asked_on_until_it_has_no_more() {
+        let mut bench = Bench::connected(&[1, 2]);
+        hear(&mut bench, 1, 9);
+        next(&mut bench);
+        let bodies = bench.bodies(vec![vec![]; 2]);
+        let certificate = bench.certificate(&bodies[1].block);
+        let run = Response::Run {
+            bodies: bodies.iter().map(|body| (**body).clone()).collect(),
+            commit: (*certificate).clone(),
+        };
+        assert_eq!(bench.answer(1, Ok(run)), ["job open run of 2"]);
+        let from = bench.peer(1);
+        let outcome = Ok((bodies.clone(), certificate));
+        assert_eq!(
+            bench.act(|driver, step| driver.run_opened(step, from, outcome)),
+            ["engine: 2 blocks committed"]
+        );
+        assert!(bodies.iter().all(|body| bench.driver.bodies.get(&body.block.hash()).is_some()));
+        assert!(bench.driver.sync.is_productive(), "blocks are not fetched by hash meanwhile");
+        assert_eq!(next(&mut bench), ["#2 ask v1 for blocks from 1"], "the engine was not run here");
+        bench.answer(2, Ok(Response::NotHere));
+        assert_eq!(next(&mut bench), [""; 0], "it has no more, and is not blamed");
+        hear(&mut bench, 1, 9);
+        assert_eq!(next(&mut bench), ["#3 ask v1 for blocks from 1"]);
+    }
+
+    #[test]
+    fn a_peer_that_claims_and_does_not_give_rests_longer_each_time() {
+        let mut bench = Bench::connected(&[1, 2]);
+        for peer in [1, 2] {
+            hear(&mut bench, peer, 100);
+        }
+        assert_eq!(next(&mut bench), ["#1 ask v1 for blocks from 1"]);
+        bench.answer(1, Err("timed out".into()));
+        assert_eq!(next(&mut bench), ["#2 ask v2 for blocks from 1"]);
+        bench.answer(2, Ok(Response::NotHere));
+        assert_eq!(next(&mut bench), [""; 0]);
+        bench.pass(2_000);
+        assert_eq!(next(&mut bench), ["#3 ask v1 for blocks from 1"], "whose turn it is");
+        bench.answer(3, Ok(Response::NotHere));
+        bench.pass(2_000);
+        assert_eq!(next(&mut bench), ["#4 ask v2 for blocks from 1"], "v1 rests for four seconds");
+    }
+
+    #[test]
+    fn a_false_run_costs_its_sender() {
+        let mut bench = Bench::connected(&[1]);
+        hear(&mut bench, 1, 100);
+        next(&mut bench);
+        let from = bench.peer(1);
+        let lines = bench.act(|driver, step| driver.run_opened(step, from, Err("no child of it".into())));
+        assert_eq!(lines, ["penalise v1"]);
+        assert_eq!(next(&mut bench), [""; 0], "it rests");
+    }
+
+    #[test]
+    fn the_store_and_the_application_set_the_pace() {
+        let mut bench = Bench::connected(&[1]);
+        hear(&mut bench, 1, 1_000);
+        let bodies = bench.bodies(vec![vec![]; MAX_STORING + 1]);
+        for body in &bodies {
+            let certificate = bench.certificate(&body.block);
+            bench.act(|driver, step| driver.commit(step, vec![body.block.clone()], certificate));
+        }
+        assert_eq!(next(&mut bench), [""; 0], "too much waits for the store");
+    }
+
+    #[test]
+    fn behind_is_what_more_than_a_third_shows() {
+        let mut bench = Bench::connected(&[1, 2]);
+        hear(&mut bench, 1, 100);
+        assert!(!bench.driver.is_catching_up(), "one of four may lie");
+        hear(&mut bench, 2, 50);
+        assert!(bench.driver.is_catching_up());
     }
 }

@@ -41,3 +41,37 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, tx};
+    use super::*;
+
+    #[test]
+    fn the_earliest_wish_counts_and_is_said_when_it_changes() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.act(Driver::schedule), [""; 0]);
+        bench.driver.wake.engine = Some(Micros::from_millis(500));
+        assert_eq!(bench.act(Driver::schedule), ["wake 500 ms"]);
+        assert_eq!(bench.act(Driver::schedule), [""; 0], "asked for already");
+        bench.pend(&tx("a"));
+        assert_eq!(bench.act(Driver::schedule), ["gossip 1 txs"], "the first goes at once");
+        bench.pend(&tx("b"));
+        assert_eq!(bench.act(Driver::schedule), ["wake 10 ms"]);
+        bench.pass(10);
+        assert_eq!(bench.act(Driver::woken), [""; 0], "the engine is not due");
+        assert_eq!(bench.act(Driver::schedule), ["gossip 1 txs", "wake 500 ms"]);
+        bench.pass(490);
+        assert_eq!(bench.act(Driver::woken), ["engine: wake"]);
+        assert_eq!(bench.act(Driver::schedule), [""; 0]);
+    }
+
+    #[test]
+    fn woken_too_early_it_asks_again() {
+        let mut bench = Bench::new();
+        bench.driver.wake.engine = Some(Micros::from_millis(5));
+        bench.act(Driver::schedule);
+        assert_eq!(bench.act(Driver::woken), [""; 0]);
+        assert_eq!(bench.act(Driver::schedule), ["wake 5 ms"]);
+    }
+}

@@ -40,7 +40,8 @@ impl Store for Disk {
     }
 
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        let left = self.writes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        let left =
+            self.writes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         match left {
             Ok(_) => self.store.write(batch),
             Err(_) => Err(StoreError::Corrupt { path: "disk".into(), what: "the machine is down".into() }),
@@ -69,7 +70,11 @@ impl Machine {
 }
 
 /// Recovers, then goes on to height 3 from wherever that is: blocks 1 and then 2 with 3 are voted for, committed and executed.
-fn live(test: &TestChain, chain: &ChainStore, app: &Arc<dyn Application>) -> Result<StoredResults, RecoveryError> {
+fn live(
+    test: &TestChain,
+    chain: &ChainStore,
+    app: &Arc<dyn Application>,
+) -> Result<StoredResults, RecoveryError> {
     let genesis = handshake(&test.genesis, chain, app)?;
     let config = test.engine(&genesis);
     let start = recover(&config, chain, &door(&config))?;
@@ -78,7 +83,9 @@ fn live(test: &TestChain, chain: &ChainStore, app: &Arc<dyn Application>) -> Res
     assert_eq!(app.info().last_height, executed.0);
     assert_eq!(start.recovered.commit.is_some(), start.recovered.committed.header.height > Height(0));
     assert_eq!(start.recovered.executions.contains_key(&executed), executed > Height(0));
-    assert!(start.bodies.iter().all(|body| body.block.header.height > start.recovered.committed.header.height));
+    assert!(
+        start.bodies.iter().all(|body| body.block.header.height > start.recovered.committed.header.height)
+    );
 
     let one = test.body(&genesis, 1, vec![test.transfer(0)]);
     let two = test.body(&one.block, 2, vec![test.transfer(1), test.transfer(2)]);
@@ -106,7 +113,10 @@ fn a_crash_between_any_two_writes_costs_nothing() {
     let (chain, app) = reference.boot(1_000);
     let expected = live(&test, &chain, &app).unwrap();
     let writes = reference.used(1_000);
-    assert!(writes >= 12, "genesis twice, three bodies, two commits, three times results and state: {writes}");
+    assert!(
+        writes >= 12,
+        "genesis twice, three bodies, two commits, three times results and state: {writes}"
+    );
 
     for crash in 0..writes {
         let machine = Machine::new();
@@ -118,7 +128,8 @@ fn a_crash_between_any_two_writes_costs_nothing() {
             let _ = live(&test, &chain, &app);
         }
         let (chain, app) = machine.boot(1_000);
-        let results = live(&test, &chain, &app).unwrap_or_else(|error| panic!("crash at write {crash}: {error}"));
+        let results =
+            live(&test, &chain, &app).unwrap_or_else(|error| panic!("crash at write {crash}: {error}"));
         assert_eq!(results, expected, "crash at write {crash}");
     }
 }
@@ -144,7 +155,10 @@ fn an_application_ahead_of_its_store_stops_the_node_with_what_to_do() {
     machine.chain = Arc::default();
     let (chain, app) = machine.boot(1_000);
     let error = handshake(&test.genesis, &chain, &app).unwrap_err();
-    assert!(matches!(error, RecoveryError::ApplicationAhead { application: Height(3), executed: Height(0) }), "{error}");
+    assert!(
+        matches!(error, RecoveryError::ApplicationAhead { application: Height(3), executed: Height(0) }),
+        "{error}"
+    );
     assert!(error.to_string().contains("Move the data directory away"), "{error}");
 }
 

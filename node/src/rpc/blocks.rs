@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use althing_consensus::{Height, QuorumCertificate, Validator};
+use althing_consensus::{Election, Header, Height, QuorumCertificate, Validator};
 use serde_json::{Value, json};
 
 use super::{
     Context, RpcError,
     context::stored,
-    json::{NO_TIME, address, base64, block_id, events, header, hex, tx_result},
+    json::{self, NO_TIME, address, base64, block_id, events, hex, tx_result},
     params::Params,
 };
 use crate::{body::Body, handle::NodeHandle};
@@ -29,7 +29,7 @@ pub(crate) async fn block(context: &Arc<Context>, params: &Params) -> Result<Val
             Ok(json!({
                 "block_id": block_id(&stored.block.hash()),
                 "block": {
-                    "header": header(&stored.block.header, &node.genesis().epoch_hash()),
+                    "header": header_of(node, &stored.block.header)?,
                     "data": { "txs": stored.txs.iter().map(base64).collect::<Vec<_>>() },
                     "evidence": { "evidence": [] },
                     "last_commit": last_commit,
@@ -63,10 +63,25 @@ pub(crate) async fn commit(context: &Arc<Context>, params: &Params) -> Result<Va
     context
         .read(move |node| {
             let stored: Body = stored(node.chain().block(height), "block", height)?;
-            let header = header(&stored.block.header, &node.genesis().epoch_hash());
+            let header = header_of(node, &stored.block.header)?;
             Ok(json!({ "signed_header": { "header": header, "commit": commit_of(node, height)? }, "canonical": true }))
         })
         .await
+}
+
+/// A header, with the proposer that the leader function names for its view on its parent.
+fn header_of(node: &NodeHandle, header: &Header) -> Result<Value, RpcError> {
+    let (genesis, set) = (node.genesis(), node.genesis().validator_set());
+    let proposer = match header.height {
+        Height(0) => None,
+        Height(height) => {
+            let below = Height(height - 1);
+            let parent = stored(node.chain().block(below), "block", below)?.block.header;
+            let election = Election { chain_id: genesis.chain_id(), epoch: header.epoch, set };
+            set.get(election.leader(header.view, &parent.absent))
+        }
+    };
+    Ok(json::header(header, &genesis.epoch_hash(), proposer.map(|member| &member.identity)))
 }
 
 /// The certificate that commits the block of a height: its own, or the nearest one above. One aggregated BLS signature does not fit
@@ -84,7 +99,7 @@ fn commit_of(node: &NodeHandle, height: Height) -> Result<Value, RpcError> {
         true => json!({
             "block_id_flag": 2,
             "validator_address": address(&member.identity),
-            "timestamp": super::json::time(block.block.header.time_ms),
+            "timestamp": json::time(block.block.header.time_ms),
             "signature": null,
         }),
         false => {

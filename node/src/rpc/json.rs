@@ -37,8 +37,8 @@ pub(crate) fn no_block_id() -> Value {
     json!({ "hash": "", "parts": { "total": 0, "hash": "" } })
 }
 
-/// A header. Its proposer is not in ours: it follows from the leader function, and is left empty.
-pub(crate) fn header(header: &Header, epoch_hash: &Hash) -> Value {
+/// A header. Its proposer is not in ours: it follows from the leader function, and is none for genesis.
+pub(crate) fn header(header: &Header, epoch_hash: &Hash, proposer: Option<&ed25519::PublicKey>) -> Value {
     let epoch_hash = hex(epoch_hash);
     let first = header.height.0 <= 1;
     json!({
@@ -55,7 +55,7 @@ pub(crate) fn header(header: &Header, epoch_hash: &Hash) -> Value {
         "app_hash": hex(header.vouched.app_hash.as_bytes()),
         "last_results_hash": hex(header.vouched.executed_root),
         "evidence_hash": hex(header.evidence_root),
-        "proposer_address": "",
+        "proposer_address": proposer.map_or_else(String::new, address),
     })
 }
 

@@ -26,7 +26,8 @@ fn homes(count: usize) -> (Vec<Member>, ed25519::SecretKey) {
         (0..count).map(|_| (ed25519::SecretKey::generate(), bls::SecretKey::generate(&bls::BLS))).collect();
     let account = ed25519::SecretKey::generate();
     let validators = keys.iter().enumerate();
-    let validators = validators.map(|(i, (identity, vote))| new_chain::validator(&format!("v{i}"), identity, vote));
+    let validators =
+        validators.map(|(i, (identity, vote))| new_chain::validator(&format!("v{i}"), identity, vote));
     let address = Address::of(&account.public_key());
     let genesis = new_chain::document(CHAIN, validators.collect(), &[address]).to_json();
     let member = |(identity, vote): (ed25519::SecretKey, bls::SecretKey)| {

@@ -210,7 +210,8 @@ impl Actor {
     }
 
     fn request(&self, id: u64, to: PeerKey, request: &Request, timeout: Micros) {
-        let (network, answers, bytes) = (self.wiring.network.clone(), self.wiring.answers.clone(), request.encode());
+        let (network, answers, bytes) =
+            (self.wiring.network.clone(), self.wiring.answers.clone(), request.encode());
         let timeout = Duration::from_micros(timeout.0);
         tokio::spawn(async move {
             let response = match network.request(&to, bytes, timeout).await {
@@ -258,7 +259,17 @@ impl Actor {
 type Summary<'a> = (View, Height, Height, bool, usize, usize, &'a Option<String>, &'a AppHash);
 
 fn summary(status: &NodeStatus) -> Summary<'_> {
-    let NodeStatus { view, committed, executed, catching_up, pending_txs, pending_bytes, halted, app_hash, .. } = status;
+    let NodeStatus {
+        view,
+        committed,
+        executed,
+        catching_up,
+        pending_txs,
+        pending_bytes,
+        halted,
+        app_hash,
+        ..
+    } = status;
     (*view, *committed, *executed, *catching_up, *pending_txs, *pending_bytes, halted, app_hash)
 }
 

@@ -35,11 +35,14 @@ pub(crate) type Outcome = Result<Done, Fatal>;
 
 impl Lanes {
     /// Starts the threads. They end when the queues are dropped, after the job at hand.
-    pub(crate) fn start(workers: Workers) -> std::io::Result<(Self, mpsc::Receiver<Outcome>, Vec<JoinHandle<()>>)> {
+    pub(crate) fn start(
+        workers: Workers,
+    ) -> std::io::Result<(Self, mpsc::Receiver<Outcome>, Vec<JoinHandle<()>>)> {
         let (results, done) = mpsc::channel(RESULTS);
         let mut threads = Vec::new();
         let Workers { signer, keeper, executor, verifier, checker, server } = workers;
-        let signer = signer.map(|mut signer| lane("safety", &mut threads, &results, move |job| signer.run(job)));
+        let signer =
+            signer.map(|mut signer| lane("safety", &mut threads, &results, move |job| signer.run(job)));
         let lanes = Self {
             safety: signer.transpose()?,
             store: lane("store", &mut threads, &results, move |job| keeper.run(job))?,

@@ -55,7 +55,8 @@ pub(crate) async fn pump(network: Network, mut events: EventReceiver, arrivals: 
                     continue;
                 }
             },
-            p2p::Event::Request { peer, bytes, responder } => match decode::<Request>(&network, peer, &bytes) {
+            p2p::Event::Request { peer, bytes, responder } => match decode::<Request>(&network, peer, &bytes)
+            {
                 Ok(request) => Arrival::Request { peer, request, responder },
                 Err(_) => continue,
             },

@@ -157,7 +157,11 @@ impl ChainStore {
     /// holds, too, is found there.
     pub fn put_results(&self, txs: &[TxHash], results: &StoredResults) -> Result<(), StoreError> {
         let height = results.execution.height;
-        assert_eq!(height, self.executed()?.next(), "blocks are executed in the order of their heights, each once");
+        assert_eq!(
+            height,
+            self.executed()?.next(),
+            "blocks are executed in the order of their heights, each once"
+        );
         let mut batch = Batch::new();
         batch.put(Table::Results, height_key(height), results.encode());
         batch.put(Table::Meta, EXECUTED, Fact(height).encode());
@@ -219,13 +223,21 @@ impl ChainStore {
         let mut bodies = Vec::new();
         for (_, height, hash) in self.markers(above, None)? {
             let body = self.body(&hash)?;
-            bodies.push(body.ok_or_else(|| corrupt(format!("uncommitted block {hash} of height {height} is missing")))?);
+            bodies.push(
+                body.ok_or_else(|| {
+                    corrupt(format!("uncommitted block {hash} of height {height} is missing"))
+                })?,
+            );
         }
         Ok(bodies)
     }
 
     /// Markers of bodies stored while uncommitted, of heights from `low` to `high`, both included.
-    fn markers(&self, low: Height, high: Option<Height>) -> Result<Vec<(Vec<u8>, Height, BlockHash)>, StoreError> {
+    fn markers(
+        &self,
+        low: Height,
+        high: Option<Height>,
+    ) -> Result<Vec<(Vec<u8>, Height, BlockHash)>, StoreError> {
         let key = |height: Height| [UNCOMMITTED, &height_key(height)].concat();
         let to = key(high.map_or(Height(u64::MAX), Height::next));
         let mut from = key(low);
@@ -235,7 +247,8 @@ impl ChainStore {
             let last = some.len() < SWEEP;
             for (marker, _) in some {
                 let rest = &marker[UNCOMMITTED.len()..];
-                let (height, hash) = rest.split_at_checked(8).ok_or_else(|| corrupt("a marker is too short"))?;
+                let (height, hash) =
+                    rest.split_at_checked(8).ok_or_else(|| corrupt("a marker is too short"))?;
                 let hash: [u8; 32] = hash.try_into().map_err(|_| corrupt("a marker has no block hash"))?;
                 from = [&marker[..], &[0]].concat();
                 markers.push((marker.clone(), height_of(height)?, BlockHash(Hash::from_bytes(hash))));

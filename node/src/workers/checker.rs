@@ -5,8 +5,8 @@ use std::sync::Arc;
 use althing_ledger::{Application, CheckKind};
 use althing_mempool::CheckedTx;
 
-use super::application::{precheck, refusal};
 use super::Fatal;
+use super::application::{precheck, refusal};
 use crate::driver::{CheckJob, Done};
 
 /// Asks the application.

@@ -73,7 +73,9 @@ impl Executor {
             })?;
         if tx_results.len() != txs.len() {
             let (asked, got) = (txs.len(), tx_results.len());
-            return Err(Fatal::Contract(format!("finalize_block gave {got} results for {asked} transactions")));
+            return Err(Fatal::Contract(format!(
+                "finalize_block gave {got} results for {asked} transactions"
+            )));
         }
         if !validator_updates.is_empty() {
             tracing::warn!(height = %header.height, "validator updates are dropped: this version keeps one validator set");

@@ -39,7 +39,9 @@ pub enum Fatal {
     #[error("the application broke its contract: {0}; this is a fault of the application, not of the chain")]
     Contract(String),
     /// Something that must be in the store is not.
-    #[error("{what} is not in the chain store, although it was stored: restore the data directory or sync it anew")]
+    #[error(
+        "{what} is not in the chain store, although it was stored: restore the data directory or sync it anew"
+    )]
     Missing {
         /// What.
         what: String,

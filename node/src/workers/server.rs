@@ -83,7 +83,10 @@ impl Server {
         if wanted.len() > txs.len() {
             return Ok(None);
         }
-        let found: Option<Vec<TxBytes>> = wanted.iter().map(|tx| by_hash.get(tx).map(|tx| (*tx).clone())).collect();
-        Ok(found.filter(|found| found.iter().map(|tx| tx.len()).sum::<usize>() <= self.max_response_bytes / 2).map(Response::Transactions))
+        let found: Option<Vec<TxBytes>> =
+            wanted.iter().map(|tx| by_hash.get(tx).map(|tx| (*tx).clone())).collect();
+        Ok(found
+            .filter(|found| found.iter().map(|tx| tx.len()).sum::<usize>() <= self.max_response_bytes / 2)
+            .map(Response::Transactions))
     }
 }

@@ -26,7 +26,9 @@ pub enum SignerError {
     #[error(transparent)]
     Store(#[from] SafetyStoreError),
     /// The record is intact as bytes, and is no record.
-    #[error("the safety file holds something else than a safety record: {0}; it was written by another program or version")]
+    #[error(
+        "the safety file holds something else than a safety record: {0}; it was written by another program or version"
+    )]
     Record(#[from] DecodeError),
     /// The record is of another chain of the same name.
     #[error(

@@ -12,8 +12,8 @@ use althing_crypto::TxHash;
 use althing_ledger::{Application, PrepareProposal, ProcessProposal};
 use althing_mempool::TxBytes;
 
-use super::application::precheck;
 use super::Fatal;
+use super::application::precheck;
 use crate::body::{Body, within_limits};
 use crate::driver::{Done, VerifyJob};
 
@@ -65,7 +65,10 @@ impl Verifier {
             VerifyJob::PrecheckPayload { block, txs } => {
                 let bytes: Vec<&TxBytes> = txs.iter().map(|(_, tx)| tx).collect();
                 let verdicts = precheck(&*self.application, &bytes)?;
-                Done::PayloadPrechecked { block, results: txs.iter().map(|(hash, _)| *hash).zip(verdicts).collect() }
+                Done::PayloadPrechecked {
+                    block,
+                    results: txs.iter().map(|(hash, _)| *hash).zip(verdicts).collect(),
+                }
             }
             VerifyJob::Process(body) => {
                 let block = body.block.hash();
@@ -149,7 +152,10 @@ impl Verifier {
         }
         for pair in bodies.windows(2) {
             if pair[1].block.header.parent != pair[0].block.hash() {
-                return Err(format!("block {} is not the child of the one before", pair[1].block.header.height));
+                return Err(format!(
+                    "block {} is not the child of the one before",
+                    pair[1].block.header.height
+                ));
             }
         }
         let certificate = self.door.verify_quorum(commit).map_err(|rejection| rejection.to_string())?;
