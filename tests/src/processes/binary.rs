@@ -25,7 +25,8 @@ fn build() -> PathBuf {
     let begun = Instant::now();
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let build = std::process::Command::new(cargo)
-        .args(["build", "--package", "althing-node", "--bin", "althing", "--profile", &profile()])
+        // As a whole, with the same features of all dependencies as for the tests: so only linking is left to do.
+        .args(["build", "--workspace", "--bin", "althing", "--profile", &profile()])
         .args(["--quiet", "--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
