@@ -43,7 +43,7 @@ pub enum SafetyJob {
         /// What is to be signed.
         request: Box<SignRequest>,
         /// To become durable with the record.
-        newest: Newest,
+        newest: Box<Newest>,
         /// The block to be proposed or voted for, with its payload.
         body: Option<Arc<Body>>,
     },

@@ -201,6 +201,9 @@ impl Driver {
 
     /// Gossips all that was admitted: also before a proposal, which names transactions that others should have by then.
     pub(super) fn empty_outbox(&mut self, step: &mut Step) {
+        if self.mempool.outbox.is_empty() {
+            return;
+        }
         self.mempool.flushed = Some(step.now.mono);
         self.mempool.outbox_bytes = 0;
         let (mut batch, mut bytes) = (Vec::new(), 0);
@@ -258,7 +261,7 @@ mod tests {
         let (a, b) = (tx("a"), tx("b"));
         let (hash_a, hash_b) = (TxHash::of(&a), TxHash::of(&b));
         assert_eq!(gossip(&mut bench, 1, &[a.clone(), b.clone()]), [""; 0]);
-        assert_eq!(gossip(&mut bench, 2, &[a.clone()]), [""; 0]);
+        assert_eq!(gossip(&mut bench, 2, std::slice::from_ref(&a)), [""; 0]);
         assert_eq!(verdicts(&mut bench, vec![(hash_a, Ok(admission()))]), [""; 0], "in the order it came");
         assert_eq!(verdicts(&mut bench, vec![(hash_b, Ok(admission()))]), ["gossip 1 good", "gossip 2 good"]);
         assert_eq!(gossip(&mut bench, 3, &[b, a]), ["gossip 3 good"], "known");
@@ -269,7 +272,7 @@ mod tests {
     fn bad_gossip_stops_here_and_costs_who_passed_it_on() {
         let mut bench = Bench::connected(&[1]);
         let bad = tx("bad");
-        gossip(&mut bench, 1, &[bad.clone()]);
+        gossip(&mut bench, 1, std::slice::from_ref(&bad));
         assert_eq!(verdicts(&mut bench, vec![refused(TxHash::of(&bad))]), ["penalise v1", "gossip 1 bad"]);
     }
 

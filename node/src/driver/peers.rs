@@ -10,6 +10,8 @@ use crate::wire::{Request, Response, Wire};
 
 /// Messages of one peer at the door at once; further ones are dropped. Consensus repeats what matters.
 const MAX_AT_DOOR: usize = 128;
+/// Messages of all peers at the door at once: the lane takes as many, and other work.
+const MAX_AT_DOOR_TOTAL: usize = 4_096;
 /// Proposals among them, which may be large.
 const MAX_PROPOSALS_AT_DOOR: usize = 8;
 /// Questions of one peer answered at once; further ones are answered with "not here".
@@ -21,6 +23,7 @@ pub(super) struct Peers {
     positions: BTreeMap<Peer, Position>,
     connected: BTreeSet<Peer>,
     loads: BTreeMap<Peer, Load>,
+    at_door: usize,
     /// The mempool's numbers for peers.
     numbers: Vec<Peer>,
 }
@@ -41,6 +44,7 @@ impl Peers {
             positions: positions.collect(),
             connected: BTreeSet::new(),
             loads: BTreeMap::new(),
+            at_door: 0,
             numbers: Vec::new(),
         }
     }
@@ -93,9 +97,11 @@ impl Driver {
         };
         let proposal = matches!(*message, Message::Proposal(_));
         let load = self.peers.loads.entry(from).or_default();
-        if load.at_door >= MAX_AT_DOOR || (proposal && load.proposals >= MAX_PROPOSALS_AT_DOOR) {
+        let full = load.at_door >= MAX_AT_DOOR || self.peers.at_door >= MAX_AT_DOOR_TOTAL;
+        if full || (proposal && load.proposals >= MAX_PROPOSALS_AT_DOOR) {
             return;
         }
+        self.peers.at_door += 1;
         load.at_door += 1;
         load.proposals += usize::from(proposal);
         let position = self.peers.positions.get(&from).copied();
@@ -110,6 +116,7 @@ impl Driver {
         outcome: Result<Admitted, Rejection>,
     ) {
         if let Some(load) = self.peers.loads.get_mut(&from) {
+            self.peers.at_door -= 1;
             load.at_door -= 1;
             load.proposals -= usize::from(proposal);
         }

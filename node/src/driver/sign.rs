@@ -18,7 +18,7 @@ impl Driver {
                 )));
             }
         };
-        step.act(Effect::Job(Job::Safety(SafetyJob::Sign { request, newest, body })));
+        step.act(Effect::Job(Job::Safety(SafetyJob::Sign { request, newest: Box::new(newest), body })));
     }
 
     /// The body that has to be durable first, if the request is for a block.

@@ -129,6 +129,37 @@ async fn a_node_that_was_down_catches_up_while_the_chain_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_chain_of_one_member_works_and_a_node_that_is_no_validator_follows_it() {
+    let (mut members, account) = homes(1);
+    let follower = ed25519::SecretKey::generate();
+    members[0].peers = vec![PeerConfig { identity: follower.public_key(), address: None }];
+    let validator = boot(&members[0]).await;
+    executed(&validator, 1).await;
+    for sequence in 0..5 {
+        transfer(&validator, &account, sequence).await;
+        executed(&validator, 3 + 2 * sequence).await;
+    }
+
+    let genesis = std::fs::read(Home::new(members[0].home.path()).genesis_file()).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let unused = KeyFile::Vote(bls::SecretKey::generate(&bls::BLS));
+    let identity = KeyFile::Identity(follower.clone());
+    Home::new(home.path()).create(&NodeConfig::default(), &genesis, &identity, &unused).unwrap();
+    let address = Some(validator.p2p_address.to_string());
+    let peers = vec![PeerConfig { identity: members[0].identity.public_key(), address }];
+    let follower = boot(&Member { home, identity: follower, peers }).await;
+    executed(&follower, 11).await;
+    let hash = transfer(&follower, &account, 5).await;
+    for node in [&validator, &follower] {
+        executed(node, 13).await;
+        assert!(node.handle.chain().tx_location(&hash).unwrap().is_some());
+    }
+    assert_eq!(follower.handle.status().position, None);
+    follower.stop().await.unwrap();
+    validator.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_stops_a_start_is_said_with_what_to_do() {
     let (mut members, _) = homes(4);
     let node = boot(&members[0]).await;

@@ -1,0 +1,174 @@
+use althing_consensus::{AppHash, Execution, Height};
+use althing_crypto::Hash;
+use althing_mempool::Refusal;
+
+use super::super::testing::{Bench, admission, tx};
+use super::*;
+
+const LEADER: Position = Position(1);
+
+fn check(bench: &mut Bench, body: &Body) -> Vec<String> {
+    bench.act(|driver, step| driver.check_payload(step, body.block.clone(), LEADER))
+}
+
+fn matched(bench: &mut Bench, from: u16, body: &Body, txs: Result<Vec<TxBytes>, String>) -> Vec<String> {
+    let (from, hash) = (bench.peer(from), body.block.hash());
+    let txs = txs.map(|txs| txs.into_iter().map(|tx| (TxHash::of(&tx), tx)).collect());
+    bench.act(|driver, step| driver.matched(step, from, hash, txs))
+}
+
+fn prechecked(bench: &mut Bench, body: &Body, verdicts: &[(&str, bool)]) -> Vec<String> {
+    let hash = body.block.hash();
+    let refusal = || Refusal { code: 3, codespace: "test".into(), log: "no".into() };
+    let verdict = |good: bool| if good { Ok(admission()) } else { Err(refusal()) };
+    let results = verdicts.iter().map(|(name, good)| (TxHash::of(name.as_bytes()), verdict(*good))).collect();
+    bench.act(|driver, step| driver.payload_prechecked(step, hash, results))
+}
+
+fn one_block(bench: &Bench, txs: &[&str]) -> Arc<Body> {
+    bench.bodies(vec![txs.iter().map(|name| tx(name)).collect()]).remove(0)
+}
+
+#[test]
+fn what_the_mempool_has_needs_nobody() {
+    let mut bench = Bench::new();
+    let body = one_block(&bench, &["a", "b"]);
+    bench.pend(&tx("a"));
+    bench.pend(&tx("b"));
+    assert_eq!(check(&mut bench, &body), ["engine: payload good"]);
+    assert_eq!(bench.driver.bodies.get(&body.block.hash()), Some(&body), "at hand for the vote");
+    assert_eq!(check(&mut bench, &body), ["engine: payload good"], "asked again");
+}
+
+#[test]
+fn an_empty_payload_is_good() {
+    let mut bench = Bench::new();
+    let body = one_block(&bench, &[]);
+    assert_eq!(check(&mut bench, &body), ["engine: payload good"]);
+}
+
+#[test]
+fn what_is_missing_comes_from_the_proposer_and_is_prechecked() {
+    let mut bench = Bench::connected(&[1, 2]);
+    let body = one_block(&bench, &["a", "b", "c"]);
+    bench.pend(&tx("b"));
+    assert_eq!(check(&mut bench, &body), ["#1 ask v1 for 2 txs"]);
+    assert_eq!(check(&mut bench, &body), [""; 0], "under way");
+    assert_eq!(bench.answer(1, Ok(Response::Transactions(vec![tx("a"), tx("c")]))), ["job match 2 txs"]);
+    let lines = matched(&mut bench, 1, &body, Ok(vec![tx("a"), tx("c")]));
+    assert_eq!(lines, ["job precheck payload of 2 txs"]);
+    assert_eq!(prechecked(&mut bench, &body, &[("a", true), ("c", true)]), ["engine: payload good"]);
+    assert_eq!(bench.driver.bodies.get(&body.block.hash()), Some(&body));
+}
+
+#[test]
+fn who_does_not_give_is_followed_by_a_pause_and_everyone() {
+    let mut bench = Bench::connected(&[1, 2]);
+    let body = one_block(&bench, &["a"]);
+    check(&mut bench, &body);
+    assert_eq!(bench.answer(1, Err("timed out".into())), [""; 0]);
+    assert_eq!(bench.act(Driver::schedule), ["wake 200 ms"]);
+    bench.pass(200);
+    assert_eq!(bench.act(Driver::woken), ["#2 ask v1 for 1 txs"], "the proposer first");
+    assert_eq!(bench.answer(2, Ok(Response::NotHere)), ["#3 ask v2 for 1 txs"]);
+    bench.answer(3, Ok(Response::Transactions(vec![tx("x")])));
+    let lines = matched(&mut bench, 2, &body, Err("not that transaction".into()));
+    assert_eq!(lines, ["penalise v2"]);
+    bench.pend(&tx("a"));
+    bench.pass(200);
+    assert_eq!(bench.act(Driver::woken), ["engine: payload good"], "gossip brought it meanwhile");
+}
+
+#[test]
+fn a_transaction_that_fails_its_precheck_makes_the_block_bad() {
+    let mut bench = Bench::connected(&[1]);
+    let body = one_block(&bench, &["a"]);
+    check(&mut bench, &body);
+    bench.answer(1, Ok(Response::Transactions(vec![tx("a")])));
+    matched(&mut bench, 1, &body, Ok(vec![tx("a")]));
+    let bad = prechecked(&mut bench, &body, &[("a", false)]);
+    assert_eq!(bad.len(), 1);
+    assert!(bad[0].contains("payload bad") && bad[0].contains("fails the application's precheck"), "{bad:?}");
+    assert!(bench.driver.bodies.get(&body.block.hash()).is_none());
+
+    // The verdict is remembered: no second precheck.
+    check(&mut bench, &body);
+    bench.answer(2, Ok(Response::Transactions(vec![tx("a")])));
+    let again = matched(&mut bench, 1, &body, Ok(vec![tx("a")]));
+    assert!(again[0].contains("payload bad"), "{again:?}");
+}
+
+#[test]
+fn a_payload_beyond_the_chains_limits_is_bad() {
+    let mut bench = Bench::with(|params| params.max_tx_bytes = 3);
+    bench.connect(&[1]);
+    let body = one_block(&bench, &["long"]);
+    check(&mut bench, &body);
+    bench.answer(1, Ok(Response::Transactions(vec![tx("long")])));
+    let lines = matched(&mut bench, 1, &body, Ok(vec![tx("long")]));
+    assert_eq!(lines, ["engine: payload bad: a transaction of 4 bytes, at most 3 are allowed"]);
+}
+
+#[test]
+fn where_ordering_waits_for_execution_the_application_may_refuse_a_block() {
+    let mut bench = Bench::with(|params| params.max_unexecuted_blocks = 0);
+    bench.pend(&tx("a"));
+    bench.pend(&tx("b"));
+    let bodies = bench.bodies(vec![vec![tx("a")], vec![tx("b")]]);
+    assert_eq!(check(&mut bench, &bodies[0]), ["job process"]);
+    assert_eq!(check(&mut bench, &bodies[1]), [""; 0], "its parent is not executed");
+    let hash = bodies[0].block.hash();
+    let lines = bench.act(|driver, step| driver.processed(step, hash, Err("no".into())));
+    assert_eq!(lines, ["engine: payload bad: no"]);
+
+    bench.driver.stored(Height(1));
+    let execution = Execution { height: Height(1), app_hash: AppHash::default(), results_root: Hash::ZERO };
+    let lines = bench.act(|driver, step| driver.executed(step, execution, Hash::ZERO));
+    assert!(lines.contains(&"job process".to_owned()), "{lines:?}");
+    let hash = bodies[1].block.hash();
+    let lines = bench.act(|driver, step| driver.processed(step, hash, Ok(())));
+    assert_eq!(lines, ["engine: payload good"]);
+}
+
+#[test]
+fn what_is_gathered_at_once_is_bounded() {
+    let mut bench = Bench::connected(&[1]);
+    for view in 1..=MAX_GATHERING as u64 + 1 {
+        let body = bench.chain.body(&bench.genesis, view, vec![tx("a")]);
+        check(&mut bench, &body);
+    }
+    let views: Vec<u64> =
+        bench.driver.payloads.gathering.values().map(|one| one.block.header.view.0).collect();
+    assert_eq!(views.len(), MAX_GATHERING);
+    assert!(!views.contains(&1), "the oldest went");
+}
+
+#[test]
+fn an_own_payload_is_what_the_mempool_has_and_the_application_makes_of_it() {
+    let mut bench = Bench::new();
+    let build = |exclude: &[&str]| BuildPayload {
+        view: View(1),
+        height: Height(1),
+        parent: BlockHash::ZERO,
+        parent_time_ms: 0,
+        exclude: exclude.iter().map(|name| TxHash::of(name.as_bytes())).collect(),
+    };
+    let ask = |bench: &mut Bench, build| bench.act(|driver, step| driver.build_payload(step, build));
+    assert_eq!(ask(&mut bench, build(&[])), ["engine: built 0 txs"]);
+    bench.pend(&tx("a"));
+    bench.pend(&tx("b"));
+    let lines = ask(&mut bench, build(&["a"]));
+    assert_eq!(lines, ["gossip 2 txs", "job prepare 1 txs"], "others should have what the proposal names");
+    assert_eq!(ask(&mut bench, build(&["a", "b"])), ["engine: built 0 txs"]);
+
+    let added = tx("added by the application");
+    let txs = vec![(TxHash::of(&added), added.clone())];
+    let at = (View(1), BlockHash::ZERO);
+    assert_eq!(bench.act(|driver, step| driver.prepared(step, at, Ok(txs))), ["engine: built 1 txs"]);
+    assert_eq!(bench.driver.own_payload(&[TxHash::of(&added)]), Some(vec![added]));
+    assert_eq!(bench.driver.own_payload(&[TxHash::of(b"unknown")]), None);
+
+    let lines = bench.act(|driver, step| driver.prepared(step, at, Err("too large".into())));
+    assert_eq!(lines[0], "engine: built 0 txs");
+    assert!(lines[1].contains("prepare_proposal for view 1 is not used: too large"), "{lines:?}");
+}
