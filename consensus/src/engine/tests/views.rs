@@ -193,3 +193,15 @@ fn blocks_that_nobody_has_do_not_keep_out_those_that_the_chain_goes_on_with() {
     assert!(fetched(&f.wait(5_000), 65));
     assert!(f.engine.wanted.len() < 64);
 }
+
+#[test]
+fn a_timeout_vote_brings_its_receiver_to_its_view_by_the_certificates_it_carries() {
+    let mut f = Fixture::started(0);
+    let block = f.block(1, &f.genesis, None, &[]).hash();
+    let (entry, high) = (tc(4, Some(qc(2, block, Phase::Vote))), qc(3, block, Phase::Vote));
+    let vote = |signer| Admitted::Timeout(timeout(5, signer, Some(high.clone()), Some(entry.clone().into())));
+    f.receive(1, vote(1));
+    assert_eq!((f.engine.view(), f.engine.high_view()), (View(5), View(3)));
+    let actions = f.receive(2, vote(2));
+    assert_eq!(Fixture::asked(&actions), [(SignKind::Timeout, View(5))], "both count");
+}
