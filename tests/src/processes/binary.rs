@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
     process::{Output, Stdio},
     sync::OnceLock,
@@ -24,7 +24,12 @@ pub fn binary() -> &'static Path {
 fn build() -> PathBuf {
     let begun = Instant::now();
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = std::process::Command::new(cargo)
+    let mut command = std::process::Command::new(cargo);
+    // What cargo tells tests about their own package would make it build again what depends on that.
+    for name in variables("CARGO_PKG_").chain(variables("CARGO_MANIFEST_")) {
+        command.env_remove(name);
+    }
+    let build = command
         // As a whole, with the same features of all dependencies as for the tests: so only linking is left to do.
         .args(["build", "--workspace", "--bin", "althing", "--profile", &profile()])
         .args(["--quiet", "--message-format", "json-render-diagnostics"])
@@ -57,11 +62,16 @@ fn profile() -> String {
 /// The binary with these arguments and without whatever configuration this process's environment holds. Killed when dropped.
 pub fn command(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(binary());
-    for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"ALTHING_")) {
+    for name in variables("ALTHING_") {
         command.env_remove(name);
     }
     command.args(args).stdin(Stdio::null()).kill_on_drop(true);
     command
+}
+
+/// The names of this process's variables that begin so.
+fn variables(prefix: &'static str) -> impl Iterator<Item = OsString> {
+    env::vars_os().map(|(name, _)| name).filter(|name| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
 }
 
 /// How a command ended.
