@@ -83,3 +83,6 @@ impl Workers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
