@@ -242,3 +242,21 @@ fn of_two_proposals_ahead_of_the_clock_the_nearer_one_wakes_it() {
     let wakes = f.now.mono.after(Micros::from_millis(100));
     assert_eq!(woken.last(), Some(&wakes), "{:?}", f.engine.candidates);
 }
+
+#[test]
+fn a_parent_known_by_a_commit_certificate_alone_is_fetched_from_all_each_time() {
+    let mut f = voter();
+    let one = f.block(1, &f.genesis, None, &[]);
+    let mut justify = qc(1, one.hash(), Phase::Commit);
+    justify.signers = [Position(0)].into_iter().collect();
+    let block = f.block(2, &one, Some(&justify), &[]);
+    let signer = Position(f.leader(2));
+    let (justify, signature) = (Some(justify), dummy());
+    let proposal = Proposal { view: View(2), block, justify, tc: None, commit: None, signer, signature };
+    let all = f.engine.everyone().into_iter().filter(|one| Some(*one) != f.engine.config.me).collect();
+    let fetch = Action::FetchBlock { block: one.hash(), from: all };
+    let actions = f.receive(signer.0, Admitted::Proposal(Verified::trust(proposal)));
+    assert!(actions.contains(&fetch), "{actions:?}");
+    let again = f.wait(500);
+    assert!(again.contains(&fetch), "{again:?}");
+}
