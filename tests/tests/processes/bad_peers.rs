@@ -108,6 +108,11 @@ async fn a_validator_with_another_genesis_stays_out_and_both_sides_say_so() {
     chain.node(0).reaches(1).await;
     assert_eq!(chain.node(0).commit(&transfer).await.code, 0);
     assert_eq!(chain.node(3).height().await, Some(0), "no block of another chain");
+
+    // What the other document left in the home is not taken for the beginning of this chain.
+    assert_eq!(chain.take(3).terminate().await.code(), Some(0));
+    fs::copy(chain.home(0).genesis_file(), &file).expect("copied");
+    chain.start_in_vain(3).await.failed_saying(&["began with genesis document", &good, &other]);
 }
 
 /// With one of four away, the one that hears the garbage is needed for every block.
