@@ -1,5 +1,7 @@
 //! A block together with its payload: what is stored, fetched and executed.
 
+use std::io::{self, Read};
+
 use althing_consensus::{Block, ConsensusParams};
 use althing_crypto::{Encoding, TxHash};
 use althing_mempool::TxBytes;
@@ -11,6 +13,7 @@ pub struct Body {
     /// The header and the transactions' hashes.
     pub block: Block,
     /// The transactions.
+    #[borsh(deserialize_with = "transactions")]
     pub txs: Vec<TxBytes>,
 }
 
@@ -22,6 +25,27 @@ impl Encoding for Body {
 
 /// Longest encoding of a body: more than the parameters of any chain allow.
 pub const MAX_BODY_BYTES: usize = 12 << 20;
+
+/// More transactions than a block of any chain may have.
+const MAX_TXS: u32 = 20_000;
+
+/// Reads transactions: not more than a block has, none of them empty, so that few bytes cannot stand for much work.
+pub(crate) fn transactions<R: Read>(reader: &mut R) -> io::Result<Vec<TxBytes>> {
+    let fault = |reason: String| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    let count = u32::deserialize_reader(reader)?;
+    if count > MAX_TXS {
+        return fault(format!("{count} transactions at once, at most {MAX_TXS} are read"));
+    }
+    let mut txs = Vec::new();
+    for _ in 0..count {
+        let tx = TxBytes::deserialize_reader(reader)?;
+        if tx.is_empty() {
+            return fault("a transaction without bytes".to_owned());
+        }
+        txs.push(tx);
+    }
+    Ok(txs)
+}
 
 impl Body {
     /// Whether the block's payload root, its list of hashes and the transactions belong together, within the chain's limits.

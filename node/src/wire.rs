@@ -6,7 +6,7 @@ use althing_mempool::TxBytes;
 use althing_p2p::Class;
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::body::{Body, MAX_BODY_BYTES};
+use crate::body::{Body, MAX_BODY_BYTES, transactions};
 
 /// Version of all of this together; nodes of another one refuse each other in the handshake.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -17,7 +17,7 @@ pub enum Wire {
     /// Between validators, and to those who follow.
     Consensus(Message),
     /// Pending transactions, while the chain is stuck (rule R8).
-    Transactions(Vec<TxBytes>),
+    Transactions(#[borsh(deserialize_with = "transactions")] Vec<TxBytes>),
 }
 
 impl Encoding for Wire {
@@ -38,7 +38,7 @@ impl Wire {
 
 /// A batch of pending transactions, gossiped.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Gossip(pub Vec<TxBytes>);
+pub struct Gossip(#[borsh(deserialize_with = "transactions")] pub Vec<TxBytes>);
 
 impl Encoding for Gossip {
     const NAME: &'static str = "transaction gossip";
@@ -84,7 +84,7 @@ pub enum Response {
         commit: QuorumCertificate,
     },
     /// The transactions asked for, in the order asked.
-    Transactions(Vec<TxBytes>),
+    Transactions(#[borsh(deserialize_with = "transactions")] Vec<TxBytes>),
     /// The peer does not have it.
     NotHere,
 }
@@ -109,10 +109,14 @@ mod tests {
 
     #[test]
     fn what_is_sent_decodes_to_itself_and_garbage_does_not() {
-        let wire = Wire::Transactions(vec![vec![1, 2, 3].into(), Vec::new().into()]);
+        let wire = Wire::Transactions(vec![vec![1, 2, 3].into(), vec![4].into()]);
         assert_eq!(Wire::decode(&wire.encode()).unwrap(), wire);
         let request = Request::Blocks { from: Height(7) };
         assert_eq!(Request::decode(&request.encode()).unwrap(), request);
+        let empty = Wire::Transactions(vec![Vec::new().into()]).encode();
+        assert!(Wire::decode(&empty).unwrap_err().to_string().contains("without bytes"));
+        let many = Gossip(vec![vec![1].into(); 20_001]).encode();
+        assert!(Gossip::decode(&many).unwrap_err().to_string().contains("20001 transactions at once"));
         for bytes in [&[][..], &[1], &[1, 9], &[2, 0], &[1, 1, 255, 255, 255, 255]] {
             assert!(Wire::decode(bytes).is_err(), "{bytes:?}");
             assert!(Response::decode(bytes).is_err(), "{bytes:?}");

@@ -1,6 +1,6 @@
 //! The mempool's way in and out: submissions, the application's verdicts, gossip.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use althing_consensus::{Height, Input as EngineInput, Micros};
 use althing_crypto::TxHash;
@@ -142,6 +142,8 @@ impl Driver {
     fn tell_mempool(&mut self, step: &mut Step, input: Input) {
         let before = self.mempool.inner.len();
         let mut told = false;
+        // Once each: one message may hold thousands of bad transactions.
+        let mut blamed = BTreeSet::new();
         for action in self.mempool.inner.step(input) {
             match action {
                 Action::Precheck(txs) => self.mempool.to_precheck.extend(txs),
@@ -160,7 +162,7 @@ impl Driver {
                     step.tell(EngineInput::Pending(work));
                 }
                 Action::Penalise { peer, hash, refusal } => {
-                    if let Some(peer) = self.peers.of_number(peer) {
+                    if let Some(peer) = self.peers.of_number(peer).filter(|_| blamed.insert(peer)) {
                         let reason = format!("passed on transaction {hash}, which is not valid: {refusal}");
                         step.act(Effect::Penalise { peer, reason });
                     }
@@ -274,6 +276,11 @@ mod tests {
         let bad = tx("bad");
         gossip(&mut bench, 1, std::slice::from_ref(&bad));
         assert_eq!(verdicts(&mut bench, vec![refused(TxHash::of(&bad))]), ["penalise v1", "gossip 1 bad"]);
+        assert_eq!(
+            gossip(&mut bench, 2, &[bad.clone(), bad]),
+            ["penalise v1", "gossip 2 bad"],
+            "once a message"
+        );
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use althing_consensus::engine::Misdeed;
-use althing_consensus::{Admitted, Input, Message, Position, Rejection, ValidatorSet};
+use althing_consensus::{Admitted, Input, Message, Micros, Position, Rejection, ValidatorSet};
+use althing_mempool::TxBytes;
 
 use super::{Driver, Effect, Job, Peer, ServeJob, Step, VerifyJob};
 use crate::wire::{Request, Response, Wire};
@@ -14,6 +15,8 @@ const MAX_AT_DOOR: usize = 128;
 const MAX_AT_DOOR_TOTAL: usize = 4_096;
 /// Proposals among them, which may be large.
 const MAX_PROPOSALS_AT_DOOR: usize = 8;
+/// Pending transactions straight from one peer are taken in at most this often: they come while the chain is stuck, again and again.
+const PENDING_INTERVAL: Micros = Micros::from_millis(100);
 /// Questions of one peer answered at once; further ones are answered with "not here".
 const MAX_SERVED: usize = 4;
 
@@ -34,6 +37,7 @@ struct Load {
     at_door: usize,
     proposals: usize,
     served: usize,
+    pending_at: Option<Micros>,
 }
 
 impl Peers {
@@ -93,7 +97,7 @@ impl Driver {
     pub(super) fn wire_arrived(&mut self, step: &mut Step, from: Peer, wire: Wire) {
         let message = match wire {
             Wire::Consensus(message) => Box::new(message),
-            Wire::Transactions(txs) => return self.transactions_arrived(step, from, txs),
+            Wire::Transactions(txs) => return self.pending_arrived(step, from, txs),
         };
         let proposal = matches!(*message, Message::Proposal(_));
         let load = self.peers.loads.entry(from).or_default();
@@ -106,6 +110,15 @@ impl Driver {
         load.proposals += usize::from(proposal);
         let position = self.peers.positions.get(&from).copied();
         step.act(Effect::Job(Job::Verify(VerifyJob::Admit { from, position, message })));
+    }
+
+    fn pending_arrived(&mut self, step: &mut Step, from: Peer, txs: Vec<TxBytes>) {
+        let now = step.now.mono;
+        let load = self.peers.loads.entry(from).or_default();
+        if load.pending_at.is_none_or(|at| at.after(PENDING_INTERVAL) <= now) {
+            load.pending_at = Some(now);
+            self.transactions_arrived(step, from, txs);
+        }
     }
 
     pub(super) fn admitted(
@@ -237,6 +250,21 @@ mod tests {
             bench.act(|driver, step| driver.served(step, peer, 0, Response::Transactions(Vec::new())));
         assert_eq!(served, ["reply 0"]);
         assert_eq!(ask(&mut bench, 9), ["job serve"]);
+    }
+
+    #[test]
+    fn pending_transactions_straight_from_a_peer_are_rationed() {
+        let mut bench = Bench::connected(&[1]);
+        let peer = bench.peer(1);
+        let send = |bench: &mut Bench, name: &str| {
+            let wire = Wire::Transactions(vec![name.as_bytes().into()]);
+            bench.act(|driver, step| driver.wire_arrived(step, peer, wire));
+            bench.driver.mempool().in_flight()
+        };
+        assert_eq!(send(&mut bench, "a"), 1);
+        assert_eq!(send(&mut bench, "b"), 1, "too soon");
+        bench.pass(100);
+        assert_eq!(send(&mut bench, "b"), 2);
     }
 
     #[test]
