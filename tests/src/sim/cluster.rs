@@ -138,11 +138,7 @@ impl Cluster {
             match happening {
                 Happening::Event { to, run, event } if self.slots[to].run == run => self.feed(to, *event),
                 Happening::Wake { to, wake } if self.slots[to].wake == wake => self.feed(to, Event::Woken),
-                Happening::TimedOut { asker, run, id } if !self.answered.remove(&(asker, run, id)) => {
-                    if self.slots[asker].run == run {
-                        self.feed(asker, Event::Response { id, response: Err("no answer in time".into()) });
-                    }
-                }
+                Happening::TimedOut { asker, run, id } => self.time_out(asker, run, id),
                 Happening::Restart { node } => self.restart(node),
                 _ => {}
             }
@@ -320,6 +316,12 @@ impl Cluster {
             | Effect::Executed(_)
             | Effect::Emit(_)
             | Effect::Warn(_) => {}
+        }
+    }
+
+    fn time_out(&mut self, asker: usize, run: u64, id: u64) {
+        if !self.answered.remove(&(asker, run, id)) && self.slots[asker].run == run {
+            self.feed(asker, Event::Response { id, response: Err("no answer in time".into()) });
         }
     }
 
