@@ -148,7 +148,8 @@ pub enum Action {
         /// The certificate.
         certificate: Verified<QuorumCertificate>,
     },
-    /// These blocks are not needed any more: each lost to another of its height.
+    /// The engine needs these blocks no longer: each lost to another of its height, is stale, or is committed and vouched for.
+    /// What was stored stays stored.
     Forget(Vec<BlockHash>),
     /// Aggregate these votes of one phase, view and block, and verify the aggregate.
     AggregateVotes(Vec<Vote>),
