@@ -23,7 +23,7 @@ use crate::rpc;
 use crate::shell::{Actor, Lanes, Wiring, limits, panic_message, pump};
 use crate::storage::{AppState, ChainStore, DataDirectory, SafetyStore, SafetyStoreError, StoreError};
 use crate::wire::PROTOCOL_VERSION;
-use crate::workers::{Checker, Executor, Fatal, Keeper, Server, Signer, SignerError, Verifier, Workers};
+use crate::workers::{Fatal, Signer, SignerError, Workers};
 
 /// Arrivals that may wait for the driver; the network is read no further meanwhile.
 const ARRIVALS: usize = 1_024;
@@ -226,14 +226,7 @@ fn open(
     let signer =
         position.map(|position| signer(config, &genesis, position, block.hash(), &chain)).transpose()?;
     let driver = driver(config, &genesis, &engine, &chain, &door, signer.as_ref())?;
-    let workers = Workers {
-        signer,
-        keeper: Keeper::new(chain.clone()),
-        executor: Executor::new(chain.clone(), application.clone(), genesis.epoch_hash()),
-        verifier: Verifier::new(&engine, door, application.clone()),
-        checker: Checker::new(application.clone()),
-        server: Server::new(chain.clone(), genesis.params()),
-    };
+    let workers = Workers::new(&engine, door, &chain, &application, signer);
     Ok(Opened { genesis, identity, position, data, chain, application, driver, workers })
 }
 

@@ -18,10 +18,14 @@ pub use verifier::Verifier;
 
 pub(crate) use application::consensus_app_hash;
 
-use althing_ledger::AppError;
+use std::sync::Arc;
+
+use althing_consensus::Door;
+use althing_consensus::engine::EngineConfig;
+use althing_ledger::{AppError, Application};
 
 use crate::driver::{Done, Job};
-use crate::storage::{SafetyStoreError, StoreError};
+use crate::storage::{ChainStore, SafetyStoreError, StoreError};
 
 /// What stops a node: its disk, its application, or data that contradicts itself. Nothing of the job has left the node.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +75,24 @@ pub struct Workers {
 }
 
 impl Workers {
+    /// The workers of a node on this chain and application.
+    pub fn new(
+        engine: &EngineConfig,
+        door: Arc<Door>,
+        chain: &ChainStore,
+        application: &Arc<dyn Application>,
+        signer: Option<Signer>,
+    ) -> Self {
+        Self {
+            signer,
+            keeper: Keeper::new(chain.clone()),
+            executor: Executor::new(chain.clone(), application.clone(), engine.epoch_hash),
+            verifier: Verifier::new(engine, door, application.clone()),
+            checker: Checker::new(application.clone()),
+            server: Server::new(chain.clone(), &engine.params),
+        }
+    }
+
     /// Does a job, whatever its lane.
     pub fn run(&mut self, job: Job) -> Result<Done, Fatal> {
         match job {

@@ -12,7 +12,7 @@ use althing_node::driver::{Done, Driver, Job, Peer};
 use althing_node::new_chain;
 use althing_node::recovery::{door, engine_config, handshake, recover};
 use althing_node::storage::{AppState, ChainStore, SafetyStore};
-use althing_node::workers::{Checker, Executor, Fatal, Keeper, Server, Signer, Verifier, Workers};
+use althing_node::workers::{Fatal, Signer, Workers};
 
 use super::disk::Disk;
 use super::load;
@@ -88,14 +88,7 @@ impl Node {
             .map_err(|e| e.to_string())?;
         start.record = Some(signer.record().clone());
 
-        let workers = Workers {
-            signer: Some(signer),
-            keeper: Keeper::new(chain.clone()),
-            executor: Executor::new(chain.clone(), application.clone(), config.epoch_hash),
-            verifier: Verifier::new(&config, door, application.clone()),
-            checker: Checker::new(application),
-            server: Server::new(chain.clone(), &config.params),
-        };
+        let workers = Workers::new(&config, door, &chain, &application, Some(signer));
         Ok(Self { driver: Driver::new(config, Limits::default(), start), workers, chain })
     }
 
