@@ -72,6 +72,7 @@ pub struct Driver {
     peers: peers::Peers,
     requests: requests::Requests,
     bodies: bodies::Bodies,
+    signing: sign::Signing,
     payloads: payload::Payloads,
     fetches: fetch::Fetches,
     commits: commit::Commits,
@@ -108,6 +109,7 @@ impl Driver {
             peers: peers::Peers::new(&config.set),
             requests: requests::Requests::default(),
             bodies: bodies::Bodies::new(stored, bodies),
+            signing: sign::Signing::default(),
             payloads: payload::Payloads::default(),
             fetches: fetch::Fetches::default(),
             commits: commit::Commits::new(stored),
@@ -154,8 +156,14 @@ impl Driver {
 
     fn done(&mut self, step: &mut Step, done: Done) {
         match done {
-            Done::Signed(signed) => step.tell(Input::Signed(signed)),
-            Done::Refused(refusal) => step.tell(Input::Refused(refusal)),
+            Done::Signed(signed) => {
+                self.sign_answered();
+                step.tell(Input::Signed(signed));
+            }
+            Done::Refused(refusal) => {
+                self.sign_answered();
+                step.tell(Input::Refused(refusal));
+            }
             Done::Resumed => step.tell(Input::Resumed),
             Done::Stored(height) => self.stored(height),
             Done::Executed { execution, next_epoch } => self.executed(step, execution, next_epoch),

@@ -7,8 +7,22 @@ use althing_consensus::{Newest, SignRequest};
 use super::{Driver, Effect, Job, SafetyJob, Step};
 use crate::body::Body;
 
+/// Signatures under way beyond which nothing is voted for: the disk is slower than the chain, and votes would come ever later.
+const MAX_SIGNING: usize = 64;
+
+/// What was handed to the safety rules and has not come back.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Signing {
+    under_way: usize,
+    /// Votes are left out, and the operator was told.
+    behind: bool,
+}
+
 impl Driver {
     pub(super) fn sign(&mut self, step: &mut Step, request: Box<SignRequest>, newest: Newest) {
+        if self.signing.under_way >= MAX_SIGNING && is_vote(&request) {
+            return self.leave_out(step, &request);
+        }
         let body = match self.body_of(&request) {
             Ok(body) => body,
             Err(what) => {
@@ -18,7 +32,26 @@ impl Driver {
                 )));
             }
         };
+        self.signing.under_way += 1;
         step.act(Effect::Job(Job::Safety(SafetyJob::Sign { request, newest: Box::new(newest), body })));
+    }
+
+    /// The safety rules have signed, or refused.
+    pub(super) fn sign_answered(&mut self) {
+        self.signing.under_way -= 1;
+        self.signing.behind &= self.signing.under_way > 0;
+    }
+
+    /// Not to vote is always safe. What is rare, and what gives a view up, is signed all the same.
+    fn leave_out(&mut self, step: &mut Step, request: &SignRequest) {
+        if !std::mem::replace(&mut self.signing.behind, true) {
+            step.act(Effect::Warn(format!(
+                "no {} is signed in view {}: {MAX_SIGNING} signatures wait for the safety file already; the disk is too slow for \
+                 this chain",
+                request.kind(),
+                request.view()
+            )));
+        }
     }
 
     /// The body that has to be durable first, if the request is for a block.
@@ -40,10 +73,15 @@ impl Driver {
     }
 }
 
+fn is_vote(request: &SignRequest) -> bool {
+    matches!(request, SignRequest::Vote(_) | SignRequest::CommitVote { .. })
+}
+
 #[cfg(test)]
 mod tests {
-    use althing_consensus::ProposalDraft;
+    use althing_consensus::{ProposalDraft, Refusal, RefusalReason, View};
 
+    use super::super::Done;
     use super::super::testing::{Bench, tx};
     use super::*;
 
@@ -72,8 +110,31 @@ mod tests {
     #[test]
     fn what_is_for_no_block_goes_without_body() {
         let mut bench = Bench::new();
-        let view = althing_consensus::View(1);
+        let view = View(1);
         let request = SignRequest::Timeout { view, high_qc: None, entry: None };
         assert_eq!(sign(&mut bench, Box::new(request)), ["job sign timeout vote without body"]);
+    }
+
+    #[test]
+    fn a_disk_slower_than_the_chain_costs_votes_and_not_the_node() {
+        let mut bench = Bench::new();
+        let body = bench.bodies(vec![vec![]]).remove(0);
+        let qc = bench.certificate(&body.block);
+        let vote = || Box::new(SignRequest::CommitVote { qc: qc.clone() });
+        for _ in 0..MAX_SIGNING {
+            assert_eq!(sign(&mut bench, vote()), ["job sign commit vote without body"]);
+        }
+        let warned = sign(&mut bench, vote());
+        assert!(warned.len() == 1 && warned[0].contains("the disk is too slow"), "{warned:?}");
+        assert_eq!(sign(&mut bench, vote()), [""; 0], "said once");
+        let timeout = SignRequest::Timeout { view: View(2), high_qc: None, entry: None };
+        assert_eq!(sign(&mut bench, Box::new(timeout)), ["job sign timeout vote without body"]);
+
+        for _ in 0..2 {
+            let refusal =
+                Refusal { request: vote().kind(), view: View(1), reason: RefusalReason::NotResumed };
+            bench.act(|driver, step| driver.done(step, Done::Refused(refusal)));
+        }
+        assert_eq!(sign(&mut bench, vote()), ["job sign commit vote without body"]);
     }
 }
