@@ -29,8 +29,13 @@ impl Bodies {
         self.bodies.get(hash)
     }
 
+    /// Whether a block of this height is committed.
+    pub(super) fn is_past(&self, height: Height) -> bool {
+        height <= self.floor
+    }
+
     pub(super) fn insert(&mut self, hash: BlockHash, body: Arc<Body>) {
-        if body.block.header.height <= self.floor {
+        if self.is_past(body.block.header.height) {
             return;
         }
         self.bodies.insert(hash, body);

@@ -71,10 +71,10 @@ impl Driver {
         self.fetch(step, block, peers, true);
     }
 
-    /// The next commit lacks these payloads.
+    /// The next commit lacks these payloads. Those that a proposer holds back are had from others, who voted for them.
     pub(super) fn fetch_committed(&mut self, step: &mut Step, blocks: &[BlockHash]) {
         for block in blocks {
-            if !self.fetches.0.contains_key(block) && !self.payloads.is_gathering(block) {
+            if !self.fetches.0.contains_key(block) && !self.payloads.is_coming(block) {
                 let peers = self.peers.connected_peers();
                 self.fetch(step, *block, peers, false);
             }

@@ -59,6 +59,15 @@ impl Payloads {
         self.gathering.contains_key(block)
     }
 
+    /// Whether a payload is on its way: gathered, and not held back by all who were asked for it.
+    pub(super) fn is_coming(&self, block: &BlockHash) -> bool {
+        self.gathering.get(block).is_some_and(|one| !matches!(one.stage, Stage::Resting(_)))
+    }
+
+    fn is_at(&self, block: &BlockHash, stage: &Stage) -> bool {
+        self.gathering.get(block).is_some_and(|one| one.stage == *stage)
+    }
+
     pub(super) fn forget(&mut self, block: &BlockHash) {
         self.gathering.remove(block);
     }
@@ -117,7 +126,9 @@ impl Driver {
         if self.bodies.get(&hash).is_some() {
             return step.tell(Input::PayloadChecked { block: hash, verdict: Ok(()) });
         }
-        if self.payloads.is_gathering(&hash) {
+        // A proposal of long ago, said again, is not worth its payload.
+        let past = self.bodies.is_past(block.header.height) && !self.commits.wants(&hash);
+        if past || self.payloads.is_gathering(&hash) {
             return;
         }
         let proposer = self.connected_member(proposer);
@@ -248,6 +259,10 @@ impl Driver {
     pub(super) fn payload_prechecked(&mut self, step: &mut Step, block: BlockHash, results: Vec<Prechecked>) {
         let bad = results.iter().find_map(|(tx, result)| Some((*tx, result.as_ref().err()?.to_string())));
         self.prechecks_known(step, results);
+        // It may have been given up and begun anew meanwhile: then not all of it is found.
+        if !self.payloads.is_at(&block, &Stage::Prechecking) {
+            return;
+        }
         match bad {
             Some((tx, refusal)) => {
                 let reason = format!("transaction {tx} fails the application's precheck: {refusal}");
@@ -285,7 +300,9 @@ impl Driver {
     }
 
     pub(super) fn processed(&mut self, step: &mut Step, block: BlockHash, verdict: Result<(), String>) {
-        self.payload_done(step, block, verdict);
+        if self.payloads.is_at(&block, &Stage::Processing) {
+            self.payload_done(step, block, verdict);
+        }
     }
 
     fn payload_done(&mut self, step: &mut Step, block: BlockHash, verdict: Result<(), String>) {

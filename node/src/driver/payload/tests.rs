@@ -172,3 +172,41 @@ fn an_own_payload_is_what_the_mempool_has_and_the_application_makes_of_it() {
     assert_eq!(lines[0], "engine: built 0 txs");
     assert!(lines[1].contains("prepare_proposal for view 1 is not used: too large"), "{lines:?}");
 }
+
+#[test]
+fn a_verdict_on_a_payload_given_up_is_none_on_the_one_begun_anew() {
+    let mut bench = Bench::connected(&[1]);
+    let body = one_block(&bench, &["a"]);
+    let hash = body.block.hash();
+    check(&mut bench, &body);
+    bench.answer(1, Ok(Response::Transactions(vec![tx("a")])));
+    assert_eq!(matched(&mut bench, 1, &body, Ok(vec![tx("a")])), ["job precheck payload of 1 txs"]);
+    bench.driver.forget(&[hash]);
+    assert_eq!(check(&mut bench, &body), ["#2 ask v1 for 1 txs"]);
+    assert_eq!(prechecked(&mut bench, &body, &[("a", true)]), [""; 0], "its bytes have gone");
+    assert_eq!(bench.act(|driver, step| driver.processed(step, hash, Ok(()))), [""; 0]);
+    bench.answer(2, Ok(Response::Transactions(vec![tx("a")])));
+    assert_eq!(matched(&mut bench, 1, &body, Ok(vec![tx("a")])), ["engine: payload good"]);
+}
+
+#[test]
+fn a_committed_block_proposed_again_costs_nothing() {
+    let mut bench = Bench::connected(&[1]);
+    let body = one_block(&bench, &["a"]);
+    bench.driver.bodies.insert(body.block.hash(), body.clone());
+    let certificate = bench.certificate(&body.block);
+    bench.act(|driver, step| driver.commit(step, vec![body.block.clone()], certificate));
+    assert_eq!(check(&mut bench, &body), [""; 0]);
+}
+
+#[test]
+fn what_a_proposer_holds_back_of_a_committed_block_is_had_from_others() {
+    let mut bench = Bench::connected(&[1, 2]);
+    let body = one_block(&bench, &["a"]);
+    check(&mut bench, &body);
+    let certificate = bench.certificate(&body.block);
+    bench.act(|driver, step| driver.commit(step, vec![body.block.clone()], certificate));
+    assert_eq!(bench.act(Driver::store_next), [""; 0], "the proposer is asked");
+    bench.answer(1, Err("timed out".into()));
+    assert_eq!(bench.act(Driver::store_next).len(), 2, "two are asked for the block");
+}
