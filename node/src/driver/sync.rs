@@ -10,7 +10,10 @@ use super::requests::Purpose;
 use super::{Driver, Effect, Job, Peer, Step, VerifyJob};
 use crate::body::Body;
 use crate::wire::Response;
+use crate::workers::is_full_run;
 
+/// A peer that takes longer for a run has had its turn: who gives little, and slowly, must not hold up the rest.
+const SLOW: Micros = Micros::from_millis(1_000);
 /// So few blocks the engine fetches by hash.
 const GAP: u64 = 3;
 const TIMEOUT: Micros = Micros::from_millis(5_000);
@@ -26,8 +29,12 @@ const MAX_UNEXECUTED: u64 = 256;
 #[derive(Clone, Debug, Default)]
 pub(super) struct BlockSync {
     claims: BTreeMap<Position, Height>,
-    /// Whom it fetches from, and whether that peer has given a run.
+    /// Whom it fetches from, and whether that peer has given a full run in this turn.
     engaged: Option<(Position, bool)>,
+    /// Whether the newest answer was a full run, whoever gave it.
+    productive: bool,
+    /// When it was last asked.
+    asked: Micros,
     /// A question or a check is under way.
     busy: bool,
     /// Failures in a row, and until when a peer is left alone.
@@ -43,7 +50,7 @@ impl BlockSync {
 
     /// Whether runs are coming in now.
     pub(super) fn is_productive(&self) -> bool {
-        matches!(self.engaged, Some((_, true)))
+        self.productive
     }
 
     /// Whether more than a third of the power, so at least one honest validator, shows blocks that are not committed here.
@@ -67,11 +74,22 @@ impl BlockSync {
 
     /// The peer has no more, or none to give.
     fn disengage(&mut self, now: Micros, own: Height) {
+        self.productive = false;
         let Some((peer, productive)) = self.engaged.take() else { return };
         if productive {
             self.claims.insert(peer, own);
         } else {
             self.rest(peer, now);
+        }
+    }
+
+    /// The peer gave a run. It keeps its turn for long runs given fast; after any other the next peer has its turn.
+    fn given(&mut self, now: Micros, full: bool) {
+        self.productive = full;
+        let Some((peer, _)) = self.engaged.take() else { return };
+        self.resting.remove(&peer);
+        if full && now <= self.asked.after(SLOW) {
+            self.engaged = Some((peer, true));
         }
     }
 
@@ -99,6 +117,7 @@ impl Driver {
         let Some(to) = self.connected_member(peer) else { return };
         self.sync.last = Some(peer);
         self.sync.busy = true;
+        self.sync.asked = step.now.mono;
         self.ask(step, to, Purpose::Sync(own.next()), TIMEOUT);
     }
 
@@ -126,10 +145,7 @@ impl Driver {
         self.sync.busy = false;
         match outcome {
             Ok((bodies, certificate)) => {
-                if let Some((peer, productive)) = &mut self.sync.engaged {
-                    *productive = true;
-                    self.sync.resting.remove(peer);
-                }
+                self.sync.given(step.now.mono, is_full_run(&bodies));
                 for body in &bodies {
                     self.body_at_hand(step, body.block.hash(), body);
                 }
@@ -138,6 +154,7 @@ impl Driver {
             }
             Err(reason) => {
                 step.act(Effect::Penalise { peer: from, reason: format!("a run of blocks: {reason}") });
+                self.sync.productive = false;
                 if let Some((peer, _)) = self.sync.engaged.take() {
                     self.sync.rest(peer, step.now.mono);
                 }
@@ -174,18 +191,18 @@ mod tests {
         let mut bench = Bench::connected(&[1, 2]);
         hear(&mut bench, 1, 9);
         next(&mut bench);
-        let bodies = bench.bodies(vec![vec![]; 2]);
-        let certificate = bench.certificate(&bodies[1].block);
+        let bodies = bench.bodies(vec![vec![]; 64]);
+        let certificate = bench.certificate(&bodies[63].block);
         let run = Response::Run {
             bodies: bodies.iter().map(|body| (**body).clone()).collect(),
             commit: (*certificate).clone(),
         };
-        assert_eq!(bench.answer(1, Ok(run)), ["job open run of 2"]);
+        assert_eq!(bench.answer(1, Ok(run)), ["job open run of 64"]);
         let from = bench.peer(1);
         let outcome = Ok((bodies.clone(), certificate));
         assert_eq!(
             bench.act(|driver, step| driver.run_opened(step, from, outcome)),
-            ["engine: 2 blocks committed"]
+            ["engine: 64 blocks committed"]
         );
         assert!(bodies.iter().all(|body| bench.driver.bodies.get(&body.block.hash()).is_some()));
         assert!(bench.driver.sync.is_productive(), "blocks are not fetched by hash meanwhile");
@@ -194,6 +211,35 @@ mod tests {
         assert_eq!(next(&mut bench), [""; 0], "it has no more, and is not blamed");
         hear(&mut bench, 1, 9);
         assert_eq!(next(&mut bench), ["#3 ask v1 for blocks from 1"]);
+    }
+
+    /// The peer whose turn it is gives a run of so many blocks, `ms` after it was asked.
+    fn give(bench: &mut Bench, from: u16, blocks: usize, ms: u64) {
+        bench.pass(ms);
+        let bodies = bench.bodies(vec![vec![]; blocks]);
+        let certificate = bench.certificate(&bodies[blocks - 1].block);
+        let from = bench.peer(from);
+        bench.act(|driver, step| driver.run_opened(step, from, Ok((bodies, certificate))));
+    }
+
+    #[test]
+    fn who_gives_little_or_slowly_gives_up_its_turn() {
+        let mut bench = Bench::connected(&[1, 2]);
+        for peer in [1, 2] {
+            hear(&mut bench, peer, 1_000);
+        }
+        assert_eq!(next(&mut bench), ["#1 ask v1 for blocks from 1"]);
+        give(&mut bench, 1, 1, 0);
+        assert!(
+            !bench.driver.sync.is_productive(),
+            "a block now and then must not keep others from being fetched"
+        );
+        assert_eq!(next(&mut bench), ["#2 ask v2 for blocks from 1"]);
+        give(&mut bench, 2, 64, 4_900);
+        assert!(bench.driver.sync.is_productive());
+        assert_eq!(next(&mut bench), ["#3 ask v1 for blocks from 1"]);
+        give(&mut bench, 1, 64, 100);
+        assert_eq!(next(&mut bench), ["#4 ask v1 for blocks from 1"], "long and fast: its turn goes on");
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub use signer::{Signer, SignerError};
 pub use verifier::Verifier;
 
 pub(crate) use application::consensus_app_hash;
+pub(crate) use server::is_full_run;
 
 use std::sync::Arc;
 

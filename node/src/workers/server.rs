@@ -1,6 +1,7 @@
 //! What peers ask for, from the store.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use althing_consensus::{ConsensusParams, Height};
 use althing_crypto::{BlockHash, TxHash};
@@ -15,6 +16,20 @@ use crate::wire::{Request, Response};
 /// A run ends at the first certificate beyond so many blocks or bytes.
 const RUN_BLOCKS: usize = 64;
 const RUN_BYTES: usize = 2 << 20;
+
+/// Whether a run is as long as runs get. A shorter one is all that its sender has, or all that it wants to give.
+pub(crate) fn is_full_run(bodies: &[Arc<Body>]) -> bool {
+    is_full(bodies.len(), bodies.iter().map(|body| weight(body)).sum())
+}
+
+fn is_full(blocks: usize, bytes: usize) -> bool {
+    blocks >= RUN_BLOCKS || bytes >= RUN_BYTES
+}
+
+/// What a body counts for in a run.
+fn weight(body: &Body) -> usize {
+    body.payload_bytes() + 36 * body.txs.len() + (16 << 10)
+}
 
 /// Reads the chain for peers.
 #[derive(Clone)]
@@ -56,14 +71,14 @@ impl Server {
         let (mut certified, mut bytes) = (None, 0);
         let mut height = from;
         while let Some(body) = self.chain.block(height)? {
-            bytes += body.payload_bytes() + 36 * body.txs.len() + (16 << 10);
+            bytes += weight(&body);
             if height == Height(0) || bytes > self.max_response_bytes {
                 break;
             }
             bodies.push(body);
             if let Some(commit) = self.chain.certificate_at(height)? {
                 certified = Some((bodies.len(), commit));
-                if bodies.len() >= RUN_BLOCKS || bytes >= RUN_BYTES {
+                if is_full(bodies.len(), bytes) {
                     break;
                 }
             }
