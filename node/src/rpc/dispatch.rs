@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use super::{Context, RpcError, application, blocks, params::Params, status, transactions};
@@ -31,24 +32,38 @@ const MAX_BATCH: usize = 32;
 /// Once the answers of a batch are longer together, its further requests are not answered.
 const MAX_BATCH_ANSWER_BYTES: usize = 8 << 20;
 
+/// A request that was read: all that is kept of it while it waits for its answer.
+struct Call {
+    id: Value,
+    method: &'static str,
+    params: Params,
+}
+
 /// Answers the body of a POST. Every request is answered, also one without an id.
-pub(crate) async fn body(context: &Arc<Context>, body: &[u8]) -> Vec<u8> {
-    let requests = match serde_json::from_slice(body) {
+pub(crate) async fn body(context: &Arc<Context>, body: Bytes) -> Vec<u8> {
+    let requests = match serde_json::from_slice(&body) {
         Err(error) => return envelope(Value::Null, Err(RpcError::parse(error))),
         Ok(Value::Array(requests)) => requests,
-        Ok(one) => return request(context, one).await,
+        Ok(one) => {
+            drop(body);
+            return answer(context, read(one)).await;
+        }
     };
+    drop(body);
     if requests.is_empty() || requests.len() > MAX_BATCH {
         let reason = format!("a batch of {} requests, 1 to {MAX_BATCH} are taken", requests.len());
         return envelope(Value::Null, Err(RpcError::invalid_request(reason)));
     }
+    // All are read before the first is answered: as JSON they may take many times the memory that they came in.
+    let requests: Vec<_> = requests.into_iter().map(read).collect();
     let mut answers = vec![b'['];
     for one in requests {
-        let answer = if answers.len() > MAX_BATCH_ANSWER_BYTES {
-            let id = one.get("id").cloned().unwrap_or_default();
-            envelope(id, Err(RpcError::internal("the batch's answers are too long; ask for fewer at once")))
-        } else {
-            request(context, one).await
+        let answer = match one {
+            Ok(call) if answers.len() > MAX_BATCH_ANSWER_BYTES => {
+                let reason = "the batch's answers are too long; ask for fewer at once";
+                envelope(call.id, Err(RpcError::internal(reason)))
+            }
+            one => answer(context, one).await,
         };
         if answers.len() > 1 {
             answers.push(b',');
@@ -65,28 +80,35 @@ pub(crate) async fn uri(context: &Arc<Context>, method: &str, query: Vec<(String
     envelope(json!(-1), call(context, method, &Params::from_uri(query)).await)
 }
 
-async fn request(context: &Arc<Context>, request: Value) -> Vec<u8> {
+/// A request, or what is wrong with it, under its id.
+fn read(request: Value) -> Result<Call, (Value, RpcError)> {
     let Value::Object(mut request) = request else {
-        return envelope(Value::Null, Err(RpcError::invalid_request("a request must be an object")));
+        return Err((Value::Null, RpcError::invalid_request("a request must be an object")));
     };
     let id = request.remove("id").unwrap_or_default();
     if !matches!(id, Value::Null | Value::Number(_) | Value::String(_)) {
-        return envelope(Value::Null, Err(RpcError::invalid_request("id must be a number or a string")));
+        return Err((Value::Null, RpcError::invalid_request("id must be a number or a string")));
     }
     if request.get("jsonrpc").is_some_and(|version| version != "2.0") {
-        return envelope(id, Err(RpcError::invalid_request("jsonrpc must be \"2.0\"")));
+        return Err((id, RpcError::invalid_request("jsonrpc must be \"2.0\"")));
     }
     let Some(Value::String(method)) = request.remove("method") else {
-        return envelope(id, Err(RpcError::invalid_request("method is missing or no string")));
+        return Err((id, RpcError::invalid_request("method is missing or no string")));
     };
-    let Some((_, names)) = METHODS.iter().find(|(name, _)| *name == method) else {
-        return envelope(id, Err(RpcError::no_method(&method)));
+    let Some((method, names)) = METHODS.iter().find(|(name, _)| *name == method) else {
+        return Err((id, RpcError::no_method(&method)));
     };
-    let result = match Params::from_json(request.remove("params"), names) {
-        Ok(params) => call(context, &method, &params).await,
-        Err(error) => Err(error),
-    };
-    envelope(id, result)
+    match Params::from_json(request.remove("params"), names) {
+        Ok(params) => Ok(Call { id, method, params }),
+        Err(error) => Err((id, error)),
+    }
+}
+
+async fn answer(context: &Arc<Context>, request: Result<Call, (Value, RpcError)>) -> Vec<u8> {
+    match request {
+        Ok(Call { id, method, params }) => envelope(id, call(context, method, &params).await),
+        Err((id, error)) => envelope(id, Err(error)),
+    }
 }
 
 async fn call(context: &Arc<Context>, method: &str, params: &Params) -> Result<Value, RpcError> {

@@ -20,6 +20,7 @@ mod json;
 mod params;
 mod quotes;
 mod server;
+mod stall;
 mod status;
 mod transactions;
 

@@ -38,6 +38,12 @@ impl Params {
             }
             Some(_) => return Err(RpcError::params("params must be an object or an array")),
         };
+        // They are kept until the answer is there: nothing that no method reads, and nothing that grows in memory.
+        let mut values = values;
+        values.retain(|name, _| names.contains(&name.as_str()));
+        if let Some((name, _)) = values.iter().find(|(_, value)| value.is_array() || value.is_object()) {
+            return Err(RpcError::params(format!("{name}: a list or an object, no parameter takes one")));
+        }
         Ok(Self { values, uri: false })
     }
 
@@ -215,6 +221,12 @@ mod tests {
     }
 
     #[test]
+    fn only_what_a_method_reads_is_kept() {
+        let params = from_json(json!({"tx": "YWI=", "note": [0, 0, 0], "more": {"x": 1}}));
+        assert_eq!(params.values.keys().collect::<Vec<_>>(), ["tx"]);
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let long = "x".repeat(10_000);
         let cases = [
@@ -233,6 +245,7 @@ mod tests {
                 Params::from_json(Some(json!([1, 2, 3, 4, 5, 6, 7])), NAMES).map(drop),
                 "7 params, this method takes 6",
             ),
+            (Params::from_json(Some(json!({"tx": [0]})), NAMES).map(drop), "tx: a list or an object"),
             (Params::from_json(Some(json!("x")), NAMES).map(drop), "must be an object or an array"),
         ];
         for (result, expected) in cases {

@@ -25,13 +25,15 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Context, RpcError, commits, dispatch, quotes::Quotes};
+use super::{Context, RpcError, commits, dispatch, quotes::Quotes, stall::Stall};
 use crate::{config::RpcConfig, handle::NodeHandle};
 
 /// How long a client may take to send a request's head; a connection idle for so long is closed, too.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a client may take to send a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take nothing of an answer.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests under way are waited for when the node stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long to wait when the system gives no connection.
@@ -90,7 +92,8 @@ impl Server {
                 accepted = accepted => accepted,
                 () = &mut stop => break,
             };
-            let connection = http.serve_connection(TokioIo::new(Quotes::new(stream)), service.clone());
+            let stream = TokioIo::new(Quotes::new(Stall::new(stream, STALL_TIMEOUT)));
+            let connection = http.serve_connection(stream, service.clone());
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 let _place = place;
@@ -132,7 +135,7 @@ fn routes(context: Arc<Context>) -> Router {
 async fn posted(State(context): State<Arc<Context>>, request: Request) -> Response {
     let max = context.config.max_body_bytes;
     match timeout(BODY_TIMEOUT, read_body(request.into_body(), max)).await {
-        Ok(Ok(body)) => json(StatusCode::OK, dispatch::body(&context, &body).await),
+        Ok(Ok(body)) => json(StatusCode::OK, dispatch::body(&context, body).await),
         Ok(Err(status)) => {
             let reason = match status {
                 StatusCode::PAYLOAD_TOO_LARGE => format!("the body is longer than rpc.max_body_bytes, {max}"),
