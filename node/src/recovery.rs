@@ -23,7 +23,7 @@ use althing_genesis::Genesis;
 use althing_ledger::{Application, InitChain};
 
 use crate::body::Body;
-use crate::driver::Start;
+use crate::driver::{MAX_BODIES, Start};
 use crate::storage::{ChainStore, StoreError};
 use crate::workers::{Executor, Fatal, consensus_app_hash};
 
@@ -169,7 +169,7 @@ pub fn recover(config: &EngineConfig, chain: &ChainStore, door: &Door) -> Result
     let lowest = vouched.0.min(executed.0) + 1;
     let unvouched =
         (lowest..committed.0).map(|height| block_at(chain, Height(height))).collect::<Result<_, _>>()?;
-    let bodies: Vec<Arc<Body>> = chain.uncommitted()?.into_iter().map(Arc::new).collect();
+    let bodies: Vec<Arc<Body>> = chain.uncommitted(MAX_BODIES)?.into_iter().map(Arc::new).collect();
     let recovered = Recovered {
         committed: head,
         unvouched,

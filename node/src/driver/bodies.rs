@@ -9,7 +9,7 @@ use althing_crypto::BlockHash;
 use crate::body::Body;
 
 /// More than a correct chain ever has between two commits. Beyond it the body of the lowest view goes.
-const MAX_BODIES: usize = 256;
+pub(crate) const MAX_BODIES: usize = 256;
 
 /// Bodies by hash. All were checked: they are what their block's hash says.
 #[derive(Clone, Debug)]

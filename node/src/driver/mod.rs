@@ -44,6 +44,7 @@ use althing_consensus::{Action, Engine, Height, Input, Now, SafetyRecord};
 use althing_crypto::TxHash;
 use althing_mempool::{Limits, Mempool, TxBytes};
 
+pub(crate) use bodies::MAX_BODIES;
 pub use job::{CheckJob, Done, ExecuteJob, Job, Prechecked, SafetyJob, ServeJob, StoreJob, VerifyJob};
 pub use message::{Effect, Event, Peer};
 

@@ -11,11 +11,13 @@
 //!
 //! Keys are big-endian heights, or hashes. Every value begins with a version byte.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::collections::{BTreeMap, BTreeSet};
+use std::{path::PathBuf, sync::Arc};
 
 use althing_consensus::{Execution, Height, QuorumCertificate};
 use althing_crypto::{BlockHash, Encoding, Hash, TxHash};
 use althing_ledger::{Event, TxResult};
+use althing_mempool::TxBytes;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::{Batch, Store, StoreError, Table};
@@ -217,17 +219,38 @@ impl ChainStore {
         self.read(Table::TxIndex, tx.as_bytes())
     }
 
-    /// The stored bodies above the newest committed block, by height.
-    pub fn uncommitted(&self) -> Result<Vec<Body>, StoreError> {
-        let above = self.committed()?.next();
+    /// Of the stored bodies above the newest committed block the `max` made in the newest views, and their ancestors; by height.
+    ///
+    /// While no quorum is there, every view may leave one, each with the same pending transactions: more than fit into memory, did
+    /// not all bodies share the transactions that they have in common.
+    pub fn uncommitted(&self, max: usize) -> Result<Vec<Body>, StoreError> {
+        let markers = self.markers(self.committed()?.next(), None)?;
+        let read = |height: Height, hash: &BlockHash| {
+            let missing = || corrupt(format!("uncommitted block {hash} of height {height} is missing"));
+            self.body(hash)?.ok_or_else(missing)
+        };
+        let mut parents = BTreeMap::new();
+        let mut views = BTreeSet::new();
+        for (_, height, hash) in &markers {
+            let header = read(*height, hash)?.block.header;
+            parents.insert(*hash, header.parent);
+            views.insert((header.view, *hash));
+        }
+        let mut kept = BTreeSet::new();
+        for (_, hash) in views.iter().rev().take(max) {
+            let mut at = hash;
+            while let Some(parent) = parents.get(at).filter(|_| kept.insert(*at)) {
+                at = parent;
+            }
+        }
+        let mut known: BTreeMap<TxHash, TxBytes> = BTreeMap::new();
         let mut bodies = Vec::new();
-        for (_, height, hash) in self.markers(above, None)? {
-            let body = self.body(&hash)?;
-            bodies.push(
-                body.ok_or_else(|| {
-                    corrupt(format!("uncommitted block {hash} of height {height} is missing"))
-                })?,
-            );
+        for (_, height, hash) in markers.iter().filter(|(_, _, hash)| kept.contains(hash)) {
+            let mut body = read(*height, hash)?;
+            for (hash, tx) in body.block.txs.iter().zip(&mut body.txs) {
+                tx.clone_from(known.entry(*hash).or_insert_with(|| tx.clone()));
+            }
+            bodies.push(body);
         }
         Ok(bodies)
     }

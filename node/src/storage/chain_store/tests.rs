@@ -55,7 +55,7 @@ fn what_is_committed_is_found_by_height_and_hash_with_its_certificate() {
     assert_eq!(store.certificate_at(Height(1)).unwrap(), None);
     assert_eq!(store.certificate_at(Height(2)).unwrap(), Some(certificate.clone()));
     assert_eq!(store.newest_certificate().unwrap(), Some(certificate));
-    assert_eq!(store.uncommitted().unwrap(), Vec::new());
+    assert_eq!(store.uncommitted(usize::MAX).unwrap(), Vec::new());
 }
 
 #[test]
@@ -68,12 +68,12 @@ fn a_commit_sweeps_the_bodies_that_lost_and_no_other() {
         store.put_body(body).unwrap();
         store.put_body(body).unwrap();
     }
-    assert_eq!(store.uncommitted().unwrap().len(), 3);
+    assert_eq!(store.uncommitted(usize::MAX).unwrap().len(), 3);
     store.commit(std::slice::from_ref(&won), &chain.certificate(won.block.hash(), 1)).unwrap();
 
     assert_eq!(store.body(&lost.block.hash()).unwrap(), None);
     assert_eq!(store.body(&won.block.hash()).unwrap().as_ref(), Some(&*won));
-    assert_eq!(store.uncommitted().unwrap(), vec![(*above).clone()]);
+    assert_eq!(store.uncommitted(usize::MAX).unwrap(), vec![(*above).clone()]);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_body_stored_after_its_commit_is_neither_uncommitted_nor_swept() {
     store.commit(std::slice::from_ref(&one), &chain.certificate(one.block.hash(), 1)).unwrap();
     store.put_body(&one).unwrap();
     store.put_body(&late).unwrap();
-    assert_eq!(store.uncommitted().unwrap(), Vec::new());
+    assert_eq!(store.uncommitted(usize::MAX).unwrap(), Vec::new());
     store.commit(std::slice::from_ref(&two), &chain.certificate(two.block.hash(), 3)).unwrap();
     assert_eq!(store.block(Height(1)).unwrap().as_ref(), Some(&*one));
     assert_eq!(store.body(&late.block.hash()).unwrap(), None);
@@ -98,7 +98,22 @@ fn many_uncommitted_bodies_are_all_found() {
     for view in 1..=count {
         store.put_body(&chain.body(&genesis, view, Vec::new())).unwrap();
     }
-    assert_eq!(store.uncommitted().unwrap().len() as u64, count);
+    assert_eq!(store.uncommitted(usize::MAX).unwrap().len() as u64, count);
+}
+
+#[test]
+fn of_many_uncommitted_bodies_the_newest_come_with_their_ancestors_and_share_their_transactions() {
+    let Fixture { chain, genesis, store } = begun();
+    let certified = chain.body(&genesis, 1, vec![tx("certified")]);
+    store.put_body(&certified).unwrap();
+    for view in 2..=9 {
+        store.put_body(&chain.body(&certified.block, view, vec![tx("pending")])).unwrap();
+    }
+    let bodies = store.uncommitted(2).unwrap();
+    let views: Vec<u64> = bodies.iter().map(|body| body.block.header.view.0).collect();
+    assert!(views.len() == 3 && [1, 8, 9].iter().all(|view| views.contains(view)), "{views:?}");
+    let pending: Vec<_> = bodies.iter().filter(|body| body.block.header.view.0 > 1).collect();
+    assert!(Arc::ptr_eq(&pending[0].txs[0], &pending[1].txs[0]));
 }
 
 #[test]
