@@ -9,6 +9,10 @@ use althing_crypto::BlockHash;
 use super::{Driver, Effect, Job, Step, StoreJob};
 use crate::body::Body;
 
+/// Commits that wait with their payloads. Where the store is slower than the chain, those behind wait without: the members that voted
+/// for a block have it.
+const MAX_FILLED: usize = 64;
+
 /// The engine commits by headers; what it committed waits here for payloads and the store.
 #[derive(Clone, Debug)]
 pub(super) struct Commits {
@@ -49,12 +53,16 @@ impl Commits {
 
     /// Whether a commit waits for this block's payload.
     pub(super) fn wants(&self, hash: &BlockHash) -> bool {
-        self.queue.iter().any(|commit| commit.blocks.contains(hash) && !commit.bodies.contains_key(hash))
+        self.queue
+            .iter()
+            .take(MAX_FILLED)
+            .any(|commit| commit.blocks.contains(hash) && !commit.bodies.contains_key(hash))
     }
 
     /// A payload has come.
     pub(super) fn fill(&mut self, hash: &BlockHash, body: &Arc<Body>) {
-        for commit in self.queue.iter_mut().filter(|commit| commit.blocks.contains(hash)) {
+        let filled = self.queue.iter_mut().take(MAX_FILLED);
+        for commit in filled.filter(|commit| commit.blocks.contains(hash)) {
             commit.bodies.insert(*hash, body.clone());
         }
     }
@@ -74,10 +82,12 @@ impl Driver {
         certificate: Verified<QuorumCertificate>,
     ) {
         let newest = blocks.last().expect("a commit has blocks").header.height;
+        // A chain of one has nobody to ask; it waits for its own disk before it votes.
+        let filled = self.commits.waiting() < MAX_FILLED || self.config.set.len() == 1;
         let mut commit = Commit { blocks: Vec::new(), bodies: BTreeMap::new(), certificate };
         for block in blocks {
             let hash = block.hash();
-            let body = self.bodies.remove(&hash);
+            let body = self.bodies.remove(&hash).filter(|_| filled);
             commit.bodies.extend(body.map(|body| (hash, body)));
             commit.blocks.push(hash);
             self.mempool_committed(step, block.header.height, block.txs);
@@ -182,6 +192,25 @@ mod tests {
         commit(&mut bench, &bodies);
         bench.driver.forget(&[bodies[0].block.hash(), bodies[1].block.hash()]);
         assert_eq!(bench.act(Driver::store_next), ["job commit 1 2"]);
+    }
+
+    #[test]
+    fn where_the_store_is_slower_than_the_chain_payloads_do_not_pile_up() {
+        let mut bench = Bench::connected(&[1]);
+        let bodies = bench.bodies(vec![vec![tx("a")]; MAX_FILLED + 2]);
+        for body in &bodies {
+            at_hand(&mut bench, body);
+            commit(&mut bench, std::slice::from_ref(body));
+        }
+        let held: usize = bench.driver.commits.queue.iter().map(|commit| commit.bodies.len()).sum();
+        assert_eq!(held, MAX_FILLED);
+        for height in 1..=MAX_FILLED as u64 {
+            assert_eq!(bench.act(Driver::store_next), [format!("job commit {height}")]);
+            bench.driver.stored(Height(height));
+        }
+        assert_eq!(bench.act(Driver::store_next), ["#1 ask v1 for a block"]);
+        at_hand(&mut bench, &bodies[MAX_FILLED]);
+        assert_eq!(bench.act(Driver::store_next), [format!("job commit {}", MAX_FILLED + 1)]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Blocks by hash: those the engine wants, and those that a commit lacks the payload of. Several peers are asked at once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use althing_consensus::{Input, Micros, Position};
@@ -25,8 +25,8 @@ pub(super) struct Fetches(BTreeMap<BlockHash, Fetch>);
 struct Fetch {
     /// Whom to ask next.
     peers: VecDeque<Peer>,
-    /// Questions and checks under way.
-    under_way: usize,
+    /// Who was asked and has not given an answer that was checked. By name: an answer to an earlier fetch of the block may come late.
+    under_way: BTreeSet<Peer>,
     /// Whether the engine wants it.
     wanted: bool,
     /// Nobody had it; not asked for before this instant.
@@ -85,7 +85,7 @@ impl Driver {
     fn fetch(&mut self, step: &mut Step, block: BlockHash, mut peers: Vec<Peer>, wanted: bool) {
         let first = usize::from(block.as_bytes()[0]) % peers.len().max(1);
         peers.rotate_left(first);
-        let fetch = Fetch { peers: peers.into(), under_way: 0, wanted, rests_until: None };
+        let fetch = Fetch { peers: peers.into(), under_way: BTreeSet::new(), wanted, rests_until: None };
         self.fetches.0.insert(block, fetch);
         self.fetch_on(step, block);
     }
@@ -93,15 +93,15 @@ impl Driver {
     fn fetch_on(&mut self, step: &mut Step, block: BlockHash) {
         loop {
             let Some(fetch) = self.fetches.0.get_mut(&block) else { return };
-            if fetch.under_way >= ASKED_AT_ONCE {
+            if fetch.under_way.len() >= ASKED_AT_ONCE {
                 return;
             }
             let Some(peer) = fetch.peers.pop_front() else { break };
-            fetch.under_way += 1;
+            fetch.under_way.insert(peer);
             self.ask(step, peer, Purpose::Fetch(block), TIMEOUT);
         }
         let fetch = self.fetches.0.get_mut(&block).expect("just seen");
-        if fetch.under_way == 0 {
+        if fetch.under_way.is_empty() {
             if self.commits.lacking().contains(&block) {
                 fetch.rests_until = Some(step.now.mono.after(PAUSE));
             } else {
@@ -124,7 +124,7 @@ impl Driver {
                 step.act(Effect::Job(Job::Verify(VerifyJob::OpenBlock { from, block, body })));
             }
             _ => {
-                fetch.under_way -= 1;
+                fetch.under_way.remove(&from);
                 self.fetch_on(step, block);
             }
         }
@@ -147,7 +147,7 @@ impl Driver {
             Err(reason) => {
                 step.act(Effect::Penalise { peer: from, reason: format!("block {block}: {reason}") });
                 if let Some(fetch) = self.fetches.0.get_mut(&block) {
-                    fetch.under_way -= 1;
+                    fetch.under_way.remove(&from);
                     self.fetch_on(step, block);
                 }
             }
@@ -235,5 +235,22 @@ mod tests {
         bench.answer(2, Ok(Response::Block((*body).clone())));
         assert_eq!(opened(&mut bench, 1, body.block.hash(), Ok(body.clone())), [""; 0], "the engine has it");
         assert_eq!(bench.act(Driver::store_next), ["job commit 1"]);
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_fetch_of_a_block_is_not_counted_twice() {
+        let mut bench = Bench::connected(&[1, 2]);
+        let body = bench.bodies(vec![vec![tx("a")]]).remove(0);
+        let hash = body.block.hash();
+        want(&mut bench, &body, &[1, 2]);
+        opened(&mut bench, 1, hash, Ok(body.clone()));
+        bench.driver.bodies.remove(&hash);
+        let certificate = bench.certificate(&body.block);
+        bench.act(|driver, step| driver.commit(step, vec![body.block.clone()], certificate));
+        assert_eq!(bench.act(Driver::store_next).len(), 2, "asked for again: {hash}");
+        for id in 1..=4 {
+            assert_eq!(bench.answer(id, Ok(Response::NotHere)), [""; 0]);
+        }
+        assert_eq!(bench.act(Driver::schedule), ["wake 300 ms"]);
     }
 }
