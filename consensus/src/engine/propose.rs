@@ -132,6 +132,7 @@ impl Engine {
             view: self.view,
             parent: parent_hash,
             justify_view: self.high_view(),
+            // T2
             time_ms: step.now.unix_ms.max(before.time_ms + 1),
             payload_root: payload_root(&[]),
             evidence_root: no_evidence(),

@@ -199,7 +199,10 @@ impl Driver {
             Action::AggregateTimeouts(votes) => self.aggregate_timeouts(step, votes),
             Action::CheckEvidence(evidence) => self.check_evidence(step, evidence),
             Action::SendPending => self.send_pending(step),
-            Action::PeerStatus(position, status) => self.sync.heard(position, status.committed),
+            Action::PeerStatus(position, status) => {
+                let own = self.engine.committed().height;
+                self.sync.heard(position, status.committed, own, step.now.mono);
+            }
             Action::Penalise(position, misdeed) => self.penalise(step, position, &misdeed),
             Action::Emit(event) => step.act(Effect::Emit(event)),
             Action::Halt(halt) => step.act(Effect::Halted(halt)),

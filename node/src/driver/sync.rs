@@ -14,8 +14,10 @@ use crate::workers::is_full_run;
 
 /// A peer that takes longer for a run has had its turn: who gives little, and slowly, must not hold up the rest.
 const SLOW: Micros = Micros::from_millis(1_000);
-/// So few blocks the engine fetches by hash.
+/// So few blocks the engine of a validator fetches by hash, on certificates that other validators send it,
 const GAP: u64 = 3;
+/// unless they have not come after this: less than the time between two statuses.
+const PATIENCE: Micros = Micros::from_millis(1_500);
 const TIMEOUT: Micros = Micros::from_millis(5_000);
 /// A peer that claimed blocks and gave none is left alone for so long, doubled with each time.
 const REST: Micros = Micros::from_millis(2_000);
@@ -28,7 +30,7 @@ const MAX_UNEXECUTED: u64 = 256;
 /// What peers say they have, and whom this node asks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BlockSync {
-    claims: BTreeMap<Position, Height>,
+    claims: BTreeMap<Position, Claim>,
     /// Whom it fetches from, and whether that peer has given a full run in this turn.
     engaged: Option<(Position, bool)>,
     /// Whether the newest answer was a full run, whoever gave it.
@@ -43,9 +45,20 @@ pub(super) struct BlockSync {
     last: Option<Position>,
 }
 
+/// What a peer says it has committed.
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    height: Height,
+    /// Since when it has been ahead of this node.
+    since: Micros,
+}
+
 impl BlockSync {
-    pub(super) fn heard(&mut self, peer: Position, committed: Height) {
-        self.claims.insert(peer, committed);
+    /// A peer's status, at a node that has committed up to `own`.
+    pub(super) fn heard(&mut self, peer: Position, height: Height, own: Height, now: Micros) {
+        let before = self.claims.get(&peer).filter(|claim| claim.height > own);
+        let since = before.map_or(now, |claim| claim.since);
+        self.claims.insert(peer, Claim { height, since });
     }
 
     /// Whether runs are coming in now.
@@ -55,14 +68,23 @@ impl BlockSync {
 
     /// Whether more than a third of the power, so at least one honest validator, shows blocks that are not committed here.
     pub(super) fn is_behind(&self, own: Height, set: &ValidatorSet) -> bool {
-        let ahead = self.claims.iter().filter(|(_, height)| height.0 > own.0.saturating_add(GAP));
+        let ahead = self.claims.iter().filter(|(_, claim)| claim.height.0 > own.0.saturating_add(GAP));
         set.is_one_honest(set.power_of(ahead.map(|(peer, _)| *peer)))
     }
 
-    /// The next peer in turn of those that show more than `own` and may be asked.
-    fn choose(&self, own: Height, now: Micros, connected: impl Fn(Position) -> bool) -> Option<Position> {
+    /// The next peer in turn of those that show more than `own` and may be asked: for a long run, or for a short one that has not come
+    /// otherwise for as long as `patience`.
+    fn choose(
+        &self,
+        own: Height,
+        patience: Micros,
+        now: Micros,
+        connected: impl Fn(Position) -> bool,
+    ) -> Option<Position> {
         let fit = |peer: &Position| {
-            self.claims[peer].0 > own.0.saturating_add(GAP)
+            let Claim { height, since } = self.claims[peer];
+            let far = height.0 > own.0.saturating_add(GAP);
+            (far || (height > own && since.after(patience) <= now))
                 && self.resting.get(peer).is_none_or(|(_, until)| *until <= now)
                 && connected(*peer)
         };
@@ -77,7 +99,7 @@ impl BlockSync {
         self.productive = false;
         let Some((peer, productive)) = self.engaged.take() else { return };
         if productive {
-            self.claims.insert(peer, own);
+            self.claims.insert(peer, Claim { height: own, since: now });
         } else {
             self.rest(peer, now);
         }
@@ -110,8 +132,10 @@ impl Driver {
         }
         let connected = |peer| self.connected_member(peer).is_some();
         let kept = self.sync.engaged.filter(|(peer, _)| connected(*peer));
-        let chosen =
-            kept.or_else(|| self.sync.choose(own, step.now.mono, connected).map(|peer| (peer, false)));
+        // Nobody sends certificates to a node that is no validator.
+        let patience = if self.config.me.is_some() { PATIENCE } else { Micros(0) };
+        let choose = || self.sync.choose(own, patience, step.now.mono, connected);
+        let chosen = kept.or_else(|| choose().map(|peer| (peer, false)));
         self.sync.engaged = chosen;
         let Some((peer, _)) = chosen else { return };
         let Some(to) = self.connected_member(peer) else { return };
@@ -169,7 +193,8 @@ mod tests {
     use super::*;
 
     fn hear(bench: &mut Bench, peer: u16, committed: u64) {
-        bench.driver.sync.heard(Position(peer), Height(committed));
+        let now = bench.now.mono;
+        bench.driver.sync.heard(Position(peer), Height(committed), Height(0), now);
     }
 
     fn next(bench: &mut Bench) -> Vec<String> {
@@ -184,6 +209,23 @@ mod tests {
         hear(&mut bench, 1, GAP + 1);
         assert_eq!(next(&mut bench), ["#1 ask v1 for blocks from 1"]);
         assert_eq!(next(&mut bench), [""; 0], "one question at a time");
+    }
+
+    #[test]
+    fn a_small_gap_that_stays_is_closed_all_the_same_and_at_once_where_nobody_sends_certificates() {
+        let mut bench = Bench::connected(&[1]);
+        hear(&mut bench, 1, 1);
+        assert_eq!(next(&mut bench), [""; 0]);
+        bench.now.mono = Micros(PATIENCE.0 - 1);
+        hear(&mut bench, 1, 2);
+        assert_eq!(next(&mut bench), [""; 0]);
+        bench.now.mono = PATIENCE;
+        assert_eq!(next(&mut bench), ["#1 ask v1 for blocks from 1"]);
+
+        let mut follower = Bench::connected(&[1]);
+        follower.driver.config.me = None;
+        hear(&mut follower, 1, 1);
+        assert_eq!(next(&mut follower), ["#1 ask v1 for blocks from 1"]);
     }
 
     #[test]

@@ -39,6 +39,26 @@ fn a_view_without_a_proposal_is_given_up_and_repeated_at_a_constant_interval() {
 }
 
 #[test]
+fn what_is_repeated_is_the_newest_of_every_kind() {
+    let follower = (0..4).find(|me| *me != Fixture::new(4, 0).leader(1)).expect("four members");
+    let mut f = Fixture::started(follower);
+    let one = f.block(1, &f.genesis, None, &[]);
+    f.receive(1, Admitted::Proposal(Verified::trust(f.proposal(one.clone(), None, None))));
+    f.step(Input::Signed(Box::new(Signed::Vote(vote(Phase::Vote, 1, one.hash(), follower)))));
+    f.certificate(qc(1, one.hash(), Phase::Vote));
+    f.step(Input::Signed(Box::new(Signed::CommitVote(vote(Phase::Commit, 1, one.hash(), follower)))));
+    f.certificate(tc(4, Some(qc(1, one.hash(), Phase::Vote))));
+    f.wait(1_000);
+    let high = Some(qc(1, one.hash(), Phase::Vote));
+    let given_up = timeout(5, follower, high.clone(), Some(tc(4, high).into()));
+    f.step(Input::Signed(Box::new(Signed::Timeout(given_up))));
+    let mut repeated = kinds(&f.wait(500));
+    repeated.retain(|kind| *kind != "status");
+    // The vote and the commit vote, the timeout vote; the high QC and the TC; pending transactions.
+    assert_eq!(repeated, ["vote", "vote", "timeout", "certificate", "certificate", "pending"]);
+}
+
+#[test]
 fn a_higher_qc_is_named_when_the_timeout_is_repeated() {
     let mut f = Fixture::started(0);
     f.certificate(tc(5, None));

@@ -4,17 +4,20 @@ use super::*;
 
 #[test]
 fn a_qc_is_commit_voted_and_handed_to_the_next_leader() {
-    let mut f = Fixture::started(0);
-    let block = f.block(1, &f.genesis, None, &[]);
-    let qc = qc(1, block.hash(), Phase::Vote);
-    // The next leader depends on the block's header: without it, nobody is told yet.
-    let p = Verified::trust(f.proposal(block.clone(), None, None));
-    f.receive(p.signer.0, Admitted::Proposal(p));
-    let actions = f.certificate(qc.clone());
-    assert_eq!(Fixture::asked(&actions), [(SignKind::CommitVote, View(1))]);
-    let handed = Action::Send(Position(f.leader(2)), Message::Certificate(Box::new(qc.into())));
-    assert_eq!(actions.contains(&handed), f.leader(2) != 0);
-    assert_eq!(f.engine.view(), View(2));
+    let leader = Fixture::new(4, 0).leader(2);
+    for me in 0..4 {
+        let mut f = Fixture::started(me);
+        let block = f.block(1, &f.genesis, None, &[]);
+        let qc = qc(1, block.hash(), Phase::Vote);
+        // The next leader depends on the block's header: without it, nobody would be told yet.
+        let p = Verified::trust(f.proposal(block, None, None));
+        f.receive(p.signer.0, Admitted::Proposal(p));
+        let actions = f.certificate(qc.clone());
+        assert_eq!(Fixture::asked(&actions)[0], (SignKind::CommitVote, View(1)));
+        let handed = Action::Send(Position(leader), Message::Certificate(Box::new(qc.into())));
+        assert_eq!(actions.contains(&handed), leader != me, "member {me}, leader {leader}");
+        assert_eq!(f.engine.view(), View(2));
+    }
 }
 
 #[test]
