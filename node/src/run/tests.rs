@@ -55,7 +55,8 @@ async fn boot_all(members: &mut [Member]) -> Vec<RunningNode> {
             identity: member.identity.public_key(),
             address: Some(node.p2p_address.to_string()),
         });
-        members[index].peers = known.collect();
+        let known: Vec<_> = known.collect();
+        members[index].peers.extend(known);
         nodes.push(boot(&members[index]).await);
     }
     nodes
@@ -130,14 +131,26 @@ async fn a_node_that_was_down_catches_up_while_the_chain_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_of_one_member_works_and_a_node_that_is_no_validator_follows_it() {
-    let (mut members, account) = homes(1);
+    followed(1, 5).await;
+}
+
+/// It is sent no certificates, and one validator's votes make none: what it has is what it fetches.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_of_one_validator_of_four_catches_up_at_rest_however_little_it_lacks() {
+    followed(4, 1).await;
+}
+
+/// So many transfers before a follower joins, connected to one validator only, and two while it is there.
+async fn followed(validators: usize, before: u64) {
+    let (mut members, account) = homes(validators);
     let follower = ed25519::SecretKey::generate();
     members[0].peers = vec![PeerConfig { identity: follower.public_key(), address: None }];
-    let validator = boot(&members[0]).await;
-    executed(&validator, 1).await;
-    for sequence in 0..5 {
-        transfer(&validator, &account, sequence).await;
-        executed(&validator, 3 + 2 * sequence).await;
+    let nodes = boot_all(&mut members).await;
+    let validator = &nodes[0];
+    executed(validator, 1).await;
+    for sequence in 0..before {
+        transfer(validator, &account, sequence).await;
+        executed(validator, 3 + 2 * sequence).await;
     }
 
     let genesis = std::fs::read(Home::new(members[0].home.path()).genesis_file()).unwrap();
@@ -148,15 +161,19 @@ async fn a_chain_of_one_member_works_and_a_node_that_is_no_validator_follows_it(
     let address = Some(validator.p2p_address.to_string());
     let peers = vec![PeerConfig { identity: members[0].identity.public_key(), address }];
     let follower = boot(&Member { home, identity: follower, peers }).await;
-    executed(&follower, 11).await;
-    let hash = transfer(&follower, &account, 5).await;
-    for node in [&validator, &follower] {
-        executed(node, 13).await;
-        assert!(node.handle.chain().tx_location(&hash).unwrap().is_some());
+    executed(&follower, 1 + 2 * before).await;
+    for (sequence, through) in [(before, validator), (before + 1, &follower)] {
+        let hash = transfer(through, &account, sequence).await;
+        for node in [validator, &follower] {
+            executed(node, 3 + 2 * sequence).await;
+            assert!(node.handle.chain().tx_location(&hash).unwrap().is_some());
+        }
     }
     assert_eq!(follower.handle.status().position, None);
     follower.stop().await.unwrap();
-    validator.stop().await.unwrap();
+    for node in nodes {
+        node.stop().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
