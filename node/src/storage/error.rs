@@ -1,9 +1,11 @@
 //! What can go wrong with the chain data, and what to do about it.
 
 use std::{
+    cell::Cell,
     fmt, io,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{self, AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::Once,
 };
 
 /// A failure of the chain data. None of these is a peer's fault; after most of them the node stops.
@@ -94,15 +96,42 @@ impl StoreError {
     }
 }
 
+thread_local! {
+    /// Whether this thread is inside [`contain`].
+    static CONTAINED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Puts a hook before the one in place that says nothing of a panic inside [`contain`]: it becomes an error, and who runs
+/// the node reads that. All other panics are reported as before.
+fn silence_contained_panics() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let report = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            // Without a value the thread is ending, and contains nothing.
+            if !CONTAINED.try_with(Cell::get).unwrap_or(false) {
+                report(info);
+            }
+        }));
+    });
+}
+
 /// Runs an operation of a database, with its panics as errors: both databases have kinds of damage that they do not
 /// report but panic at. The store is not used for writing after that, so no state of ours is left half changed.
 pub(super) fn contain<T>(
     path: &Path,
     operation: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(operation)).unwrap_or_else(|panic| {
+    silence_contained_panics();
+    let outside = CONTAINED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(operation));
+    CONTAINED.set(outside);
+    result.unwrap_or_else(|panic| {
         let message = panic.downcast_ref::<String>().map(String::as_str);
         let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
         Err(StoreError::Corrupt { path: path.to_owned(), what: format!("the database panicked ({message})") })
     })
 }
+
+#[cfg(test)]
+mod tests;
