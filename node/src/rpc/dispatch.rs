@@ -34,15 +34,19 @@ const MAX_BATCH_ANSWER_BYTES: usize = 8 << 20;
 
 /// A request that was read: all that is kept of it while it waits for its answer.
 struct Call {
-    id: Value,
+    /// None is a notification: it is carried out, and not answered.
+    id: Option<Value>,
     method: &'static str,
     params: Params,
 }
 
-/// Answers the body of a POST. Every request is answered, also one without an id.
-pub(crate) async fn body(context: &Arc<Context>, body: Bytes) -> Vec<u8> {
+/// What is wrong with a request, under its id.
+type Fault = (Option<Value>, RpcError);
+
+/// Answers the body of a POST; with nothing if it holds notifications only.
+pub(crate) async fn body(context: &Arc<Context>, body: Bytes) -> Option<Vec<u8>> {
     let requests = match serde_json::from_slice(&body) {
-        Err(error) => return envelope(Value::Null, Err(RpcError::parse(error))),
+        Err(error) => return Some(envelope(Value::Null, Err(RpcError::parse(error)))),
         Ok(Value::Array(requests)) => requests,
         Ok(one) => {
             drop(body);
@@ -52,7 +56,7 @@ pub(crate) async fn body(context: &Arc<Context>, body: Bytes) -> Vec<u8> {
     drop(body);
     if requests.is_empty() || requests.len() > MAX_BATCH {
         let reason = format!("a batch of {} requests, 1 to {MAX_BATCH} are taken", requests.len());
-        return envelope(Value::Null, Err(RpcError::invalid_request(reason)));
+        return Some(envelope(Value::Null, Err(RpcError::invalid_request(reason))));
     }
     // All are read before the first is answered: as JSON they may take many times the memory that they came in.
     let requests: Vec<_> = requests.into_iter().map(read).collect();
@@ -61,17 +65,21 @@ pub(crate) async fn body(context: &Arc<Context>, body: Bytes) -> Vec<u8> {
         let answer = match one {
             Ok(call) if answers.len() > MAX_BATCH_ANSWER_BYTES => {
                 let reason = "the batch's answers are too long; ask for fewer at once";
-                envelope(call.id, Err(RpcError::internal(reason)))
+                call.id.map(|id| envelope(id, Err(RpcError::internal(reason))))
             }
             one => answer(context, one).await,
         };
+        let Some(answer) = answer else { continue };
         if answers.len() > 1 {
             answers.push(b',');
         }
         answers.extend(answer);
     }
+    if answers.len() == 1 {
+        return None;
+    }
     answers.push(b']');
-    answers
+    Some(answers)
 }
 
 /// Answers a GET of `/method?name=value`.
@@ -80,19 +88,20 @@ pub(crate) async fn uri(context: &Arc<Context>, method: &str, query: Vec<(String
     envelope(json!(-1), call(context, method, &Params::from_uri(query)).await)
 }
 
-/// A request, or what is wrong with it, under its id.
-fn read(request: Value) -> Result<Call, (Value, RpcError)> {
+/// A request, or what is wrong with it. What is no request at all is answered under no id.
+fn read(request: Value) -> Result<Call, Fault> {
     let Value::Object(mut request) = request else {
-        return Err((Value::Null, RpcError::invalid_request("a request must be an object")));
+        return Err((Some(Value::Null), RpcError::invalid_request("a request must be an object")));
     };
-    let id = request.remove("id").unwrap_or_default();
-    if !matches!(id, Value::Null | Value::Number(_) | Value::String(_)) {
-        return Err((Value::Null, RpcError::invalid_request("id must be a number or a string")));
+    let id = request.remove("id");
+    if !matches!(id, None | Some(Value::Null | Value::Number(_) | Value::String(_))) {
+        return Err((Some(Value::Null), RpcError::invalid_request("id must be a number or a string")));
     }
     if request.get("jsonrpc").is_some_and(|version| version != "2.0") {
         return Err((id, RpcError::invalid_request("jsonrpc must be \"2.0\"")));
     }
     let Some(Value::String(method)) = request.remove("method") else {
+        let id = id.or(Some(Value::Null));
         return Err((id, RpcError::invalid_request("method is missing or no string")));
     };
     let Some((method, names)) = METHODS.iter().find(|(name, _)| *name == method) else {
@@ -104,11 +113,12 @@ fn read(request: Value) -> Result<Call, (Value, RpcError)> {
     }
 }
 
-async fn answer(context: &Arc<Context>, request: Result<Call, (Value, RpcError)>) -> Vec<u8> {
-    match request {
-        Ok(Call { id, method, params }) => envelope(id, call(context, method, &params).await),
-        Err((id, error)) => envelope(id, Err(error)),
-    }
+async fn answer(context: &Arc<Context>, request: Result<Call, Fault>) -> Option<Vec<u8>> {
+    let (id, result) = match request {
+        Ok(Call { id, method, params }) => (id, call(context, method, &params).await),
+        Err((id, error)) => (id, Err(error)),
+    };
+    Some(envelope(id?, result))
 }
 
 async fn call(context: &Arc<Context>, method: &str, params: &Params) -> Result<Value, RpcError> {

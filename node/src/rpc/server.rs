@@ -135,7 +135,10 @@ fn routes(context: Arc<Context>) -> Router {
 async fn posted(State(context): State<Arc<Context>>, request: Request) -> Response {
     let max = context.config.max_body_bytes;
     match timeout(BODY_TIMEOUT, read_body(request.into_body(), max)).await {
-        Ok(Ok(body)) => json(StatusCode::OK, dispatch::body(&context, body).await),
+        Ok(Ok(body)) => match dispatch::body(&context, body).await {
+            Some(answer) => json(StatusCode::OK, answer),
+            None => StatusCode::OK.into_response(),
+        },
         Ok(Err(status)) => {
             let reason = match status {
                 StatusCode::PAYLOAD_TOO_LARGE => format!("the body is longer than rpc.max_body_bytes, {max}"),

@@ -112,22 +112,32 @@ impl Scripted {
     }
 }
 
-/// Status line, headers and body of the answer to these bytes.
-async fn raw(address: SocketAddr, request: &[u8]) -> (u16, Value) {
+/// Head and body of the answer to these bytes.
+async fn exchange(address: SocketAddr, request: &[u8]) -> (String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+/// Status and body, as JSON, of the answer to these bytes.
+async fn raw(address: SocketAddr, request: &[u8]) -> (u16, Value) {
+    let (head, body) = exchange(address, request).await;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap_or_default())
+    (status, serde_json::from_str(&body).unwrap_or_default())
+}
+
+fn post_of(body: &[u8]) -> Vec<u8> {
+    let head =
+        format!("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
 }
 
 async fn post(address: SocketAddr, body: &[u8]) -> (u16, Value) {
-    let head =
-        format!("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
-    raw(address, &[head.as_bytes(), body].concat()).await
+    raw(address, &post_of(body)).await
 }
 
 async fn get(address: SocketAddr, uri: &str) -> (u16, Value) {
@@ -239,18 +249,18 @@ async fn a_submission_is_answered_with_the_mempools_verdict() {
     let params = json!({ "tx": BASE64.encode(&tx) });
     let hash = hex::encode_upper(TxHash::of(&tx));
     let refusal = Refusal { code: 5, codespace: "ledger".into(), log: "why".into() };
-    for (outcome, code, codespace) in [
-        (Outcome::Accepted { duplicate: false }, 0, ""),
-        (Outcome::Accepted { duplicate: true }, 0, ""),
-        (Outcome::Committed { height: 1 }, 0, ""),
-        (Outcome::Refused(refusal), 5, "ledger"),
+    for (outcome, code, codespace, log) in [
+        (Outcome::Accepted { duplicate: false }, 0, "", ""),
+        (Outcome::Accepted { duplicate: true }, 0, "", "already pending"),
+        (Outcome::Committed { height: 1 }, 0, "", ""),
+        (Outcome::Refused(refusal), 5, "ledger", "why"),
     ] {
         let (mut client, params) = (node.client(), params.clone());
         let asked = tokio::spawn(async move { client.call("broadcast_tx_sync", params).await });
         assert_eq!(node.admit(outcome).await, tx);
         let answer = asked.await.unwrap().unwrap();
         assert_eq!((&answer["code"], &answer["codespace"]), (&json!(code), &json!(codespace)));
-        assert_eq!(answer["hash"], hash);
+        assert_eq!((&answer["hash"], &answer["log"]), (&json!(hash), &json!(log)));
     }
 
     let mut client = node.client();
@@ -389,6 +399,28 @@ async fn a_batch_is_answered_in_order() {
         (&answer[2]["id"], &answer[2]["result"]["response"]["data"]),
         (&json!(9), &json!("asset-ledger"))
     );
+}
+
+#[tokio::test]
+async fn a_notification_is_carried_out_and_not_answered() {
+    let mut node = Scripted::start(RpcConfig::default()).await;
+    let tx = BASE64.encode("tx");
+    let offer = json!({ "jsonrpc": "2.0", "method": "broadcast_tx_async", "params": { "tx": tx } });
+    let fly = json!({ "jsonrpc": "2.0", "method": "fly" });
+    for body in [offer.clone(), fly.clone(), json!([offer, fly])] {
+        let (head, answer) = exchange(node.address, &post_of(body.to_string().as_bytes())).await;
+        assert!(head.starts_with("HTTP/1.1 200") && answer.is_empty(), "{body}: {head} {answer}");
+    }
+    for _ in 0..2 {
+        assert_eq!(node.admit(Outcome::Accepted { duplicate: false }).await, b"tx");
+    }
+    let batch =
+        br#"[{"method":"health"},{"id":1,"method":"health"},{"method":"fly"},{"id":null,"method":"fly"}]"#;
+    let (_, answer) = post(node.address, batch).await;
+    assert_eq!(answer.as_array().map(Vec::len), Some(2));
+    assert_eq!((&answer[0]["id"], &answer[1]["error"]["code"]), (&json!(1), &json!(-32601)));
+    let (_, answer) = post(node.address, b"{}").await;
+    assert_eq!(answer["error"]["code"], -32600, "without a method it is no notification");
 }
 
 #[tokio::test]

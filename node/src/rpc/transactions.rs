@@ -58,26 +58,43 @@ impl From<AskError> for Refusal {
 pub(crate) async fn broadcast_tx_sync(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let tx = params.tx("tx")?;
     let hash = TxHash::of(&tx);
-    Ok(admission(&hash, admit(context, tx).await.map(drop).err()))
+    let verdict = match admit(context, tx).await {
+        Ok(Admitted::Pending { again: true }) => success("already pending"),
+        Ok(_) => success(""),
+        Err(refusal) => refusal,
+    };
+    Ok(admission(&hash, verdict))
 }
 
 /// Hands a transaction to the mempool and answers at once.
 pub(crate) fn broadcast_tx_async(context: &Context, params: &Params) -> Result<Value, RpcError> {
     let tx = params.tx("tx")?;
     let hash = TxHash::of(&tx);
-    Ok(admission(&hash, context.node.offer(tx).err().map(Refusal::from)))
+    Ok(admission(&hash, context.node.offer(tx).map_or_else(Refusal::from, |_| success(""))))
 }
 
-fn admission(hash: &TxHash, refusal: Option<Refusal>) -> Value {
-    let refusal = refusal.unwrap_or(Refusal { code: 0, codespace: String::new(), log: String::new() });
-    json!({ "code": refusal.code, "data": "", "log": refusal.log, "codespace": refusal.codespace, "hash": hex(hash) })
+/// The verdict on a transaction against which nothing is to be said.
+fn success(log: &str) -> Refusal {
+    Refusal { code: 0, codespace: String::new(), log: log.to_owned() }
 }
 
-/// The height at which it is committed already, if it is.
-async fn admit(context: &Context, tx: Vec<u8>) -> Result<Option<Height>, Refusal> {
+fn admission(hash: &TxHash, verdict: Refusal) -> Value {
+    let Refusal { code, codespace, log } = verdict;
+    json!({ "code": code, "data": "", "log": log, "codespace": codespace, "hash": hex(hash) })
+}
+
+/// Where a transaction stands that was not refused.
+enum Admitted {
+    /// In the pool; `again`: it was there before.
+    Pending { again: bool },
+    /// In a block.
+    Committed,
+}
+
+async fn admit(context: &Context, tx: Vec<u8>) -> Result<Admitted, Refusal> {
     match context.node.submit(tx).await?.outcome {
-        Outcome::Accepted { .. } => Ok(None),
-        Outcome::Committed { height } => Ok(Some(Height(height))),
+        Outcome::Accepted { duplicate } => Ok(Admitted::Pending { again: duplicate }),
+        Outcome::Committed { .. } => Ok(Admitted::Committed),
         Outcome::Refused(refusal) => Err(refusal),
     }
 }
@@ -123,12 +140,12 @@ async fn submit_and_wait(
     match admit(context, tx).await {
         Err(refusal) => return Ok(Err(refusal)),
         // Perhaps executed before the place was taken.
-        Ok(Some(_)) => {
+        Ok(Admitted::Committed) => {
             if let Some(found) = context.read(move |node| result_of(node, &hash)).await? {
                 return Ok(Ok(found));
             }
         }
-        Ok(None) => {}
+        Ok(Admitted::Pending { .. }) => {}
     }
     Ok(match timeout(wait, place.outcome()).await {
         Ok(Some(outcome)) => outcome,
