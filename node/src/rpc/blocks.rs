@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Context, RpcError,
     context::stored,
-    json::{self, NO_TIME, address, base64, block_id, events, hex, tx_result},
+    json::{self, NO_TIME, address, base64, block_id, events, hex, no_block_id, tx_result},
     params::Params,
 };
 use crate::{body::Body, handle::NodeHandle};
@@ -23,7 +23,7 @@ pub(crate) async fn block(context: &Arc<Context>, params: &Params) -> Result<Val
         .read(move |node| {
             let stored = stored(node.chain().block(height), "block", height)?;
             let last_commit = match height.0 {
-                0 | 1 => Value::Null,
+                0 | 1 => no_commit(),
                 _ => commit_of(node, Height(height.0 - 1))?,
             };
             Ok(json!({
@@ -119,6 +119,11 @@ fn commit_of(node: &NodeHandle, height: Height) -> Result<Value, RpcError> {
             "signature": hex(certificate.signature),
         },
     }))
+}
+
+/// What stands in place of the commit below where there is none.
+fn no_commit() -> Value {
+    json!({ "height": "0", "round": 0, "block_id": no_block_id(), "signatures": [] })
 }
 
 fn covering(node: &NodeHandle, height: Height) -> Result<Option<QuorumCertificate>, RpcError> {

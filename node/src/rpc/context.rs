@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use althing_consensus::Height;
+use althing_p2p::Network;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{RpcError, commits::Commits};
@@ -15,18 +16,17 @@ const MAX_READS: usize = 8;
 pub(crate) struct Context {
     pub(crate) node: NodeHandle,
     pub(crate) config: RpcConfig,
-    pub(crate) moniker: String,
+    /// None where a node is served without a network, as in tests.
+    pub(crate) network: Option<Network>,
     pub(crate) commits: Commits,
     reads: Semaphore,
     waiters: Semaphore,
 }
 
 impl Context {
-    pub(crate) fn new(node: NodeHandle, config: RpcConfig) -> Self {
-        let genesis = node.genesis();
-        let moniker = genesis.validator_name(&node.identity()).unwrap_or_default().to_owned();
+    pub(crate) fn new(node: NodeHandle, network: Option<Network>, config: RpcConfig) -> Self {
         let waiters = Semaphore::new(config.max_waiting);
-        Self { node, config, moniker, commits: Commits::default(), reads: Semaphore::new(MAX_READS), waiters }
+        Self { node, config, network, commits: Commits::default(), reads: Semaphore::new(MAX_READS), waiters }
     }
 
     /// Does something that blocks, off the event loop, in its turn.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
-use super::{Context, RpcError, application, blocks, params::Params, status, transactions};
+use super::{Context, RpcError, application, blocks, net, params::Params, status, transactions};
 
 /// Every method and its parameters in their order.
 pub(crate) const METHODS: [(&str, &[&str]); 16] = [
@@ -133,7 +133,7 @@ async fn call(context: &Arc<Context>, method: &str, params: &Params) -> Result<V
         "commit" => blocks::commit(context, params).await,
         "genesis" => Ok(status::genesis(context)),
         "health" => Ok(status::health()),
-        "net_info" => Ok(status::net_info(context)),
+        "net_info" => Ok(net::net_info(context)),
         "num_unconfirmed_txs" => Ok(transactions::num_unconfirmed_txs(context)),
         "status" => status::status(context).await,
         "tx" => transactions::tx(context, params).await,

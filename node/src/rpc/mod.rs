@@ -2,7 +2,8 @@
 //!
 //! | file | methods |
 //! |---|---|
-//! | `status` | `health status net_info genesis validators` |
+//! | `status` | `health status genesis validators` |
+//! | `net` | `net_info` |
 //! | `blocks` | `block block_results commit` |
 //! | `transactions` | `tx broadcast_tx_sync broadcast_tx_async broadcast_tx_commit unconfirmed_txs num_unconfirmed_txs` |
 //! | `application` | `abci_info abci_query` |
@@ -17,6 +18,7 @@ mod context;
 mod dispatch;
 mod error;
 mod json;
+mod net;
 mod params;
 mod quotes;
 mod server;

@@ -2,6 +2,7 @@
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use althing_p2p::Network;
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -55,16 +56,16 @@ pub struct BindError {
 }
 
 /// A bound address that is not served yet: clients that connect wait.
-#[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    network: Option<Network>,
 }
 
 impl Server {
     /// Takes the address; port 0 lets the system choose one.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let listener = TcpListener::bind(address).await.map_err(|source| BindError { address, source })?;
-        Ok(Self { listener })
+        Ok(Self { listener, network: None })
     }
 
     /// The address, with the port that was chosen.
@@ -72,10 +73,15 @@ impl Server {
         self.listener.local_addr()
     }
 
+    /// Tells clients of this network: its address, and those of the peers. Without one these are shown as unspecified.
+    pub fn on_network(self, network: Network) -> Self {
+        Self { network: Some(network), ..self }
+    }
+
     /// Serves until `stop` is done, then lets requests under way end.
     pub async fn serve(self, node: NodeHandle, config: RpcConfig, stop: impl Future<Output = ()>) {
         let connections = Arc::new(Semaphore::new(config.max_connections));
-        let context = Arc::new(Context::new(node, config));
+        let context = Arc::new(Context::new(node, self.network, config));
         let follower = tokio::spawn(commits::follow(Arc::clone(&context)));
         let service = TowerToHyperService::new(routes(context));
         let mut http = http1::Builder::new();

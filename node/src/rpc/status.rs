@@ -1,4 +1,4 @@
-//! Where the node stands, and what all nodes share: `health`, `status`, `net_info`, `genesis`, `validators`.
+//! Where the node stands, and what all nodes share: `health`, `status`, `genesis`, `validators`.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use super::{
     Context, RpcError,
     context::stored,
     json::{NO_TIME, address, hex, public_key, time},
+    net,
     params::Params,
 };
 
@@ -64,7 +65,7 @@ pub(crate) async fn status(context: &Arc<Context>) -> Result<Value, RpcError> {
     let power =
         status.validators.members().iter().find(|one| one.identity == me).map_or(Power(0), |one| one.power);
     Ok(json!({
-        "node_info": node_info(context),
+        "node_info": net::node_info(context),
         "sync_info": sync_info,
         "validator_info": {
             "address": address(&me),
@@ -80,40 +81,6 @@ pub(crate) async fn status(context: &Arc<Context>) -> Result<Value, RpcError> {
             "halted": status.halted,
         },
     }))
-}
-
-fn node_info(context: &Context) -> Value {
-    json!({
-        "protocol_version": { "p2p": "1", "block": "1", "app": "0" },
-        "id": address(&context.node.identity()).to_lowercase(),
-        "listen_addr": "",
-        "network": context.node.genesis().chain_id(),
-        "version": env!("CARGO_PKG_VERSION"),
-        "channels": "",
-        "moniker": context.moniker,
-        "other": { "tx_index": "on", "rpc_address": format!("tcp://{}", context.config.listen) },
-    })
-}
-
-/// The peers connected now.
-pub(crate) fn net_info(context: &Context) -> Value {
-    let status = context.node.status();
-    let genesis = context.node.genesis();
-    let peer = |peer: &crate::handle::PeerInfo| {
-        json!({
-            "node_info": {
-                "id": address(&peer.identity).to_lowercase(),
-                "network": genesis.chain_id(),
-                "version": peer.software,
-                "moniker": genesis.validator_name(&peer.identity).unwrap_or_default(),
-                "other": { "identity": peer.identity.to_string() },
-            },
-            "is_outbound": peer.outbound,
-            "remote_ip": "",
-        })
-    };
-    let peers: Vec<_> = status.peers.iter().map(peer).collect();
-    json!({ "listening": true, "listeners": [], "n_peers": peers.len().to_string(), "peers": peers })
 }
 
 /// The genesis document in this dialect. BLS keys have no place in it; the document itself is `genesis.json` in the home.

@@ -28,6 +28,7 @@ use crate::{
 };
 
 mod chain;
+mod clients;
 
 /// A node that answers what a test tells it to.
 struct Scripted {
@@ -40,6 +41,10 @@ struct Scripted {
 
 impl Scripted {
     async fn start(config: RpcConfig) -> Self {
+        Self::start_on(config, |server| server).await
+    }
+
+    async fn start_on(config: RpcConfig, prepare: impl FnOnce(Server) -> Server) -> Self {
         let identity = ed25519::SecretKey::from_seed([1; 32]);
         let vote = bls::SecretKey::from_seed(&bls::BLS, &[1; 32]);
         let accounts = [Address::of(&identity.public_key())];
@@ -68,7 +73,7 @@ impl Scripted {
             validators: Arc::clone(genesis.validator_set()),
             position: None,
             peers: Arc::new([PeerInfo {
-                identity: ed25519::PublicKey::from_bytes([2; 32]),
+                identity: ed25519::SecretKey::from_seed([2; 32]).public_key(),
                 software: "althing/0.1.0".into(),
                 outbound: true,
             }]),
@@ -77,7 +82,7 @@ impl Scripted {
         let chain = chain::begun(&genesis);
         let parts = Parts { genesis, chain, application, identity: identity.public_key() };
         let (handle, backend) = handle::channel(parts, status);
-        let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let server = prepare(Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap());
         let address = server.address().unwrap();
         let (stop, stopped) = oneshot::channel();
         let serving = server.serve(handle.clone(), config, async { drop(stopped.await) });
@@ -450,7 +455,7 @@ async fn connections_beyond_the_limit_wait_their_turn() {
 #[tokio::test]
 async fn a_port_in_use_is_named() {
     let node = Scripted::start(RpcConfig::default()).await;
-    let error = Server::bind(node.address).await.unwrap_err().to_string();
+    let error = Server::bind(node.address).await.err().unwrap().to_string();
     assert!(error.contains(&node.address.to_string()) && error.contains("rpc.listen"), "{error}");
 }
 
