@@ -200,7 +200,7 @@ pub async fn start(
     let actor = drive(Actor::new(driver, wiring, status))?;
     let mut asked_to_stop = stopped;
     let until = async move { _ = asked_to_stop.changed().await };
-    let serving = tokio::spawn(rpc.serve(handle.clone(), config.rpc, until));
+    let serving = tokio::spawn(rpc.on_network(network.clone()).serve(handle.clone(), config.rpc, until));
     let (ended, end) = oneshot::channel();
     let parts = Supervised { actor, serving, network, threads, data, stop: stop.clone() };
     tokio::spawn(async move { _ = ended.send(supervise(parts).await) });
