@@ -20,4 +20,4 @@ pub mod testnet;
 pub mod wire;
 pub mod workers;
 
-pub use run::run;
+pub use run::{run, run_until};

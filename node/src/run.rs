@@ -1,6 +1,8 @@
-//! A node from its home to its end: [`run`] for a program whose whole purpose it is, [`start`] for one that has others.
+//! A node from its home to its end: [`run`] or [`run_until`] for a program whose whole purpose it is, [`start`] for one that
+//! has others.
 
 use std::any::Any;
+use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -73,7 +75,7 @@ pub enum NodeError {
     Rpc(#[from] rpc::BindError),
     /// A thread could not be started, or the system refused something else.
     #[error("the system refused: {0}")]
-    System(#[from] std::io::Error),
+    System(#[from] io::Error),
     /// Something that stops a node happened while it ran.
     #[error("the node has stopped: {0}")]
     Fatal(#[from] Fatal),
@@ -94,15 +96,33 @@ pub async fn run(
     config: NodeConfig,
     application: impl FnOnce(AppState) -> Result<Arc<dyn Application>, AppError> + Send + 'static,
 ) -> Result<(), NodeError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    run_until(config, application, signalled()?).await
+}
+
+/// Runs a node until `stop` is done, or until something stops it; otherwise as [`run`], which see.
+pub async fn run_until(
+    config: NodeConfig,
+    application: impl FnOnce(AppState) -> Result<Arc<dyn Application>, AppError> + Send + 'static,
+    stop: impl Future<Output = ()>,
+) -> Result<(), NodeError> {
     let mut node = start(config, application).await?;
     tokio::select! {
         ended = node.ended() => return ended,
-        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        () = stop => {}
     }
     node.stop().await
+}
+
+/// Waits for SIGTERM or SIGINT. From the call on, neither ends the process by itself.
+pub(crate) fn signalled() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        }
+    })
 }
 
 /// A node that runs in this process. Dropped, it is told to stop, and nobody waits for it.
@@ -315,7 +335,7 @@ fn status(
 type ActorEnd = oneshot::Receiver<Result<(), Fatal>>;
 
 /// Gives the driver its thread. A panic there is a broken invariant: the node ends, and has signed nothing after it.
-fn drive(actor: Actor) -> std::io::Result<ActorEnd> {
+fn drive(actor: Actor) -> io::Result<ActorEnd> {
     let (ended, end) = oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
     std::thread::Builder::new().name("driver".to_owned()).spawn(move || {

@@ -4,22 +4,28 @@ use std::{io, process::ExitCode, sync::Arc, thread};
 
 use althing_genesis::Genesis;
 use clap::Args as ClapArgs;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::oneshot,
-};
+use tokio::sync::oneshot;
 
 use super::{Failure, logs};
-use crate::{application, config::NodeConfig, home::Home, run::start as start_node};
+use crate::{
+    application,
+    config::{ConfigError, NodeConfig},
+    home::Home,
+    run::{run_until, signalled},
+};
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
     /// Override a key of the configuration: rpc.listen=127.0.0.1:26657
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     set: Vec<String>,
     /// Stop when standard input ends: for a parent that may be killed
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
+}
+
+fn setting(text: &str) -> Result<String, ConfigError> {
+    if text.contains('=') { Ok(text.to_owned()) } else { Err(ConfigError::Flag(text.to_owned())) }
 }
 
 pub(super) fn run(args: &Args, home: &Home) -> Result<ExitCode, Failure> {
@@ -31,17 +37,15 @@ pub(super) fn run(args: &Args, home: &Home) -> Result<ExitCode, Failure> {
 }
 
 async fn until_stopped(config: NodeConfig, with_stdin: bool) -> Result<(), Failure> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let signalled = signalled()?;
     let kind = Genesis::read(&config.home.genesis_file())?.application_kind().to_owned();
-    let mut node = start_node(config, move |state| application::open(&kind, Arc::new(state))).await?;
-    let why = tokio::select! {
-        ended = node.ended() => return Ok(ended?),
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-        () = end_of_stdin(with_stdin) => "the end of standard input",
+    let stop = async {
+        tokio::select! {
+            () = signalled => {}
+            () = end_of_stdin(with_stdin) => tracing::info!("end of standard input: stopping"),
+        }
     };
-    tracing::info!("stopping on {why}");
-    Ok(node.stop().await?)
+    Ok(run_until(config, move |state| application::open(&kind, Arc::new(state)), stop).await?)
 }
 
 /// On a thread of its own, since no read of standard input can be given up: the process ends without it.
