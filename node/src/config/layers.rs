@@ -77,36 +77,40 @@ pub(super) fn load(
     let mut table: Table = text.parse().map_err(syntax)?;
 
     let known = known_keys();
-    check_keys(&table, &known, "", &format!("in {}", path.display()))?;
+    let origin = format!("in {}", path.display());
+    check_keys(&table, &known, "", &origin)?;
+    check_values(&table, &origin)?;
     for setting in from_variables(variables)?.into_iter().chain(from_flags(flags)?) {
         apply(&mut table, &known, setting)?;
     }
-    let mut config = parse(table)?;
+    let mut config =
+        parse(table).map_err(|reason| ConfigError::Value { key: path.display().to_string(), reason })?;
     config.home = home.clone();
     config.validate()?;
     Ok(config)
 }
 
-/// The checked keys and values as a configuration. Done section by section, so that an error can name its key.
-fn parse(table: Table) -> Result<NodeConfig, ConfigError> {
-    for (section, value) in &table {
-        let keys = value.as_table().into_iter().flatten();
-        for (key, value) in keys {
-            let alone = Table::from_iter([(key.clone(), value.clone())]);
-            let alone = Table::from_iter([(section.clone(), Value::Table(alone))]);
-            if let Err(error) = NodeConfig::deserialize_table(alone) {
-                return Err(ConfigError::Value { key: format!("{section}.{key}"), reason: error });
-            }
-        }
-    }
-    NodeConfig::deserialize_table(table)
-        .map_err(|reason| ConfigError::Value { key: "config.toml".to_owned(), reason })
+fn parse(table: Table) -> Result<NodeConfig, String> {
+    table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
 }
 
-impl NodeConfig {
-    fn deserialize_table(table: Table) -> Result<Self, String> {
-        table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
+/// Tries each value alone, so that an error can name its key and where it was set.
+fn check_values(table: &Table, origin: &str) -> Result<(), ConfigError> {
+    for (section, keys) in table {
+        for (name, value) in keys.as_table().into_iter().flatten() {
+            check_value(section, name, value, origin)?;
+        }
     }
+    Ok(())
+}
+
+fn check_value(section: &str, name: &str, value: &Value, origin: &str) -> Result<(), ConfigError> {
+    let alone = Table::from_iter([(name.to_owned(), value.clone())]);
+    let alone = Table::from_iter([(section.to_owned(), Value::Table(alone))]);
+    parse(alone).map(drop).map_err(|reason| ConfigError::Value {
+        key: format!("{section}.{name}"),
+        reason: format!("{value} ({origin}): {reason}"),
+    })
 }
 
 /// A configuration in which every key occurs: what may be set, and of which type it is.
@@ -192,6 +196,7 @@ fn apply(table: &mut Table, known: &Table, setting: Setting) -> Result<(), Confi
                 reason: format!("{text:?} ({origin}) is no TOML value of type {}", example.type_str()),
             })?,
     };
+    check_value(section, name, &value, &origin)?;
     let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
     if let Value::Table(section) = section {
         section.insert(name.to_owned(), value);
