@@ -1,6 +1,7 @@
 //! Where a local chain's files and ports are, and writing them.
 
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
@@ -94,8 +95,11 @@ impl Layout {
         Ok(())
     }
 
-    /// Writes homes and accounts with fresh keys. Refuses to overwrite any.
+    /// Writes homes and accounts with fresh keys. Refuses a directory that holds anything.
     pub fn write(&self) -> Result<(), TestnetError> {
+        if fs::read_dir(&self.dir).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(TestnetError::Exists(self.dir.clone()));
+        }
         create_private_directory(&self.accounts_dir())?;
         let mut addresses = Vec::new();
         for file in self.accounts() {
@@ -164,7 +168,8 @@ mod tests {
         }
         assert_eq!(hashes.len(), 1);
         assert_eq!(layout.accounts().filter(|file| KeyFile::read_account(file).is_ok()).count(), 10);
-        assert!(layout.write().is_err(), "nothing is overwritten");
+        let error = layout.write().expect_err("nothing is overwritten").to_string();
+        assert!(error.ends_with("/net exists already; choose another --dir"), "{error}");
 
         assert!(layout.check().is_ok());
         let other = |validators, port| {

@@ -46,6 +46,9 @@ pub enum TestnetError {
     /// A home could not be written.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// There is something in the directory for a new chain.
+    #[error("{path} exists already; choose another --dir", path = .0.display())]
+    Exists(PathBuf),
     /// The directories already there are not this chain's.
     #[error("{dir}: {reason}", dir = dir.display())]
     Directory {
