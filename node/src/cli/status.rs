@@ -24,14 +24,17 @@ fn text(status: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
+    // The genesis document names validators only.
+    let name = Some(field("node_info", "moniker")).filter(|name| !name.is_empty());
+    let height = field("sync_info", "latest_block_height");
+    let newest = match height.as_str() {
+        "0" => "no block yet".to_owned(),
+        height => format!("{height} at {}", field("sync_info", "latest_block_time")),
+    };
     let mut lines = vec![
         format!("chain        {}", field("node_info", "network")),
-        format!("node         {} ({})", field("node_info", "moniker"), field("node_info", "id")),
-        format!(
-            "height       {} at {}",
-            field("sync_info", "latest_block_height"),
-            field("sync_info", "latest_block_time")
-        ),
+        format!("node         {} ({})", name.as_deref().unwrap_or("follower"), field("node_info", "id")),
+        format!("height       {newest}"),
         format!("block        {}", field("sync_info", "latest_block_hash")),
         format!("app hash     {}", field("sync_info", "latest_app_hash")),
         format!("catching up  {}", field("sync_info", "catching_up")),
@@ -43,4 +46,22 @@ fn text(status: &Value) -> String {
         lines.push(format!("HALTED       {reason}"));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follower_and_a_chain_without_blocks_are_called_so() {
+        let status = |moniker: &str, height: &str| {
+            text(&json!({
+                "node_info": { "moniker": moniker, "id": "ab12" },
+                "sync_info": { "latest_block_height": height, "latest_block_time": "a time" },
+            }))
+        };
+        let (new, running) = (status("", "0"), status("alice", "7"));
+        assert!(new.contains("node         follower (ab12)\nheight       no block yet\n"), "{new}");
+        assert!(running.contains("node         alice (ab12)\nheight       7 at a time\n"), "{running}");
+    }
 }
