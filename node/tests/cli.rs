@@ -34,12 +34,14 @@ fn exit_codes_tell_failure_from_wrong_usage() {
         (&["tx", "transfer", "--help"], 0),
         (&["keys", "show", "/nonexistent"], 1),
         (&["status", "--node", "http://127.0.0.1:1"], 1),
-        (&["tx", "show", "AQ=="], 1),
         (&[], 2),
         (&["fly"], 2),
         (&["query", "account", "not-an-address"], 2),
         (&["testnet", "init"], 2),
         (&["tx", "broadcast", "%%"], 2),
+        (&["tx", "show", "00"], 2),
+        (&["tx", "show", "AQ=="], 2),
+        (&["start", "--set", "foo"], 2),
     ] {
         let output = althing(arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
@@ -107,7 +109,9 @@ fn a_testnet_is_written_with_its_accounts() {
     assert!(dir.join("validator-1/config.toml").is_file() && !dir.join("validator-2").exists());
     let (key, code) = json(&["keys", "show", text(&dir.join("accounts/9.key"))]);
     assert_eq!((code, &key["kind"]), (Some(0), &Value::from("account")));
-    assert_eq!(json(&init).1, Some(1), "nothing is overwritten");
+    let (error, code) = json(&init);
+    assert_eq!(code, Some(1), "nothing is overwritten");
+    assert!(error["error"].as_str().unwrap().ends_with("/net exists already; choose another --dir"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The command line: one file per command.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage. With `--json` the last line on standard output is one JSON object, `{"error": …}` if
-//! the command failed.
+//! the command failed. Wrong usage is told on standard error only, also with `--json`.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -140,6 +140,11 @@ mod tests {
             &["althing", "tx", "transfer"],
             &["althing", "tx", "transfer", "--from", "k", "--to", "al1qq", "--amount", "5"],
             &["althing", "status", "--node", "localhost"],
+            &["althing", "start", "--set", "foo"],
+            &["althing", "tx", "show", "00"],
+            &["althing", "tx", "show", "AQ=="],
+            &["althing", "tx", "broadcast", "!!"],
+            &["althing", "tx", "broadcast", "AQ==", "--wait", "--timeout", "0"],
             &["althing", "testnet", "--validators", "0"],
             &["althing", "testnet", "--blocks", "5", "--tx-rate", "0"],
             &["althing", "testnet", "--base-port", "65530"],

@@ -1,0 +1,130 @@
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+
+type Script = fn(&str) -> Option<Value>;
+
+/// A node that answers a method as the script says, or never.
+async fn scripted(script: Script) -> Client {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, script));
+        }
+    });
+    Client::new(url.parse().unwrap())
+}
+
+async fn serve(stream: TcpStream, script: Script) {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return;
+            }
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.unwrap();
+        let request: Value = serde_json::from_slice(&body).unwrap();
+        let Some(result) = script(request["method"].as_str().unwrap()) else {
+            return std::future::pending().await;
+        };
+        let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": result }).to_string();
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+fn key(seed: u8) -> ed25519::SecretKey {
+    ed25519::SecretKey::from_seed([seed; 32])
+}
+
+fn transfer(seed: u8, sequence: u64) -> String {
+    let to = Address::of(&key(9).public_key());
+    BASE64.encode(Transaction::transfer("test-1", &key(seed), sequence, 0, to, 5, "").encode())
+}
+
+/// A chain where account 1 has used the sequences up to 4.
+fn account() -> Value {
+    let account = json!({ "address": Address::of(&key(1).public_key()), "balance": "7", "sequence": "5" });
+    json!({ "response": { "code": 0, "value": BASE64.encode(account.to_string()) } })
+}
+
+#[tokio::test]
+async fn the_next_sequence_is_behind_what_is_pending() {
+    let idle = |method: &str| match method {
+        "unconfirmed_txs" => Some(json!({ "txs": [transfer(2, 80), "AQ==", "?"] })),
+        _ => Some(account()),
+    };
+    let busy = |method: &str| match method {
+        "unconfirmed_txs" => Some(json!({ "txs": [transfer(1, 5), transfer(2, 80), transfer(1, 6)] })),
+        _ => Some(account()),
+    };
+    let behind = |method: &str| match method {
+        "unconfirmed_txs" => Some(json!({ "txs": [transfer(1, 4)] })),
+        _ => Some(account()),
+    };
+    let scripts: [(Script, u64); 3] = [(idle, 5), (busy, 7), (behind, 5)];
+    for (script, expected) in scripts {
+        let next = next_sequence(&mut scripted(script).await, &key(1).public_key()).await;
+        assert_eq!(next.unwrap(), expected);
+    }
+}
+
+const HASH: TxHash = TxHash(althing_crypto::Hash::from_bytes([7; 32]));
+
+#[tokio::test]
+async fn a_wait_ends_in_time_and_says_what_is_known() {
+    let silent = |_: &str| None;
+    let accepted = |method: &str| {
+        (method == "broadcast_tx_sync").then(|| json!({ "code": 0, "log": "", "codespace": "" }))
+    };
+    let started = Instant::now();
+    let error = committed(&mut scripted(silent).await, HASH, json!({}), 1).await.unwrap_err().to_string();
+    assert!(error.starts_with("the node did not say within 1 s whether it accepts 0707"), "{error}");
+    let outcome = committed(&mut scripted(accepted).await, HASH, json!({}), 1).await.unwrap();
+    assert!(outcome.is_pending());
+    assert!(outcome.text().starts_with("0707"));
+    assert!(
+        outcome.text().contains(" accepted, not committed within 1 s; ask again with `althing tx show 07")
+    );
+    assert!(started.elapsed() < Duration::from_secs(30), "far below what the client waits for one answer");
+}
+
+#[test]
+fn an_outcome_is_told_in_words() {
+    let outcome = |height, code, log: &str| {
+        let result = json!({ "code": code, "codespace": "mempool", "log": log });
+        Outcome::new(HASH, height, &result).unwrap().text()
+    };
+    for (height, code, log, expected) in [
+        (0, 0, "", " accepted"),
+        (0, 0, "already pending", " already pending"),
+        (3, 0, "", " committed at height 3"),
+        (0, 6, "taken", " refused: taken (code 6, codespace mempool)"),
+        (3, 6, "poor", " failed at height 3: poor (code 6, codespace mempool)"),
+    ] {
+        assert_eq!(outcome(height, code, log).strip_prefix(&upper(&HASH)), Some(expected));
+    }
+}
+
+#[test]
+fn what_is_shown_is_a_hash_or_a_transaction() {
+    assert!(matches!(upper(&HASH).parse(), Ok(Shown::Committed(HASH))));
+    assert!(matches!(transfer(1, 4).parse(), Ok(Shown::Signed(_, tx)) if tx.sequence == 4));
+    for text in ["00", "AQ==", "", "0x07"] {
+        assert!(text.parse::<Shown>().is_err(), "{text:?}");
+    }
+}
