@@ -146,8 +146,8 @@ async fn sign(transfer: &Transfer, client: &mut Client) -> Result<Transaction, F
 /// The sequence after the sender's committed and pending ones: signing is deterministic, so with that of a pending one the same
 /// payment made again would be that very transaction, and paid once.
 async fn next_sequence(client: &mut Client, sender: &ed25519::PublicKey) -> Result<u64, Failure> {
-    // Before the account, so that what is committed in between is in one of both. A node lists 100 at most; behind so many it
-    // answers that the sequence is taken, or the transaction already pending.
+    // Asked before the account, so that what is executed in between is counted. A node lists 100 at most; with more it may
+    // answer that the sequence is taken, or the transaction already pending.
     let pending = client.call("unconfirmed_txs", json!({ "limit": "100" })).await?;
     let committed = client.account(&Address::of(sender)).await?.sequence;
     Ok(committed.max(after_pending(&pending, sender)))
