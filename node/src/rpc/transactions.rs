@@ -60,7 +60,8 @@ pub(crate) async fn broadcast_tx_sync(context: &Arc<Context>, params: &Params) -
     let hash = TxHash::of(&tx);
     let verdict = match admit(context, tx).await {
         Ok(Admitted::Pending { again: true }) => success("already pending"),
-        Ok(_) => success(""),
+        Ok(Admitted::Committed) => success("already committed"),
+        Ok(Admitted::Pending { again: false }) => success(""),
         Err(refusal) => refusal,
     };
     Ok(admission(&hash, verdict))
