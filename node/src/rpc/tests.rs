@@ -257,7 +257,7 @@ async fn a_submission_is_answered_with_the_mempools_verdict() {
     for (outcome, code, codespace, log) in [
         (Outcome::Accepted { duplicate: false }, 0, "", ""),
         (Outcome::Accepted { duplicate: true }, 0, "", "already pending"),
-        (Outcome::Committed { height: 1 }, 0, "", ""),
+        (Outcome::Committed { height: 1 }, 0, "", "already committed"),
         (Outcome::Refused(refusal), 5, "ledger", "why"),
     ] {
         let (mut client, params) = (node.client(), params.clone());
