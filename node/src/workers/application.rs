@@ -14,11 +14,38 @@ pub(super) fn refusal(error: TxError) -> Refusal {
     Refusal { code: error.code, codespace: error.codespace, log: error.log }
 }
 
-/// The application's precheck: one verdict per transaction.
+/// So many transactions are worth a thread of their own: below, starting it costs more than it saves.
+const WORTH_A_THREAD: usize = 64;
+
+/// The application's precheck: one verdict per transaction. Large batches are split over the processors.
 pub(super) fn precheck(
     application: &dyn Application,
     txs: &[&TxBytes],
 ) -> Result<Vec<Result<Admission, Refusal>>, Fatal> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = txs.len().div_ceil(processors).max(WORTH_A_THREAD);
+    let mut parts = txs.chunks(share);
+    let first = parts.next().unwrap_or_default();
+    let parts: Vec<&[&TxBytes]> = parts.collect();
+    std::thread::scope(|scope| {
+        let others: Vec<_> =
+            parts.into_iter().map(|part| scope.spawn(move || precheck_part(application, part))).collect();
+        let mut verdicts = precheck_part(application, first)?;
+        for other in others {
+            // A panic of the application goes on in the thread that asked.
+            verdicts.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(verdicts)
+    })
+}
+
+fn precheck_part(
+    application: &dyn Application,
+    txs: &[&TxBytes],
+) -> Result<Vec<Result<Admission, Refusal>>, Fatal> {
+    if txs.is_empty() {
+        return Ok(Vec::new());
+    }
     let bytes: Vec<&[u8]> = txs.iter().map(|tx| &***tx).collect();
     let verdicts = application.precheck(&bytes);
     if verdicts.len() != txs.len() {
@@ -32,4 +59,26 @@ pub(super) fn precheck(
         expiry_height: one.expiry_height,
     };
     Ok(verdicts.into_iter().map(|verdict| verdict.map(admission).map_err(refusal)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use althing_ledger::{AssetLedger, MemoryStore};
+
+    use super::*;
+
+    #[test]
+    fn every_transaction_of_a_large_batch_gets_its_own_verdict_in_order() {
+        let ledger = AssetLedger::open(Arc::new(MemoryStore::new())).unwrap();
+        let txs: Vec<TxBytes> = (0..1_000_u32).map(|n| n.to_be_bytes().to_vec().into()).collect();
+        let txs: Vec<&TxBytes> = txs.iter().collect();
+        let whole = precheck_part(&ledger, &txs).unwrap();
+        assert_eq!(precheck(&ledger, &txs).unwrap(), whole);
+        assert_eq!(precheck(&ledger, &[]).unwrap(), []);
+        for count in [1, WORTH_A_THREAD, WORTH_A_THREAD + 1, 999] {
+            assert_eq!(precheck(&ledger, &txs[..count]).unwrap(), whole[..count]);
+        }
+    }
 }
