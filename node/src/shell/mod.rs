@@ -3,6 +3,7 @@
 mod actor;
 mod lanes;
 mod network;
+mod refusals;
 
 pub(crate) use actor::{Actor, Wiring};
 pub(crate) use lanes::{Lanes, panic_message};

@@ -1,11 +1,14 @@
 //! From the network's events to the driver's: decoding, and the limits that the chain's parameters ask for.
 
+use std::time::Instant;
+
 use althing_consensus::ConsensusParams;
 use althing_crypto::{DecodeError, Encoding};
 use althing_p2p::{self as p2p, EventReceiver, Network, PeerKey, Responder, Validation};
 use tokio::sync::mpsc;
 
 use super::actor::Arrival;
+use super::refusals::Refusals;
 use crate::driver::Event;
 use crate::wire::{Gossip, Request, Wire};
 use crate::workers::max_response_bytes;
@@ -29,6 +32,7 @@ fn raise(limit: &mut p2p::TrafficLimit, message: usize) {
 
 /// Decodes what comes and hands it on, as fast as the driver takes it; ends with the network or the driver.
 pub(crate) async fn pump(network: Network, mut events: EventReceiver, arrivals: mpsc::Sender<Arrival>) {
+    let mut refusals = Refusals::default();
     while let Some(event) = events.recv().await {
         let arrival = match event {
             p2p::Event::Connected { peer, software, direction } => {
@@ -40,8 +44,10 @@ pub(crate) async fn pump(network: Network, mut events: EventReceiver, arrivals: 
                 Arrival::Event(Event::PeerDisconnected(peer))
             }
             p2p::Event::Refused { peer, address, reason } => {
-                let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
-                tracing::warn!(peer, address, reason, "a connection was refused");
+                if let Some(repeated) = refusals.log(peer, &reason, Instant::now()) {
+                    let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+                    tracing::warn!(peer, address, reason, repeated, "a connection was refused");
+                }
                 continue;
             }
             p2p::Event::Message { peer, bytes, .. } => match decode::<Wire>(&network, peer, &bytes) {
