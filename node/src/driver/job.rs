@@ -29,7 +29,9 @@ pub enum Job {
     Execute(ExecuteJob),
     /// Signatures, hashes and what consensus waits for: side by side.
     Verify(VerifyJob),
-    /// For the mempool: side by side.
+    /// For the mempool, stateless: side by side.
+    Precheck(PrecheckJob),
+    /// For the mempool, against the committed state: in order.
     Check(CheckJob),
     /// What peers ask for: side by side. Reads the store only.
     Serve(ServeJob),
@@ -142,14 +144,18 @@ pub enum VerifyJob {
     },
 }
 
-/// What the mempool asks the application.
+/// What the mempool asks of the application's precheck.
 #[derive(Clone, Debug)]
-pub enum CheckJob {
-    /// Stateless.
-    Precheck(Vec<(TxHash, TxBytes)>),
-    /// Against the committed state; true for a re-check.
-    Check(Vec<(TxHash, TxBytes, bool)>),
+pub struct PrecheckJob {
+    /// Its place among all: verdicts come in any order.
+    pub batch: u64,
+    /// The transactions.
+    pub txs: Vec<(TxHash, TxBytes)>,
 }
+
+/// What the mempool asks of the application's check; true for a re-check.
+#[derive(Clone, Debug)]
+pub struct CheckJob(pub Vec<(TxHash, TxBytes, bool)>);
 
 /// What a peer asks for.
 #[derive(Clone, Debug)]
@@ -242,7 +248,12 @@ pub enum Done {
         outcome: Result<(Vec<Arc<Body>>, Verified<QuorumCertificate>), String>,
     },
     /// Verdicts for the mempool.
-    Prechecked(Vec<Prechecked>),
+    Prechecked {
+        /// The job's place among all.
+        batch: u64,
+        /// One per transaction.
+        results: Vec<Prechecked>,
+    },
     /// Verdicts for the mempool.
     Checked(Vec<(TxHash, Result<CheckedTx, Refusal>)>),
     /// The answer to a peer.

@@ -6,11 +6,16 @@ use althing_consensus::{Height, Input as EngineInput, Micros};
 use althing_crypto::TxHash;
 use althing_mempool::{Action, CheckedTx, Input, Mempool, Refusal, Source, TxBytes};
 
-use super::{CheckJob, Driver, Effect, Job, Peer, Prechecked, Step};
+use super::{CheckJob, Driver, Effect, Job, Peer, PrecheckJob, Prechecked, Step};
 use crate::wire::Wire;
 
-/// Transactions in one job.
-const PRECHECK_BATCH: usize = 2_048;
+/// Transactions in one job. Those of a precheck are few enough that a queue spreads over the threads, and enough that their signatures
+/// are checked together.
+const PRECHECK_BATCH: usize = 256;
+/// Precheck jobs under way: twice as many as the node has threads for at most.
+const MAX_PRECHECKS: usize = 16;
+/// A batch that is not full goes only while fewer are under way, else what comes meanwhile joins it.
+const MAX_SMALL_PRECHECKS: usize = 2;
 const CHECK_BATCH: usize = 512;
 /// Gossip goes out at most this often, the first at once: pub-sub costs per message, not per byte.
 const GOSSIP_INTERVAL: Micros = Micros::from_millis(10);
@@ -25,8 +30,11 @@ pub(super) struct Pool {
     inner: Mempool,
     to_precheck: VecDeque<(TxHash, TxBytes)>,
     to_check: VecDeque<(TxHash, TxBytes, bool)>,
-    /// One job of each kind runs at a time; what comes meanwhile goes into the next one.
-    prechecking: bool,
+    /// The precheck jobs under way, from the oldest, which has this number, with those verdicts that came before an older job's. The
+    /// mempool takes them in the order of submission: a sender's later transactions never overtake its earlier ones.
+    prechecks: VecDeque<Option<Vec<Prechecked>>>,
+    oldest_precheck: u64,
+    /// One check runs at a time; what comes meanwhile goes into the next one.
     checking: bool,
     outbox: Vec<TxBytes>,
     outbox_bytes: usize,
@@ -44,7 +52,8 @@ impl Pool {
             inner,
             to_precheck: VecDeque::new(),
             to_check: VecDeque::new(),
-            prechecking: false,
+            prechecks: VecDeque::new(),
+            oldest_precheck: 0,
             checking: false,
             outbox: Vec::new(),
             outbox_bytes: 0,
@@ -61,6 +70,26 @@ impl Pool {
     pub(super) fn flush_at(&self) -> Option<Micros> {
         let earliest = self.flushed.map_or(Micros(0), |at| at.after(GOSSIP_INTERVAL));
         (!self.outbox.is_empty()).then_some(earliest)
+    }
+
+    /// The verdicts of the oldest precheck under way, once they are there.
+    fn next_prechecked(&mut self) -> Option<Vec<Prechecked>> {
+        let results = self.prechecks.front_mut()?.take()?;
+        self.prechecks.pop_front();
+        self.oldest_precheck += 1;
+        Some(results)
+    }
+
+    /// The next precheck, if it is worth a job of its own.
+    fn next_precheck(&mut self) -> Option<PrecheckJob> {
+        let waiting = self.to_precheck.len();
+        let max = if waiting < PRECHECK_BATCH { MAX_SMALL_PRECHECKS } else { MAX_PRECHECKS };
+        if waiting == 0 || self.prechecks.len() >= max {
+            return None;
+        }
+        let batch = self.oldest_precheck + self.prechecks.len() as u64;
+        self.prechecks.push_back(None);
+        Some(PrecheckJob { batch, txs: self.to_precheck.drain(..waiting.min(PRECHECK_BATCH)).collect() })
     }
 
     /// Whether gossip with these transactions may be passed on; none while a precheck is awaited.
@@ -100,9 +129,16 @@ impl Driver {
         self.tell_mempool(step, Input::Submit { source, txs });
     }
 
-    pub(super) fn prechecked(&mut self, step: &mut Step, results: Vec<Prechecked>) {
-        self.mempool.prechecking = false;
-        self.prechecks_known(step, results);
+    /// A job's verdicts: known at once if all older ones are, else kept until then.
+    pub(super) fn prechecked(&mut self, step: &mut Step, batch: u64, results: Vec<Prechecked>) {
+        let pool = &mut self.mempool;
+        let place = batch.checked_sub(pool.oldest_precheck).and_then(|place| usize::try_from(place).ok());
+        if let Some(slot) = place.and_then(|place| pool.prechecks.get_mut(place)) {
+            *slot = Some(results);
+        }
+        while let Some(results) = self.mempool.next_prechecked() {
+            self.prechecks_known(step, results);
+        }
     }
 
     pub(super) fn prechecks_known(&mut self, step: &mut Step, results: Vec<Prechecked>) {
@@ -178,17 +214,14 @@ impl Driver {
     /// Hands the application what waits for it.
     pub(super) fn feed_application(&mut self, step: &mut Step) {
         let pool = &mut self.mempool;
-        if !pool.prechecking && !pool.to_precheck.is_empty() {
-            pool.prechecking = true;
-            let count = pool.to_precheck.len().min(PRECHECK_BATCH);
-            let txs = pool.to_precheck.drain(..count).collect();
-            step.act(Effect::Job(Job::Check(CheckJob::Precheck(txs))));
+        while let Some(job) = pool.next_precheck() {
+            step.act(Effect::Job(Job::Precheck(job)));
         }
         if !pool.checking && !pool.to_check.is_empty() {
             pool.checking = true;
             let count = pool.to_check.len().min(CHECK_BATCH);
             let txs = pool.to_check.drain(..count).collect();
-            step.act(Effect::Job(Job::Check(CheckJob::Check(txs))));
+            step.act(Effect::Job(Job::Check(CheckJob(txs))));
         }
     }
 
@@ -237,24 +270,76 @@ mod tests {
         bench.act(|driver, step| driver.gossip_arrived(step, from, id, txs.to_vec()))
     }
 
+    /// Verdicts that came with a block.
     fn verdicts(bench: &mut Bench, results: Vec<Prechecked>) -> Vec<String> {
-        bench.act(|driver, step| driver.prechecked(step, results))
+        bench.act(|driver, step| driver.prechecks_known(step, results))
+    }
+
+    fn submit(bench: &mut Bench, names: std::ops::Range<u64>) {
+        for n in names {
+            bench.act(|driver, step| driver.submitted(step, n, n.to_be_bytes().to_vec()));
+        }
+    }
+
+    /// The transactions of a batch pass.
+    fn passed(names: std::ops::Range<u64>) -> Vec<Prechecked> {
+        names.map(|n| (TxHash::of(&n.to_be_bytes()), Ok(admission()))).collect()
+    }
+
+    fn prechecked(bench: &mut Bench, batch: u64, results: Vec<Prechecked>) -> Vec<String> {
+        bench.act(|driver, step| {
+            driver.prechecked(step, batch, results);
+            driver.feed_application(step);
+        })
     }
 
     #[test]
     fn what_comes_while_the_application_is_busy_goes_together() {
         let mut bench = Bench::new();
-        bench.act(|driver, step| driver.submitted(step, 1, b"a".to_vec()));
-        assert_eq!(bench.act(Driver::feed_application), ["job precheck 1 txs"]);
-        for (ticket, name) in [(2, "b"), (3, "c")] {
-            bench.act(|driver, step| driver.submitted(step, ticket, name.as_bytes().to_vec()));
+        submit(&mut bench, 0..1);
+        assert_eq!(bench.act(Driver::feed_application), ["job precheck #0 of 1 txs"]);
+        submit(&mut bench, 1..2);
+        assert_eq!(bench.act(Driver::feed_application), ["job precheck #1 of 1 txs"]);
+        for n in 2..4 {
+            submit(&mut bench, n..n + 1);
             assert_eq!(bench.act(Driver::feed_application), [""; 0]);
         }
-        let a = TxHash::of(b"a");
-        verdicts(&mut bench, vec![(a, Ok(admission()))]);
-        assert_eq!(bench.act(Driver::feed_application), ["job precheck 2 txs", "job check 1 txs"]);
-        let lines = bench.act(|driver, step| driver.checked(step, vec![(a, Ok(CheckedTx::default()))]));
-        assert_eq!(lines, ["engine: pending true", "answer 1: Accepted { duplicate: false }"]);
+        let lines = prechecked(&mut bench, 0, passed(0..1));
+        assert_eq!(lines, ["job precheck #2 of 2 txs", "job check 1 txs"]);
+        let result = vec![(TxHash::of(&0u64.to_be_bytes()), Ok(CheckedTx::default()))];
+        let lines = bench.act(|driver, step| driver.checked(step, result));
+        assert_eq!(lines, ["engine: pending true", "answer 0: Accepted { duplicate: false }"]);
+    }
+
+    #[test]
+    fn a_long_queue_spreads_over_jobs_up_to_a_bound() {
+        let mut bench = Bench::new();
+        submit(&mut bench, 0..3 * 256 + 10);
+        let all = ["job precheck #0 of 256 txs", "job precheck #1 of 256 txs", "job precheck #2 of 256 txs"];
+        assert_eq!(bench.act(Driver::feed_application), all, "the rest waits for more");
+        submit(&mut bench, 3 * 256 + 10..4_096);
+        assert_eq!(bench.act(Driver::feed_application).len(), MAX_PRECHECKS - 3);
+        let peer = bench.peer(1);
+        bench.connect(&[1]);
+        let more = (4_096..4_096 + 300u64).map(|n| TxBytes::from(n.to_be_bytes())).collect();
+        bench.act(|driver, step| driver.transactions_arrived(step, peer, more));
+        assert_eq!(bench.act(Driver::feed_application), [""; 0], "enough is under way");
+        let lines = prechecked(&mut bench, 0, passed(0..256));
+        assert_eq!(lines, ["job precheck #16 of 256 txs", "job check 256 txs"]);
+    }
+
+    #[test]
+    fn verdicts_are_known_in_the_order_of_submission() {
+        let mut bench = Bench::connected(&[1]);
+        submit(&mut bench, 0..512);
+        assert_eq!(bench.act(Driver::feed_application).len(), 2);
+        let last = TxBytes::from(511u64.to_be_bytes());
+        assert_eq!(gossip(&mut bench, 1, &[last]), [""; 0]);
+        assert_eq!(prechecked(&mut bench, 1, passed(256..512)), [""; 0], "the first batch is awaited");
+        assert_eq!(prechecked(&mut bench, 7, passed(0..1)), [""; 0], "no such job");
+        let lines = prechecked(&mut bench, 0, passed(0..256));
+        assert_eq!(lines, ["gossip 1 good", "job check 512 txs"]);
+        assert_eq!(prechecked(&mut bench, 0, passed(0..256)), [""; 0], "no longer under way");
     }
 
     #[test]

@@ -45,7 +45,9 @@ use althing_crypto::TxHash;
 use althing_mempool::{Limits, Mempool, TxBytes};
 
 pub(crate) use bodies::MAX_BODIES;
-pub use job::{CheckJob, Done, ExecuteJob, Job, Prechecked, SafetyJob, ServeJob, StoreJob, VerifyJob};
+pub use job::{
+    CheckJob, Done, ExecuteJob, Job, PrecheckJob, Prechecked, SafetyJob, ServeJob, StoreJob, VerifyJob,
+};
 pub use message::{Effect, Event, Peer};
 
 use crate::body::Body;
@@ -177,7 +179,7 @@ impl Driver {
             Done::Processed { block, verdict } => self.processed(step, block, verdict),
             Done::BlockOpened { from, block, outcome } => self.block_opened(step, from, block, outcome),
             Done::RunOpened { from, outcome } => self.run_opened(step, from, outcome),
-            Done::Prechecked(results) => self.prechecked(step, results),
+            Done::Prechecked { batch, results } => self.prechecked(step, batch, results),
             Done::Checked(results) => self.checked(step, results),
             Done::Served { from, id, response } => self.served(step, from, id, response),
         }

@@ -8,7 +8,9 @@ use althing_consensus::engine::Recovered;
 use althing_consensus::{AppHash, Block, Input, Micros, Now, QuorumCertificate, Verified};
 use althing_mempool::{Admission, CheckedTx, Limits, TxBytes};
 
-use super::{CheckJob, Driver, Effect, ExecuteJob, Job, Peer, SafetyJob, Start, Step, StoreJob, VerifyJob};
+use super::{
+    CheckJob, Driver, Effect, ExecuteJob, Job, Peer, PrecheckJob, SafetyJob, Start, Step, StoreJob, VerifyJob,
+};
 use crate::body::Body;
 use crate::recovery::{door, engine_config};
 use crate::testing::TestChain;
@@ -190,8 +192,8 @@ fn brief_job(job: &Job) -> String {
             VerifyJob::OpenBlock { .. } => "open block".into(),
             VerifyJob::OpenRun { bodies, .. } => format!("open run of {}", bodies.len()),
         },
-        Job::Check(CheckJob::Precheck(txs)) => format!("precheck {} txs", txs.len()),
-        Job::Check(CheckJob::Check(txs)) => format!("check {} txs", txs.len()),
+        Job::Precheck(PrecheckJob { batch, txs }) => format!("precheck #{batch} of {} txs", txs.len()),
+        Job::Check(CheckJob(txs)) => format!("check {} txs", txs.len()),
         Job::Serve(_) => "serve".into(),
     }
 }

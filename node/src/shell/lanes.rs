@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use crate::driver::{CheckJob, Done, ExecuteJob, Job, SafetyJob, ServeJob, StoreJob, VerifyJob};
+use crate::driver::{CheckJob, Done, ExecuteJob, Job, PrecheckJob, SafetyJob, ServeJob, StoreJob, VerifyJob};
 use crate::workers::{Fatal, Workers};
 
 /// Jobs that may wait in an ordered lane; the driver has few under way.
@@ -19,6 +19,10 @@ const RESULTS: usize = 1_024;
 /// Threads that verify, and that answer peers.
 const VERIFIERS: usize = 2;
 const SERVERS: usize = 1;
+/// Threads for prechecks, which are most of the work under load: as many as there are processors, within these bounds. They have
+/// a queue of their own, so that votes never wait behind transactions.
+const MIN_PRECHECKERS: usize = 2;
+const MAX_PRECHECKERS: usize = 8;
 
 /// The queues of all lanes.
 pub(crate) struct Lanes {
@@ -26,6 +30,7 @@ pub(crate) struct Lanes {
     store: SyncSender<StoreJob>,
     execute: SyncSender<ExecuteJob>,
     verify: SyncSender<VerifyJob>,
+    precheck: SyncSender<PrecheckJob>,
     check: SyncSender<CheckJob>,
     serve: SyncSender<ServeJob>,
 }
@@ -41,13 +46,19 @@ impl Lanes {
         let (results, done) = mpsc::channel(RESULTS);
         let mut threads = Vec::new();
         let Workers { signer, keeper, executor, verifier, checker, server } = workers;
+        let prechecker = checker.clone();
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let precheckers = processors.clamp(MIN_PRECHECKERS, MAX_PRECHECKERS);
         let signer =
             signer.map(|mut signer| lane("safety", &mut threads, &results, move |job| signer.run(job)));
         let lanes = Self {
             safety: signer.transpose()?,
             store: lane("store", &mut threads, &results, move |job| keeper.run(job))?,
             execute: lane("execute", &mut threads, &results, move |job| executor.run(job))?,
-            check: lane("check", &mut threads, &results, move |job| checker.run(job))?,
+            precheck: pool("precheck", precheckers, &mut threads, &results, move |job| {
+                prechecker.precheck(job)
+            })?,
+            check: lane("check", &mut threads, &results, move |job| Ok(checker.check(job)))?,
             verify: pool("verify", VERIFIERS, &mut threads, &results, move |job| verifier.run(job))?,
             serve: pool("serve", SERVERS, &mut threads, &results, move |job| server.run(job))?,
         };
@@ -61,6 +72,7 @@ impl Lanes {
             Job::Store(job) => queue(&self.store, job, "store"),
             Job::Execute(job) => queue(&self.execute, job, "execute"),
             Job::Verify(job) => queue(&self.verify, job, "verify"),
+            Job::Precheck(job) => queue(&self.precheck, job, "precheck"),
             Job::Check(job) => queue(&self.check, job, "check"),
             Job::Serve(job) => queue(&self.serve, job, "serve"),
         }

@@ -17,7 +17,7 @@ pub(super) fn refusal(error: TxError) -> Refusal {
 /// So many transactions are worth a thread of their own: below, starting it costs more than it saves.
 const WORTH_A_THREAD: usize = 64;
 
-/// The application's precheck: one verdict per transaction. Large batches are split over the processors.
+/// The application's precheck of what consensus waits for: one verdict per transaction. Large batches are split over the processors.
 pub(super) fn precheck(
     application: &dyn Application,
     txs: &[&TxBytes],
@@ -39,7 +39,8 @@ pub(super) fn precheck(
     })
 }
 
-fn precheck_part(
+/// The application's precheck: one verdict per transaction, on this thread.
+pub(super) fn precheck_part(
     application: &dyn Application,
     txs: &[&TxBytes],
 ) -> Result<Vec<Result<Admission, Refusal>>, Fatal> {

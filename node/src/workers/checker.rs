@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use althing_ledger::{Application, CheckKind};
-use althing_mempool::CheckedTx;
+use althing_mempool::{CheckedTx, TxBytes};
 
 use super::Fatal;
-use super::application::{precheck, refusal};
-use crate::driver::{CheckJob, Done};
+use super::application::{precheck_part, refusal};
+use crate::driver::{CheckJob, Done, PrecheckJob};
 
 /// Asks the application.
 #[derive(Clone)]
@@ -21,23 +21,22 @@ impl Checker {
         Self { application }
     }
 
-    /// Does a job.
-    pub fn run(&self, job: CheckJob) -> Result<Done, Fatal> {
-        match job {
-            CheckJob::Precheck(txs) => {
-                let bytes: Vec<_> = txs.iter().map(|(_, tx)| tx).collect();
-                let verdicts = precheck(&*self.application, &bytes)?;
-                Ok(Done::Prechecked(txs.iter().map(|(hash, _)| *hash).zip(verdicts).collect()))
-            }
-            CheckJob::Check(txs) => {
-                let check = |(hash, tx, again): (_, althing_mempool::TxBytes, bool)| {
-                    let kind = if again { CheckKind::Recheck } else { CheckKind::New };
-                    let verdict = self.application.check_tx(&tx, kind);
-                    let verdict = verdict.map(|one| CheckedTx { next_sequence: one.next_sequence });
-                    (hash, verdict.map_err(refusal))
-                };
-                Ok(Done::Checked(txs.into_iter().map(check).collect()))
-            }
-        }
+    /// Asks for the stateless verdicts.
+    pub fn precheck(&self, job: PrecheckJob) -> Result<Done, Fatal> {
+        let PrecheckJob { batch, txs } = job;
+        let bytes: Vec<_> = txs.iter().map(|(_, tx)| tx).collect();
+        let verdicts = precheck_part(&*self.application, &bytes)?;
+        Ok(Done::Prechecked { batch, results: txs.iter().map(|(hash, _)| *hash).zip(verdicts).collect() })
+    }
+
+    /// Asks for the verdicts against the committed state.
+    pub fn check(&self, CheckJob(txs): CheckJob) -> Done {
+        let check = |(hash, tx, again): (_, TxBytes, bool)| {
+            let kind = if again { CheckKind::Recheck } else { CheckKind::New };
+            let verdict = self.application.check_tx(&tx, kind);
+            let verdict = verdict.map(|one| CheckedTx { next_sequence: one.next_sequence });
+            (hash, verdict.map_err(refusal))
+        };
+        Done::Checked(txs.into_iter().map(check).collect())
     }
 }

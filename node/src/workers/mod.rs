@@ -101,7 +101,8 @@ impl Workers {
             Job::Store(job) => self.keeper.run(job),
             Job::Execute(job) => self.executor.run(job),
             Job::Verify(job) => self.verifier.run(job),
-            Job::Check(job) => self.checker.run(job),
+            Job::Precheck(job) => self.checker.precheck(job),
+            Job::Check(job) => Ok(self.checker.check(job)),
             Job::Serve(job) => self.server.run(job),
         }
     }

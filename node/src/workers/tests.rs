@@ -16,7 +16,7 @@ use althing_mempool::TxBytes;
 
 use super::*;
 use crate::body::Body;
-use crate::driver::{CheckJob, ExecuteJob, SafetyJob, ServeJob, VerifyJob};
+use crate::driver::{ExecuteJob, PrecheckJob, SafetyJob, ServeJob, VerifyJob};
 use crate::recovery::{door, handshake};
 use crate::storage::{AppState, ChainStore, MemoryStore, SafetyStore, SlotFile};
 use crate::testing::TestChain;
@@ -352,7 +352,7 @@ fn an_application_that_breaks_its_contract_stops_the_node() {
     let bench = Bench::new();
     let txs = vec![(TxHash::of(b"a"), TxBytes::from(&b"a"[..]))];
     let checker = Checker::new(Arc::new(Odd { verdicts: Some(0), ..Odd::default() }));
-    let error = checker.run(CheckJob::Precheck(txs)).unwrap_err().to_string();
+    let error = checker.precheck(PrecheckJob { batch: 0, txs }).unwrap_err().to_string();
     assert!(error.contains("precheck gave 0 verdicts for 1"), "{error}");
 
     bench.commit(1, 1);
