@@ -11,7 +11,7 @@ mod request;
 
 use std::sync::Arc;
 
-use althing_crypto::{BlockHash, Hash, bls};
+use althing_crypto::{BlockHash, Hash, bls, mutant};
 use thiserror::Error;
 
 use crate::message::{proposal_bytes, timeout_bytes, vote_bytes};
@@ -214,7 +214,9 @@ impl SafetyRules {
             same(signed.block, qc.block)?;
             return Ok((None, Signed::CommitVote(signed.clone())));
         }
-        above(qc.view, SignKind::Timeout, self.record.timed_out())?;
+        if !mutant!("commit_vote_after_timeout") {
+            above(qc.view, SignKind::Timeout, self.record.timed_out())?;
+        }
         above(qc.view, SignKind::CommitVote, self.record.commit_voted())?;
         self.above_floor(qc.view)?;
 

@@ -6,6 +6,7 @@
 //! - [`bls`]: signatures of votes, which aggregate (BLS12-381, proof of possession).
 //! - [`domain`]: the bytes that are signed, bound to what the signature is for.
 //! - [`key_file`]: secret keys on disk.
+//! - [`mutant!`]: named faults that test the tests; in no ordinary build.
 //!
 //! Everything here is a function of its arguments, except the `generate` functions and the random coefficients
 //! of [`ed25519::verify_batch`], which decide how its verdict is reached and not what it is.
@@ -19,6 +20,7 @@ pub mod encoding;
 pub mod hash;
 pub mod key_file;
 pub mod merkle;
+pub mod mutant;
 
 pub use encoding::{DecodeError, Encoding};
 pub use hash::{BlockHash, Hash, TxHash, sha256, sha256_concat};
