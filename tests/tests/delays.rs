@@ -8,7 +8,7 @@ const DELTA: Micros = Micros::from_millis(10);
 
 fn cluster(validators: usize, max_unexecuted_blocks: u32) -> Cluster {
     let params = ConsensusParams { max_unexecuted_blocks, ..ConsensusParams::default() };
-    Cluster::start(Options { validators, params, network: Network::constant(DELTA, 1) })
+    Cluster::start(Options::new(validators, params, Network::constant(DELTA, 1)))
 }
 
 /// Submits a transfer every `gap` from now on, to one node after the other.

@@ -8,7 +8,7 @@ fn cluster(seed: u64, shortest: u64, longest: u64, max_unexecuted_blocks: u32) -
     let params = ConsensusParams { max_unexecuted_blocks, ..ConsensusParams::default() };
     let mut network = Network::constant(Micros::from_millis(shortest), seed);
     network.delay.1 = Micros::from_millis(longest);
-    Cluster::start(Options { validators: 4, params, network })
+    Cluster::start(Options::new(4, params, network))
 }
 
 /// Everyone stands at one height with one application hash, and everything submitted is committed exactly once.
@@ -25,6 +25,7 @@ fn settled(cluster: &Cluster, submitted: usize) {
     assert_eq!(txs.len(), committed, "a transaction was committed twice");
     assert_eq!(committed, submitted, "transactions submitted and committed");
     assert_eq!(cluster.penalties, [""; 0]);
+    assert_eq!(cluster.violation(), None);
 }
 
 #[test]
@@ -105,22 +106,22 @@ fn through_loss_partitions_and_crashes_all_agree_and_after_healing_all_goes_on()
         println!("seed {seed}");
         let mut cluster = cluster(seed, 1, 60, [0, 1, 8][seed as usize % 3]);
         let mut load = Load::default();
-        cluster.network.loss_percent = [0, 5, 20][(seed / 3) as usize % 3];
+        cluster.network.loss = [0, 5, 20][(seed / 3) as usize % 3];
         for index in 0..200 {
             cluster.submit(Micros::from_millis(1_000 + 50 * index), 1, load.transfer());
         }
         for _ in 0..8 {
             cluster.run_for(Micros::from_millis(1_500));
             cluster.network.cut.clear();
-            let (a, b) = (cluster.network.below(4) as usize, cluster.network.below(4) as usize);
+            let (a, b) = (cluster.network.random.below(4) as usize, cluster.network.random.below(4) as usize);
             cluster.network.cut.extend([(a, b), (b, (a + 1) % 4)]);
             // Node 1 took the transactions, and what a node holds in memory only is lost with it.
-            let victim = [0, 2, 3][cluster.network.below(3) as usize];
-            let point = cluster.network.below(40);
+            let victim = [0, 2, 3][cluster.network.random.below(3) as usize];
+            let point = cluster.network.random.below(40);
             cluster.disk(victim).burn_at(point, if seed % 2 == 0 { When::Before } else { When::After });
         }
         cluster.network.cut.clear();
-        cluster.network.loss_percent = 0;
+        cluster.network.loss = 0;
         cluster.run_for(Micros::from_millis(60_000));
         settled(&cluster, 200);
     }

@@ -1,10 +1,15 @@
 //! Transfers between funded accounts: real signatures, one sequence per account.
 
+use std::sync::{Mutex, PoisonError};
+
 use althing_crypto::{Encoding, ed25519};
 use althing_ledger::asset::{Address, Transaction};
 
 /// Accounts that the simulated chain funds.
 const ACCOUNTS: u8 = 20;
+
+/// Those made so far: all runs of a process offer the same ones, and each is signed once.
+static MADE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 fn key(account: u8) -> ed25519::SecretKey {
     ed25519::SecretKey::from_seed([100 + account; 32])
@@ -18,15 +23,25 @@ pub(super) fn accounts() -> Vec<Address> {
 /// Makes the load's transactions, one after the other.
 #[derive(Clone, Debug, Default)]
 pub struct Load {
-    made: u64,
+    made: usize,
 }
 
 impl Load {
     /// The next transfer: accounts take turns, each counts its own sequence.
     pub fn transfer(&mut self) -> Vec<u8> {
-        let (round, account) = (self.made / u64::from(ACCOUNTS), (self.made % u64::from(ACCOUNTS)) as u8);
+        let index = self.made;
         self.made += 1;
-        let to = Address::of(&key((account + 1) % ACCOUNTS).public_key());
-        Transaction::transfer(super::node::CHAIN_ID, &key(account), round, 0, to, 1, "").encode()
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        while made.len() <= index {
+            let next = transfer(made.len());
+            made.push(next);
+        }
+        made[index].clone()
     }
+}
+
+fn transfer(index: usize) -> Vec<u8> {
+    let (round, account) = (index / usize::from(ACCOUNTS), (index % usize::from(ACCOUNTS)) as u8);
+    let to = Address::of(&key((account + 1) % ACCOUNTS).public_key());
+    Transaction::transfer(super::node::CHAIN_ID, &key(account), round as u64, 0, to, 1, "").encode()
 }

@@ -1,9 +1,11 @@
 //! A deterministic cluster in one thread: the real engine, safety rules, driver, mempool, workers, store code and asset ledger;
-//! replaced are the wire, time, threads, disks (memory that can fail) and, for speed, the vote scheme.
+//! replaced are the wire ([`Network`]), time, threads, disks ([`Disk`]) and, for speed, the vote scheme.
 //!
-//! Jobs take no simulated time, messages take what the [`Network`] says: so latencies come out in exact multiples of a constant
-//! delay. One seed reproduces a run.
+//! Work and messages take the time that the run says: with no time for work and a constant delay, latencies come out in exact
+//! multiples of it. One seed reproduces a run bit for bit. [`checkers`] look at everything that happens; members may be
+//! [`byzantine`]; [`swarm`] draws whole runs from a seed.
 
+mod application;
 pub mod byzantine;
 pub mod checkers;
 mod cluster;
@@ -13,12 +15,15 @@ mod network;
 mod node;
 mod random;
 mod record;
+pub mod swarm;
+mod trace;
 mod world;
 
 pub use cluster::{Cluster, Options};
-pub use disk::{Disk, When};
+pub use disk::{Database, Disk, Image, When};
 pub use load::Load;
 pub use network::Network;
 pub use random::Random;
 pub use record::{Committed, Record};
+pub use trace::Trace;
 pub use world::{Standing, World};

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use althing_consensus::{AppHash, ConsensusParams, Height, Position};
-use althing_crypto::{bls, ed25519};
+use althing_consensus::{AppHash, ConsensusParams, Height, Position, SafetyRecord};
+use althing_crypto::bls::VoteScheme;
+use althing_crypto::{BlockHash, bls, ed25519, sha256_concat};
 use althing_genesis::Genesis;
 use althing_ledger::{Application, AssetLedger};
 use althing_mempool::Limits;
@@ -14,48 +15,53 @@ use althing_node::recovery::{door, engine_config, handshake, recover};
 use althing_node::storage::{AppState, ChainStore, SafetyStore};
 use althing_node::workers::{Fatal, Signer, Workers};
 
+use super::application::Memoized;
 use super::disk::Disk;
 use super::load;
-use crate::cheap_votes::CHEAP_VOTES;
 
 /// The simulated chain's name.
 pub(super) const CHAIN_ID: &str = "simulated";
 /// When it began.
-const GENESIS_TIME_MS: u64 = 1_700_000_000_000;
+pub(super) const GENESIS_TIME_MS: u64 = 1_700_000_000_000;
 
 /// A validator's keys.
 pub(super) struct Member {
-    position: Position,
+    pub(super) position: Position,
+    pub(super) peer: Peer,
+    pub(super) vote_key: bls::SecretKey,
     identity: ed25519::SecretKey,
-    vote_key: bls::SecretKey,
 }
 
 impl Member {
-    fn new(index: usize) -> Self {
-        let seed = [u8::try_from(index + 1).expect("fewer than 255 validators"); 32];
+    fn new(scheme: &'static dyn VoteScheme, index: usize) -> Self {
+        let seed = *sha256_concat(&[b"simulated member", &index.to_be_bytes()]).as_bytes();
+        let identity = ed25519::SecretKey::from_seed(seed);
         Self {
             position: Position(index as u16),
-            identity: ed25519::SecretKey::from_seed(seed),
-            vote_key: bls::SecretKey::from_seed(&CHEAP_VOTES, &seed),
+            peer: identity.public_key(),
+            vote_key: bls::SecretKey::from_seed(scheme, &seed),
+            identity,
         }
-    }
-
-    /// Its identity.
-    pub(super) fn peer(&self) -> Peer {
-        self.identity.public_key()
     }
 }
 
-/// The keys and the genesis document of a chain of so many equal validators.
-pub(super) fn genesis(validators: usize, params: ConsensusParams) -> (Vec<Member>, Arc<Genesis>) {
-    let members: Vec<Member> = (0..validators).map(Member::new).collect();
+/// The keys and the genesis document of a chain of validators of these powers.
+pub(super) fn genesis(
+    scheme: &'static dyn VoteScheme,
+    powers: &[u64],
+    params: ConsensusParams,
+) -> (Vec<Member>, Arc<Genesis>) {
+    let members: Vec<Member> = (0..powers.len()).map(|index| Member::new(scheme, index)).collect();
     let entry = |member: &Member| {
-        new_chain::validator(&format!("validator-{}", member.position), &member.identity, &member.vote_key)
+        let name = format!("validator-{}", member.position);
+        let mut entry = new_chain::validator(&name, &member.identity, &member.vote_key);
+        entry.power = powers[usize::from(member.position.0)];
+        entry
     };
     let mut document = new_chain::document(CHAIN_ID, members.iter().map(entry).collect(), &load::accounts());
     document.genesis_time_ms = GENESIS_TIME_MS;
     document.params = params;
-    let genesis = Genesis::new(document, &CHEAP_VOTES).expect("a valid document");
+    let genesis = Genesis::new(document, scheme).expect("a valid document");
     (members, Arc::new(genesis))
 }
 
@@ -67,29 +73,32 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Opens a node on its disk, whatever a crash has left there.
-    pub(super) fn open(member: &Member, genesis: &Genesis, disk: &Disk) -> Result<Self, String> {
-        let chain = ChainStore::new(disk.chain());
-        let ledger = AssetLedger::open(Arc::new(AppState::new(disk.state()))).map_err(|e| e.to_string())?;
-        let application: Arc<dyn Application> = Arc::new(ledger);
-        let opening = handshake(genesis, &chain, &application).map_err(|e| e.to_string())?.hash();
+    /// Opens a node on its disk, whatever a crash has left there; with the record that it starts from.
+    pub(super) fn open(
+        member: &Member,
+        genesis: &Genesis,
+        disk: &Disk,
+    ) -> Result<(Self, SafetyRecord), String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let chain = ChainStore::new(disk.chain().map_err(|e| text(&e))?);
+        let state = Arc::new(AppState::new(disk.state().map_err(|e| text(&e))?));
+        let ledger = AssetLedger::open(state).map_err(|e| text(&e))?;
+        let application: Arc<dyn Application> = Arc::new(Memoized(ledger));
+        let opening = handshake(genesis, &chain, &application).map_err(|e| text(&e))?.hash();
         let config = engine_config(genesis, opening, Some(member.position));
         let door = Arc::new(door(&config));
-        let mut start = recover(&config, &chain, &door).map_err(|e| e.to_string())?;
+        let mut start = recover(&config, &chain, &door).map_err(|e| text(&e))?;
 
-        let name = Path::new("safety");
-        if !disk.has_safety() {
-            SafetyStore::format(&mut *disk.safety()).map_err(|e| e.to_string())?;
-        }
-        let opened = SafetyStore::open_on(disk.safety(), name).map_err(|e| e.to_string())?;
+        let opened = SafetyStore::open_on(disk.safety(), Path::new("safety")).map_err(|e| text(&e))?;
         let epoch = (config.epoch_hash, opening);
         let key = member.vote_key.clone();
         let signer = Signer::open(key, CHAIN_ID, config.set.clone(), epoch, opened, chain.clone())
-            .map_err(|e| e.to_string())?;
-        start.record = Some(signer.record().clone());
+            .map_err(|e| text(&e))?;
+        let record = signer.record().clone();
+        start.record = Some(record.clone());
 
         let workers = Workers::new(&config, door, &chain, &application, Some(signer));
-        Ok(Self { driver: Driver::new(config, Limits::default(), start), workers, chain })
+        Ok((Self { driver: Driver::new(config, Limits::default(), start), workers, chain }, record))
     }
 
     pub(super) fn work(&mut self, job: Job) -> Result<Done, Fatal> {
@@ -97,6 +106,10 @@ impl Node {
     }
 
     pub(super) fn app_hash(&self, height: Height) -> Option<AppHash> {
-        self.chain.results(height).expect("memory").map(|results| results.execution.app_hash)
+        self.chain.results(height).ok().flatten().map(|results| results.execution.app_hash)
+    }
+
+    pub(super) fn holds_body(&self, block: &BlockHash) -> bool {
+        matches!(self.chain.body(block), Ok(Some(_)))
     }
 }

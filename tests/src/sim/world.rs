@@ -22,6 +22,8 @@ pub struct World {
     pub chain_id: &'static str,
     /// When it began, in milliseconds of Unix time.
     pub genesis_time_ms: u64,
+    /// How far clocks are off at most, in milliseconds.
+    pub max_skew_ms: u64,
     /// The consensus parameters.
     pub params: ConsensusParams,
     /// The validators: node `i` below their number is the one at position `i`. A node of a higher number is a second node

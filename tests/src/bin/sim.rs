@@ -1,0 +1,171 @@
+//! Runs seeds of the simulator: whole clusters with the real engine, driver, mempool, stores and ledger, under faults drawn from the seed.
+
+#![allow(clippy::print_stdout, clippy::float_arithmetic)]
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use althing_tests::sim::swarm::{self, Outcome};
+use clap::Parser;
+use serde_json::json;
+
+/// Simulates clusters under faults, one per seed, and checks everything that they do. Exit code 1: a check failed.
+#[derive(Parser)]
+struct Arguments {
+    /// How many seeds.
+    #[arg(long, default_value_t = 100)]
+    seeds: u64,
+    /// The first seed; random if not given.
+    #[arg(long)]
+    base_seed: Option<u64>,
+    /// Runs this seed alone, twice, and prints its trace hash.
+    #[arg(long, conflicts_with_all = ["seeds", "base_seed"])]
+    replay: Option<u64>,
+    /// With --replay: prints everything that happens to standard error.
+    #[arg(long, requires = "replay")]
+    trace: bool,
+    /// Seeds run side by side; as many as there are processors if not given.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Ends with one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // A run that panics is reported as its seed's violation.
+    std::panic::set_hook(Box::new(|_| {}));
+    match arguments.replay {
+        Some(seed) => replay(seed, &arguments),
+        None => search(&arguments),
+    }
+}
+
+fn replay(seed: u64, arguments: &Arguments) -> ExitCode {
+    let first = swarm::run(seed, arguments.trace);
+    let again = swarm::run(seed, false);
+    let same = first.trace_hash == again.trace_hash && first.violation == again.violation;
+    let hash = format!("{:016x}", first.trace_hash);
+    println!("seed {seed}: trace {hash}, {} blocks, the same twice: {same}", first.commits);
+    if let Some(violation) = &first.violation {
+        println!("{violation}");
+    }
+    if arguments.json {
+        let violation = first.violation.as_ref().map(ToString::to_string);
+        println!(
+            "{}",
+            json!({"seed": seed, "trace": hash, "same": same, "commits": first.commits, "violation": violation})
+        );
+    }
+    if same && first.violation.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What a search has found so far.
+#[derive(Default)]
+struct Tally {
+    runs: u64,
+    commits: u64,
+    simulated_us: u64,
+    /// By clusters of four and all others: seeds, blocks, simulated and real microseconds.
+    four: [u64; 4],
+    failures: Vec<Outcome>,
+}
+
+fn search(arguments: &Arguments) -> ExitCode {
+    let base = arguments.base_seed.unwrap_or_else(random_base);
+    let threads =
+        arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    eprintln!("{} seeds from {base} on {threads} threads", arguments.seeds);
+    let (next, tally, began) = (AtomicU64::new(0), Mutex::new(Tally::default()), Instant::now());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= arguments.seeds {
+                        break;
+                    }
+                    let started = Instant::now();
+                    let outcome = swarm::run(base.wrapping_add(index), false);
+                    take(&mut tally.lock().expect("no thread panics here"), outcome, started.elapsed());
+                }
+            });
+        }
+        scope.spawn(|| progress(&next, &tally, arguments.seeds));
+    });
+    let tally = tally.into_inner().expect("no thread panics here");
+    report(arguments, base, threads, &tally, began.elapsed())
+}
+
+fn random_base() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0) >> 16
+}
+
+fn take(tally: &mut Tally, outcome: Outcome, took: Duration) {
+    tally.runs += 1;
+    tally.commits += outcome.commits;
+    tally.simulated_us += outcome.simulated.0;
+    if outcome.validators == 4 {
+        let of_this = [1, outcome.commits, outcome.simulated.0, took.as_micros() as u64];
+        tally.four.iter_mut().zip(of_this).for_each(|(sum, one)| *sum += one);
+    }
+    if let Some(violation) = &outcome.violation {
+        eprintln!("seed {}: {violation}", outcome.seed);
+        eprintln!("  cargo run --release -p althing-tests --bin sim -- --replay {} --trace", outcome.seed);
+        tally.failures.push(outcome);
+    }
+}
+
+fn progress(next: &AtomicU64, tally: &Mutex<Tally>, seeds: u64) {
+    let mut said = Instant::now();
+    while next.load(Ordering::Relaxed) < seeds {
+        std::thread::sleep(Duration::from_millis(200));
+        if said.elapsed() > Duration::from_secs(5) {
+            said = Instant::now();
+            let tally = tally.lock().expect("no thread panics here");
+            eprintln!(
+                "{} of {seeds} seeds, {} failures, {} blocks",
+                tally.runs,
+                tally.failures.len(),
+                tally.commits
+            );
+        }
+    }
+}
+
+fn report(arguments: &Arguments, base: u64, threads: usize, tally: &Tally, took: Duration) -> ExitCode {
+    let simulated = tally.simulated_us as f64 / 1e6;
+    let per_core = simulated / (took.as_secs_f64() * threads as f64);
+    let failures = tally.failures.len();
+    let [four_seeds, four_commits, four_simulated, four_took] = tally.four.map(|sum| sum as f64);
+    println!(
+        "{} seeds from {base}: {failures} failures, {} blocks, {simulated:.0} simulated seconds, {per_core:.0} a second and core; \
+         with four validators {:.0}",
+        tally.runs,
+        tally.commits,
+        four_simulated / four_took.max(1.0),
+    );
+    if arguments.json {
+        let seeds: Vec<u64> = tally.failures.iter().map(|outcome| outcome.seed).collect();
+        let object = json!({
+            "seeds": tally.runs,
+            "base_seed": base,
+            "failures": failures,
+            "failing_seeds": seeds,
+            "commits": tally.commits,
+            "commits_per_sim_second": tally.commits as f64 / simulated.max(1e-6),
+            "sim_seconds_per_second": per_core,
+            "four_validators": {
+                "seeds": four_seeds,
+                "commits_per_sim_second": four_commits * 1e6 / four_simulated.max(1.0),
+                "sim_seconds_per_second": four_simulated / four_took.max(1.0),
+            },
+        });
+        println!("{object}");
+    }
+    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,206 @@
+//! A node's disk: it survives the node, can end it at a chosen operation, forgets what was not synced, rots, fills up, and can be
+//! set back to a backup.
+
+mod faults;
+mod file;
+mod tables;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use althing_consensus::SafetyRecord;
+use althing_node::storage::{MemoryStore, RedbStore, SafetyStore, SlotFile, Store, StoreError};
+
+use super::random::Random;
+use faults::Faults;
+use file::{SafetyFile, SimFile};
+use tables::Tables;
+
+pub use faults::When;
+
+/// Where the slots of a safety file begin.
+const SAFETY_SLOTS: [usize; 2] = [4096, 4096 + (64 << 10)];
+/// So much of a slot is in use.
+const SAFETY_IN_USE: usize = 1500;
+
+/// Which database lies on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// Tables in memory, for speed.
+    Tables,
+    /// The node's own database, on a file whose unsynced writes are lost with the power.
+    Redb,
+}
+
+/// One database.
+#[derive(Clone)]
+enum Volume {
+    Tables(Arc<MemoryStore>),
+    Redb(SimFile),
+}
+
+enum VolumeImage {
+    Tables(Arc<MemoryStore>),
+    Redb(Vec<u8>),
+}
+
+/// A backup.
+pub struct Image {
+    chain: VolumeImage,
+    state: VolumeImage,
+    safety: Vec<u8>,
+}
+
+/// Everything that a node keeps.
+pub struct Disk {
+    faults: Faults,
+    chain: Volume,
+    state: Volume,
+    safety: SimFile,
+    synced: Arc<Mutex<Vec<SafetyRecord>>>,
+    database: Database,
+}
+
+impl Disk {
+    /// An empty disk.
+    pub fn new(database: Database) -> Self {
+        let faults = Faults::default();
+        let disk = Self {
+            chain: Volume::new(database, &faults),
+            state: Volume::new(database, &faults),
+            safety: SimFile::new(&faults),
+            synced: Arc::default(),
+            database,
+            faults,
+        };
+        disk.format();
+        disk
+    }
+
+    /// Makes a safety file, as `init` does before a node is first started.
+    fn format(&self) {
+        SafetyStore::format(&mut *self.safety()).expect("an empty disk works");
+    }
+
+    /// Ends the node at the `n`th persist point (write or sync) from now, the first being 0.
+    pub fn burn_at(&self, n: u64, when: When) {
+        self.faults.burn_at(n, when);
+    }
+
+    /// Whether there is no room left: every write fails.
+    pub fn set_full(&self, full: bool) {
+        self.faults.set_full(full);
+    }
+
+    /// Persist points passed.
+    pub fn passed(&self) -> u64 {
+        self.faults.passed()
+    }
+
+    /// Whether the disk has failed its node; it works again after this.
+    pub(super) fn take_failed(&self) -> bool {
+        self.faults.take_failed()
+    }
+
+    /// The node ends: by itself, or with the power.
+    pub(super) fn crash(&self, mut power: Option<&mut Random>) {
+        for volume in [&self.chain, &self.state] {
+            if let Volume::Redb(file) = volume {
+                file.crash(power.as_deref_mut());
+            }
+        }
+        self.safety.crash(power);
+    }
+
+    /// A backup of all that is durable.
+    pub(super) fn image(&self) -> Result<Image, StoreError> {
+        Ok(Image { chain: self.chain.image()?, state: self.state.image()?, safety: self.safety.image() })
+    }
+
+    /// Sets everything back to a backup.
+    pub(super) fn restore(&mut self, image: &Image) {
+        self.chain.restore(&image.chain);
+        self.state.restore(&image.state);
+        self.safety.restore(&image.safety);
+    }
+
+    /// Loses chain and application state, and with `safety` the safety file, too.
+    pub(super) fn wipe(&mut self, safety: bool) {
+        self.chain = Volume::new(self.database, &self.faults);
+        self.state = Volume::new(self.database, &self.faults);
+        if safety {
+            self.faults.set_full(false);
+            self.safety.restore(&[]);
+            self.format();
+        }
+    }
+
+    /// Flips a bit in one of the safety file's two slots, where it is most likely in use.
+    pub(super) fn rot_safety(&self, random: &mut Random) {
+        let slot = SAFETY_SLOTS[random.index(2)];
+        self.safety.rot(slot..slot + SAFETY_IN_USE, random);
+    }
+
+    /// Flips some bits in the databases' files. Says whether there are such.
+    pub(super) fn rot_database(&self, random: &mut Random) -> bool {
+        for volume in [&self.chain, &self.state] {
+            let Volume::Redb(file) = volume else { return false };
+            for _ in 0..random.between(1, 8) {
+                file.rot(0..usize::MAX, random);
+            }
+        }
+        true
+    }
+
+    pub(super) fn chain(&self) -> Result<Arc<dyn Store>, StoreError> {
+        self.chain.open(&self.faults)
+    }
+
+    pub(super) fn state(&self) -> Result<Arc<dyn Store>, StoreError> {
+        self.state.open(&self.faults)
+    }
+
+    pub(super) fn safety(&self) -> Box<dyn SlotFile> {
+        Box::new(SafetyFile { file: self.safety.reopened(), synced: Arc::clone(&self.synced) })
+    }
+
+    /// The records that became durable since this was last asked.
+    pub(super) fn take_synced(&self) -> Vec<SafetyRecord> {
+        std::mem::take(&mut self.synced.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Volume {
+    fn new(database: Database, faults: &Faults) -> Self {
+        match database {
+            Database::Tables => Self::Tables(Arc::default()),
+            Database::Redb => Self::Redb(SimFile::new(faults)),
+        }
+    }
+
+    fn open(&self, faults: &Faults) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(match self {
+            Self::Tables(store) => Arc::new(Tables { store: Arc::clone(store), faults: faults.clone() }),
+            Self::Redb(file) => {
+                Arc::new(RedbStore::on_backend(file.reopened(), Path::new("simulated.redb"))?)
+            }
+        })
+    }
+
+    fn image(&self) -> Result<VolumeImage, StoreError> {
+        Ok(match self {
+            Self::Tables(store) => VolumeImage::Tables(Arc::new(tables::copy(store)?)),
+            Self::Redb(file) => VolumeImage::Redb(file.image()),
+        })
+    }
+
+    fn restore(&mut self, image: &VolumeImage) {
+        match (self, image) {
+            (Self::Tables(store), VolumeImage::Tables(image)) => {
+                *store = Arc::new(tables::copy(image).expect("memory can be read"));
+            }
+            (Self::Redb(file), VolumeImage::Redb(image)) => file.restore(image),
+            _ => unreachable!("an image is of its own disk"),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Swarm testing (Groce et al. 2012): each seed draws a cluster of its own and the few kinds of faults that this run has. Faults come
+//! first, while clients submit; then all heals, and the cluster must go on, finish everything and come to rest.
+
+mod mishaps;
+mod plan;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use althing_consensus::Micros;
+
+use super::checkers::Violation;
+use super::cluster::Cluster;
+use super::trace::Trace;
+use mishaps::Mishaps;
+pub use plan::Plan;
+
+/// What came of a seed.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// What a checker objected to.
+    pub violation: Option<Violation>,
+    /// Of everything that happened.
+    pub trace_hash: u64,
+    /// How many validators there were.
+    pub validators: usize,
+    /// Blocks committed.
+    pub commits: u64,
+    /// The simulated time.
+    pub simulated: Micros,
+}
+
+/// After healing clients go on for so long,
+const GO_ON: Micros = Micros::from_millis(4_000);
+/// and then all have so long to come to rest.
+const REST: Micros = Micros::from_millis(30_000);
+
+/// Runs a seed. With `print`, everything that happens is a line on standard error.
+pub fn run(seed: u64, print: bool) -> Outcome {
+    let plan = Plan::of(seed);
+    if print {
+        eprintln!("{plan}");
+    }
+    let mut cluster = None;
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        let cluster = cluster.insert(Cluster::start(plan.options(Trace::new(print))));
+        play(&plan, cluster)
+    }));
+    let (now, commits, trace_hash) = cluster.as_ref().map_or((Micros(0), 0, 0), |cluster| {
+        let commits = cluster.record.committed.iter().map(|one| one.height.0).max().unwrap_or(0);
+        (cluster.now(), commits, cluster.trace().hash())
+    });
+    let violation = ended.unwrap_or_else(|panic| {
+        let what = panic.downcast_ref::<String>().map(String::as_str);
+        let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words");
+        Some(Violation { checker: "panic", at: now, what: what.to_owned() })
+    });
+    Outcome { seed, violation, trace_hash, validators: plan.validators(), commits, simulated: now }
+}
+
+fn play(plan: &Plan, cluster: &mut Cluster) -> Option<Violation> {
+    let mut mishaps = Mishaps::new(plan);
+    mishaps.befall(cluster);
+    cluster.heal(plan.healed_delay);
+    mishaps.submit_again(cluster);
+    mishaps.submit_for(cluster, GO_ON);
+    cluster.run_for(GO_ON);
+    cluster.run_for(REST);
+    cluster.finish_run()
+}

@@ -1,0 +1,251 @@
+//! What a seed decides before the run: the cluster, and which kinds of faults it will see.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use althing_consensus::{ConsensusParams, Micros};
+use althing_crypto::bls::BLS;
+
+use super::super::byzantine::{self, Behaviour};
+use super::super::cluster::Options;
+use super::super::disk::Database;
+use super::super::network::Network;
+use super::super::random::Random;
+use super::super::trace::Trace;
+
+/// A kind of fault that comes and goes during a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Directed links carry nothing.
+    Cut,
+    /// The cluster falls into two parts.
+    Partition,
+    /// Links hold everything back for a while.
+    Clog,
+    /// Connections end and come back.
+    Reconnect,
+    /// A node ends at a write or sync.
+    Burn,
+    /// A node ends by itself, or with its power.
+    Kill,
+    /// A node stands still.
+    Pause,
+    /// A clock jumps.
+    Skew,
+    /// A disk is full.
+    Full,
+    /// A bit of a safety file flips.
+    RotSafety,
+    /// Bits of databases flip.
+    RotDatabase,
+    /// A disk is lost.
+    Wipe,
+    /// A disk is set back to a backup.
+    Restore,
+}
+
+const FAULTS: [Fault; 13] = [
+    Fault::Cut,
+    Fault::Partition,
+    Fault::Clog,
+    Fault::Reconnect,
+    Fault::Burn,
+    Fault::Kill,
+    Fault::Pause,
+    Fault::Skew,
+    Fault::Full,
+    Fault::RotSafety,
+    Fault::RotDatabase,
+    Fault::Wipe,
+    Fault::Restore,
+];
+
+/// A run, as decided beforehand.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    seed: u64,
+    powers: Vec<u64>,
+    params: ConsensusParams,
+    real_signatures: bool,
+    database: Database,
+    delay: (Micros, Micros),
+    loss: u64,
+    duplicates: u64,
+    replays: u64,
+    work: (Micros, Micros),
+    max_skew_ms: u64,
+    byzantine: Vec<usize>,
+    twins: Vec<usize>,
+    /// Kinds of faults.
+    pub(super) faults: Vec<Fault>,
+    /// How long there are faults.
+    pub(super) faulty_for: Micros,
+    /// From one fault to the next, at most.
+    pub(super) gap: Micros,
+    /// From one transaction to the next.
+    pub(super) submit_every: Micros,
+    /// How long messages take once all is healed.
+    pub(super) healed_delay: (Micros, Micros),
+    /// What is drawn during the run.
+    pub(super) random: Random,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let r = &mut random;
+        let validators = validators(r);
+        let powers = powers(r, validators);
+        let small = validators <= 7;
+        let real_signatures = validators <= 5 && r.percent(2);
+        let database =
+            if small && !real_signatures && r.percent(8) { Database::Redb } else { Database::Tables };
+        let delay = delay(r);
+        let (byzantine, twins) = traitors(r, &powers);
+        let mut faults: Vec<Fault> = FAULTS.into_iter().filter(|_| r.percent(30)).collect();
+        faults.retain(|fault| *fault != Fault::RotDatabase || database == Database::Redb);
+        // What a run costs grows with the square of its members.
+        let seconds = match validators {
+            _ if real_signatures || database == Database::Redb => r.between(4, 8),
+            0..=4 => r.between(10, 30),
+            5..=7 => r.between(8, 16),
+            8..=13 => r.between(5, 10),
+            14..=31 => r.between(3, 6),
+            _ => r.between(2, 3),
+        };
+        let sometimes =
+            |r: &mut Random, percent, most| if r.percent(percent) { r.between(1, most) } else { 0 };
+        Self {
+            seed,
+            params: params(r),
+            real_signatures,
+            database,
+            loss: sometimes(r, 40, 30),
+            duplicates: sometimes(r, 25, 20),
+            replays: sometimes(r, 25, 10),
+            work: (Micros(0), Micros::from_millis(sometimes(r, 40, 20))),
+            max_skew_ms: if faults.contains(&Fault::Skew) { r.between(1, 30_000) } else { 0 },
+            byzantine,
+            twins,
+            faults,
+            faulty_for: Micros::from_millis(1_000 * seconds),
+            gap: Micros::from_millis(r.between(200, 2_000)),
+            submit_every: Micros::from_millis(if small { r.between(15, 150) } else { r.between(60, 400) }),
+            healed_delay: (Micros::from_millis(1), Micros::from_millis(r.between(2, 25))),
+            delay,
+            powers,
+            random: r.fork(),
+        }
+    }
+
+    /// How many validators.
+    pub fn validators(&self) -> usize {
+        self.powers.len()
+    }
+
+    /// Whether a member is correct at first.
+    pub(super) fn is_correct(&self, member: usize) -> bool {
+        !self.byzantine.contains(&member) && !self.twins.contains(&member)
+    }
+
+    /// Whether these further members may be faulty, too: all together hold less than a third of the power.
+    pub(super) fn may_be_faulty(&self, further: &[usize]) -> bool {
+        let all = self.byzantine.iter().chain(&self.twins).chain(further);
+        is_below_third(&self.powers, all.copied())
+    }
+
+    /// The cluster.
+    pub(super) fn options(&self, trace: Trace) -> Options {
+        let mut random = self.random.clone();
+        let mut network = Network::constant(self.delay.0, random.next());
+        network.delay = self.delay;
+        (network.loss, network.duplicates, network.replays) = (self.loss, self.duplicates, self.replays);
+        network.replay_within = Micros::from_millis(5_000);
+        let mut options = Options::new(0, self.params.clone(), network);
+        if self.real_signatures {
+            options.scheme = &BLS;
+        }
+        options.powers.clone_from(&self.powers);
+        options.database = self.database;
+        options.work = self.work;
+        options.max_skew_ms = self.max_skew_ms;
+        options.byzantine = self.behaviours(&mut random);
+        options.twins.clone_from(&self.twins);
+        options.random = random.fork();
+        options.trace = trace;
+        options
+    }
+
+    fn behaviours(&self, random: &mut Random) -> BTreeMap<usize, Vec<Box<dyn Behaviour>>> {
+        let mut several =
+            |_: &usize| (0..random.between(1, 3)).filter_map(|_| byzantine::choose(random)).collect();
+        self.byzantine.iter().map(|member| (*member, several(member))).collect()
+    }
+}
+
+fn validators(r: &mut Random) -> usize {
+    let (low, high) = match r.below(1_000) {
+        0..650 => (4, 4),
+        650..880 => (5, 7),
+        880..970 => (8, 13),
+        970..996 => (14, 31),
+        _ => (32, 100),
+    };
+    r.between(low, high) as usize
+}
+
+fn powers(r: &mut Random, validators: usize) -> Vec<u64> {
+    let highest = if r.percent(70) { 1 } else { r.between(2, 1_000) };
+    (0..validators).map(|_| r.between(1, highest)).collect()
+}
+
+fn delay(r: &mut Random) -> (Micros, Micros) {
+    let shortest = r.between(500, 10_000);
+    let longest = shortest + [0, 2_000, 20_000, 150_000][r.index(4)];
+    (Micros(shortest), Micros(longest))
+}
+
+fn params(r: &mut Random) -> ConsensusParams {
+    ConsensusParams {
+        max_unexecuted_blocks: [0, 1, 8][r.index(3)],
+        timeout_min_ms: r.between(200, 800),
+        timeout_base_max_ms: r.between(1_000, 4_000),
+        timeout_max_ms: r.between(4_000, 16_000),
+        repeat_interval_ms: r.between(200, 800),
+        heartbeat_ms: if r.percent(15) { r.between(1_000, 5_000) } else { 0 },
+        ..ConsensusParams::default()
+    }
+}
+
+/// Members that do what they like, and members of whose keys two nodes run.
+fn traitors(r: &mut Random, powers: &[u64]) -> (Vec<usize>, Vec<usize>) {
+    let (mut byzantine, mut twins) = (Vec::new(), Vec::new());
+    if r.percent(40) {
+        return (byzantine, twins);
+    }
+    let wanted = r.between(1, (powers.len() as u64 - 1) / 3 + 1);
+    for _ in 0..wanted {
+        let member = r.index(powers.len());
+        let all = byzantine.iter().chain(&twins).copied().chain([member]);
+        if byzantine.contains(&member) || twins.contains(&member) || !is_below_third(powers, all) {
+            continue;
+        }
+        if r.percent(25) { twins.push(member) } else { byzantine.push(member) }
+    }
+    (byzantine, twins)
+}
+
+fn is_below_third(powers: &[u64], members: impl Iterator<Item = usize>) -> bool {
+    let mut faulty: Vec<usize> = members.collect();
+    faulty.sort_unstable();
+    faulty.dedup();
+    3 * faulty.into_iter().map(|member| powers[member]).sum::<u64>() < powers.iter().sum()
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, .. } = self;
+        write!(f, "seed {seed}: {self:#?}")
+    }
+}
