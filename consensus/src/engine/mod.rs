@@ -94,6 +94,8 @@ impl Asked {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Engine {
     config: EngineConfig,
+    /// Leaders that a test has given views 1, 2, …
+    given: Arc<[Position]>,
     view: View,
     /// The certificate of the view before, with which the current one was entered; none in view 1.
     entry: Option<Verified<Certificate>>,
@@ -164,6 +166,7 @@ impl Engine {
             tree.insert(block.hash(), block);
         }
         let mut engine = Self {
+            given: Arc::default(),
             view: View(1),
             entry: None,
             high_qc,
@@ -199,6 +202,12 @@ impl Engine {
         engine.enter_recovered_view();
         engine.expect_recovered_executions(head_vouches);
         engine
+    }
+
+    /// For tests that need leaders of their choosing in views 1, 2, …, in every engine of a chain the same; then they are elected as
+    /// ever. No configuration reaches this.
+    pub fn give_leaders(&mut self, leaders: Arc<[Position]>) {
+        self.given = leaders;
     }
 
     /// Takes in what its own safety rules have signed, so that it asks for none of it again.
@@ -340,7 +349,8 @@ impl Engine {
     }
 
     fn election(&self) -> Election<'_> {
-        Election { chain_id: &self.config.chain_id, epoch: self.config.epoch, set: &self.config.set }
+        let EngineConfig { chain_id, epoch, set, .. } = &self.config;
+        Election { chain_id, epoch: *epoch, set, given: &self.given }
     }
 
     /// The leader of a view on a block, if the block's header is at hand.

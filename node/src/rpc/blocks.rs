@@ -77,7 +77,7 @@ fn header_of(node: &NodeHandle, header: &Header) -> Result<Value, RpcError> {
         Height(height) => {
             let below = Height(height - 1);
             let parent = stored(node.chain().block(below), "block", below)?.block.header;
-            let election = Election { chain_id: genesis.chain_id(), epoch: header.epoch, set };
+            let election = Election { chain_id: genesis.chain_id(), epoch: header.epoch, set, given: &[] };
             set.get(election.leader(header.view, &parent.absent))
         }
     };
