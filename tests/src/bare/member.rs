@@ -1,0 +1,260 @@
+//! One member: engine, safety rules, and what they made durable.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use althing_consensus::engine::{Event, Input as Told};
+use althing_consensus::{
+    Action, Block, Engine, Message, Micros, Newest, Now, Position, QuorumCertificate, SafetyRecord,
+    SafetyRules, SignRequest, aggregate_timeouts, aggregate_votes,
+};
+use althing_crypto::{BlockHash, TxHash, sha256_concat};
+
+use super::{Durable, Input, Load, Noted, Output, Setup, Wire};
+
+/// A validator, up and running.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Member {
+    setup: Arc<Setup>,
+    position: Position,
+    engine: Engine,
+    rules: SafetyRules,
+    durable: Durable,
+    given: Arc<[Position]>,
+    load: Load,
+    wake_at: Option<Micros>,
+}
+
+/// What is still to be told to the engine, and what has come out, within one step.
+#[derive(Default)]
+struct Step {
+    told: VecDeque<Told>,
+    outputs: Vec<Output>,
+}
+
+impl Step {
+    fn send(&mut self, to: Option<Position>, wire: Wire) {
+        self.outputs.push(Output::Send(to, Arc::new(wire)));
+    }
+
+    fn note(&mut self, noted: Noted) {
+        self.outputs.push(Output::Note(noted));
+    }
+}
+
+impl Member {
+    /// The member at this position on a fresh chain. Before its first step, [`Input::Start`], it is down.
+    pub fn new(setup: &Arc<Setup>, position: Position) -> Self {
+        let config = &setup.config;
+        let rules = SafetyRules::new_chain(
+            setup.key(position).clone(),
+            config.chain_id.clone(),
+            config.opening,
+            config.set.clone(),
+            config.epoch_hash,
+        );
+        let rules = rules.expect("the key of a member");
+        let durable = Durable::new(rules.record().clone());
+        Self::on(setup.clone(), rules, durable)
+    }
+
+    /// The member with this disk, whatever it has signed before. Before its first step, [`Input::Start`], it is down.
+    pub fn recover(setup: &Arc<Setup>, durable: Durable) -> Self {
+        let config = &setup.config;
+        let rules = SafetyRules::recover(
+            setup.key(durable.record.signer).clone(),
+            &config.chain_id,
+            config.set.clone(),
+            config.epoch_hash,
+            durable.record.clone(),
+        );
+        Self::on(setup.clone(), rules.expect("a record that these rules wrote"), durable)
+    }
+
+    fn on(setup: Arc<Setup>, rules: SafetyRules, durable: Durable) -> Self {
+        let position = rules.signer();
+        let recovered = durable.recovered(&setup, setup.door(position));
+        let engine = Engine::new(setup.engine_config(position), recovered, Some(&durable.record));
+        let (given, load) = (Arc::default(), Load::None);
+        Self { setup, position, engine, rules, durable, given, load, wake_at: None }
+    }
+
+    /// What is left of it after a crash: another run on the same disk, with the same leaders given and no transactions waiting.
+    #[must_use]
+    pub fn restart(self) -> Self {
+        let mut again = Self::recover(&self.setup, self.durable);
+        again.give_leaders(self.given);
+        again
+    }
+
+    /// Leaders of views 1, 2, …, instead of elected ones. The same for all members.
+    pub fn give_leaders(&mut self, leaders: Arc<[Position]>) {
+        self.given = leaders.clone();
+        self.engine.give_leaders(leaders);
+    }
+
+    /// Takes an input. When it returns, everything that came of it is durable.
+    pub fn step(&mut self, now: Now, input: Input) -> Vec<Output> {
+        let mut step = Step::default();
+        self.take(&mut step, input);
+        while let Some(told) = step.told.pop_front() {
+            for action in self.engine.step(now, told) {
+                self.act(&mut step, action);
+            }
+        }
+        step.outputs
+    }
+
+    fn take(&mut self, step: &mut Step, input: Input) {
+        match input {
+            Input::Start => step.told.push_back(Told::Start),
+            Input::Connected(peer) => step.told.push_back(Told::Connected(peer)),
+            Input::Wake => step.told.push_back(Told::Wake),
+            Input::Load(load) => {
+                self.load = load;
+                step.told.push_back(Told::Pending(load != Load::None));
+            }
+            Input::Received(from, wire) => match Arc::unwrap_or_clone(wire) {
+                Wire::Consensus(message) => self.admit(step, from, message),
+                Wire::Ask(hash) => {
+                    if let Some(block) = self.durable.block(&hash) {
+                        step.send(Some(from), Wire::Body(block.clone()));
+                    }
+                }
+                Wire::Body(block) if block.payload_matches() => {
+                    step.told.push_back(Told::Blocks { blocks: vec![block], commit: None });
+                }
+                Wire::Body(_) => {}
+            },
+        }
+    }
+
+    fn admit(&self, step: &mut Step, from: Position, message: Message) {
+        match self.setup.door(self.position).admit(Some(from), message) {
+            Ok(message) => step.told.push_back(Told::Received { from: Some(from), message }),
+            Err(rejection) => step.note(Noted::Rejected(from, rejection)),
+        }
+    }
+
+    fn act(&mut self, step: &mut Step, action: Action) {
+        match action {
+            Action::Sign { request, newest } => self.sign(step, &request, &newest),
+            Action::Resume { floor } => {
+                let record = self.rules.resume(floor);
+                self.keep(record);
+                step.told.push_back(Told::Resumed);
+            }
+            Action::Broadcast(message) => step.send(None, Wire::Consensus(message)),
+            Action::Send(to, message) => step.send(Some(to), Wire::Consensus(message)),
+            Action::WakeAt(at) => self.wake_at = at,
+            Action::BuildPayload(build) => {
+                let txs = self.payload(build.view.0, &build.parent);
+                step.told.push_back(Told::PayloadBuilt { view: build.view, parent: build.parent, txs });
+            }
+            Action::CheckPayload { block, .. } => {
+                step.told.push_back(Told::PayloadChecked { block: block.hash(), verdict: Ok(()) });
+            }
+            Action::FetchBlock { block, from } => self.fetch(step, block, &from),
+            Action::Commit { blocks, certificate } => self.commit(step, blocks, certificate.into_inner()),
+            Action::AggregateVotes(votes) => {
+                let (set, chain_id) = (self.setup.set(), self.setup.chain_id());
+                step.told.push_back(Told::Aggregated(aggregate_votes(set, chain_id, votes)));
+            }
+            Action::AggregateTimeouts(votes) => {
+                let (set, chain_id) = (self.setup.set(), self.setup.chain_id());
+                step.told.push_back(Told::Aggregated(aggregate_timeouts(set, chain_id, votes)));
+            }
+            Action::CheckEvidence(evidence) => {
+                if self.setup.door(self.position).verify_evidence(&evidence).is_ok() {
+                    step.told.push_back(Told::EvidenceChecked(evidence));
+                }
+            }
+            Action::Penalise(peer, misdeed) => step.note(Noted::Penalised(peer, misdeed)),
+            Action::Halt(halt) => step.note(Noted::Halted(halt)),
+            Action::Emit(Event::Misbehaviour(evidence)) => step.note(Noted::Convicted(evidence)),
+            Action::Emit(Event::SafetyRefused(refusal)) => step.note(Noted::Refused(refusal)),
+            Action::Emit(Event::StaleRecord { .. }) => step.note(Noted::Stale),
+            Action::Emit(_) | Action::Forget(_) | Action::SendPending | Action::PeerStatus(..) => {}
+        }
+    }
+
+    /// Body, rules, record, and only then the message.
+    fn sign(&mut self, step: &mut Step, request: &SignRequest, newest: &Newest) {
+        let block = match request {
+            SignRequest::Propose(draft) => Some(&draft.block),
+            SignRequest::Vote(proposal) => Some(&proposal.block),
+            SignRequest::CommitVote { .. } | SignRequest::Timeout { .. } => None,
+        };
+        if let Some(block) = block {
+            self.durable.keep_body(block.hash(), block);
+        }
+        self.rules.note(newest);
+        match self.rules.request(request) {
+            Ok((record, signed)) => {
+                self.keep(record);
+                step.told.push_back(Told::Signed(Box::new(signed)));
+            }
+            Err(refusal) => step.told.push_back(Told::Refused(refusal)),
+        }
+    }
+
+    fn keep(&mut self, record: Option<SafetyRecord>) {
+        if let Some(record) = record {
+            self.durable.record = record;
+        }
+    }
+
+    fn payload(&self, view: u64, parent: &BlockHash) -> Vec<TxHash> {
+        match self.load {
+            Load::None => Vec::new(),
+            Load::Endless(number) => {
+                vec![TxHash(sha256_concat(&[&[number], &view.to_be_bytes(), parent.as_bytes()]))]
+            }
+        }
+    }
+
+    /// From its own disk, if it has it; else from those who should.
+    fn fetch(&self, step: &mut Step, hash: BlockHash, from: &[Position]) {
+        if let Some(block) = self.durable.block(&hash) {
+            step.told.push_back(Told::Blocks { blocks: vec![block.clone()], commit: None });
+        } else if from.is_empty() {
+            step.send(None, Wire::Ask(hash));
+        } else {
+            from.iter().for_each(|peer| step.send(Some(*peer), Wire::Ask(hash)));
+        }
+    }
+
+    fn commit(&mut self, step: &mut Step, blocks: Vec<Block>, certificate: QuorumCertificate) {
+        let before = self.durable.chain.len();
+        self.durable.commit(&self.setup, blocks, certificate);
+        let next_epoch = self.setup.config.epoch_hash;
+        for stored in &self.durable.chain[before..] {
+            step.told.push_back(Told::Executed { execution: stored.execution.clone(), next_epoch });
+        }
+    }
+
+    /// Its place in the set.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Its engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Its safety rules; the record in them may hold newer certificates than the durable one.
+    pub fn rules(&self) -> &SafetyRules {
+        &self.rules
+    }
+
+    /// Its disk.
+    pub fn durable(&self) -> &Durable {
+        &self.durable
+    }
+
+    /// When it wants [`Input::Wake`].
+    pub fn wake_at(&self) -> Option<Micros> {
+        self.wake_at
+    }
+}
