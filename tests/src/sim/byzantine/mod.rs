@@ -1,4 +1,38 @@
 //! Members that do what they like, within f: each is a real node whose words are changed on their way out.
+//!
+//! One small file per [`Behaviour`]; `forge` signs, `notes` remembers, `circle` says for whom a lie is, `retold` makes votes follow
+//! blocks that left in another form, `spells` lets it come and go.
+
+mod bad_signature;
+mod bait;
+mod cancelling;
+mod circle;
+mod copycat;
+mod double_vote;
+mod early;
+mod equivocate;
+mod false_memory;
+mod flood;
+mod forge;
+mod forged_tc;
+mod lying_sync;
+mod mutate_block;
+mod mutate_words;
+mod notes;
+mod replay;
+mod retold;
+mod scramble;
+mod secret_txs;
+mod selective;
+mod silent;
+mod slow;
+mod spells;
+#[cfg(test)]
+mod stage;
+mod stale;
+mod two_faced;
+mod withhold;
+mod zombie;
 
 use althing_consensus::{Micros, Position};
 use althing_crypto::bls;
@@ -69,7 +103,67 @@ pub trait Behaviour {
     }
 }
 
-/// A behaviour of this kind, chosen at random.
-pub fn choose(_random: &mut Random) -> Option<Box<dyn Behaviour>> {
-    None
+/// Draws the parameters of a behaviour.
+type Draw = fn(&mut Random) -> Box<dyn Behaviour>;
+
+/// All behaviours, by name.
+const ALL: [(&str, Draw); 23] = [
+    ("bad-signature", bad_signature::BadSignature::draw),
+    ("bait", bait::Bait::draw),
+    ("cancelling", cancelling::Cancelling::draw),
+    ("copycat", copycat::Copycat::draw),
+    ("early", early::Early::draw),
+    ("false-memory", false_memory::FalseMemory::draw),
+    ("flood", flood::Flood::draw),
+    ("forged-tc", forged_tc::ForgedTc::draw),
+    ("lying-sync", lying_sync::LyingSync::draw),
+    ("mutate-block", mutate_block::MutateBlock::draw),
+    ("mutate-words", mutate_words::MutateWords::draw),
+    ("replay", replay::Replay::draw),
+    ("scramble", scramble::Scramble::draw),
+    ("secret-txs", secret_txs::SecretTxs::draw),
+    ("selective", selective::Selective::draw),
+    ("silent", silent::Silent::draw),
+    ("slow", slow::Slow::draw),
+    ("stale-justify", stale::StaleJustify::draw),
+    ("two-blocks", equivocate::TwoBlocks::draw),
+    ("two-faced", two_faced::TwoFaced::draw),
+    ("two-votes", double_vote::TwoVotes::draw),
+    ("withhold", withhold::Withholder::draw),
+    ("zombie", zombie::Zombie::draw),
+];
+
+/// The names of all behaviours.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|(name, _)| *name)
+}
+
+/// The behaviour of this name, always active, with parameters drawn at random.
+pub fn named(name: &str, random: &mut Random) -> Option<Box<dyn Behaviour>> {
+    ALL.iter().find(|(known, _)| *known == name).map(|(_, draw)| draw(random))
+}
+
+/// A behaviour, its parameters, and when it shows itself, all chosen at random.
+pub fn choose(random: &mut Random) -> Option<Box<dyn Behaviour>> {
+    let (_, draw) = ALL[random.index(ALL.len())];
+    let inner = draw(random);
+    Some(Box::new(spells::Spells::draw(inner, random)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_behaviour_is_known_by_its_name_and_chosen_at_times() {
+        let mut random = Random::new(1);
+        for name in names() {
+            assert_eq!(named(name, &mut random).map(|one| one.name()), Some(name));
+        }
+        let chosen: BTreeSet<&str> =
+            (0..1_000).filter_map(|_| choose(&mut random)).map(|one| one.name()).collect();
+        assert_eq!(chosen.len(), names().count());
+    }
 }
