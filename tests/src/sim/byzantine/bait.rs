@@ -115,11 +115,11 @@ mod tests {
         let (good, bad): (Vec<_>, Vec<_>) =
             passed.into_iter().partition(|(_, wire)| stage.admit(wire).is_ok());
         assert!(good.len() > 10 && bad.len() > 10, "{} {}", good.len(), bad.len());
-        let theirs = [Message::Vote(vote), Message::Vote(commit)];
-        assert!(
-            messages(&good).into_iter().all(|message| theirs.contains(message)),
-            "no lie of it is believed"
-        );
+        // What is under its own name passes the door unchecked, and spoils its own slot.
+        for message in messages(&good) {
+            let Message::Vote(told) = message else { panic!("{message:?}") };
+            assert!([&vote, &commit].contains(&told) || told.signer == Position(0), "{told:?}");
+        }
     }
 
     #[test]

@@ -134,6 +134,8 @@ mod tests {
         let qc = stage.qc(althing_consensus::Phase::Vote, 1, parent.hash());
         let mut proposal = stage.proposal(0, 2, &parent, Some(qc));
         with_txs(&mut proposal, |txs| txs.push(TxHash::of(b"one")));
+        // The list of absent members is empty here: there is nothing to leave out.
+        const NO_LIST: usize = 14;
         for twist in 0..TWISTS.len() {
             let altered = (0..50).any(|salt| {
                 let mut liar =
@@ -142,11 +144,9 @@ mod tests {
                 assert!(sent.iter().all(|(_, wire)| Wire::decode(&wire.encode()).as_ref() == Ok(wire)));
                 assert!(sent.iter().all(|(_, wire)| *wire == sent[0].1), "the same towards all");
                 let Wire::Consensus(Message::Proposal(told)) = &sent[0].1 else { panic!("{sent:?}") };
-                told.block != proposal.block
-                    || told.statement() != proposal.statement()
-                    || told.commit != proposal.commit
+                **told != proposal
             });
-            assert!(altered || [10, 14].contains(&twist), "twist {twist}");
+            assert!(altered || twist == NO_LIST, "twist {twist}");
         }
     }
 
