@@ -2,6 +2,7 @@
 
 pub mod bare;
 pub mod cheap_votes;
+pub mod message_delays;
 pub mod mutants;
 pub mod processes;
 pub mod sim;

@@ -1,23 +1,9 @@
 //! What the protocol promises in message delays δ, measured on a simulated cluster of real nodes in which messages take exactly δ
 //! and work takes no time.
 
-use althing_consensus::{ConsensusParams, Height, Micros, View};
-use althing_tests::sim::{Cluster, Load, Network, Options};
-
-const DELTA: Micros = Micros::from_millis(10);
-
-fn cluster(validators: usize, max_unexecuted_blocks: u32) -> Cluster {
-    let params = ConsensusParams { max_unexecuted_blocks, ..ConsensusParams::default() };
-    Cluster::start(Options::new(validators, params, Network::constant(DELTA, 1)))
-}
-
-/// Submits a transfer every `gap` from now on, to one node after the other.
-fn offer(cluster: &mut Cluster, load: &mut Load, count: u64, gap: Micros, nodes: &[usize]) {
-    for index in 0..count {
-        let at = cluster.now().after(Micros(gap.0 * index));
-        cluster.submit(at, nodes[index as usize % nodes.len()], load.transfer());
-    }
-}
+use althing_consensus::{Height, Micros, View};
+use althing_tests::message_delays::{Costs, DELTA, cluster, measure, offer};
+use althing_tests::sim::{Cluster, Load};
 
 fn rested(cluster: &Cluster) -> Height {
     let heights = cluster.heights();
@@ -96,4 +82,20 @@ fn with_one_of_four_crashed_at_most_one_view_in_a_hundred_fails_after_the_first(
         assert!(failed_per_hundred[1..].iter().all(|failed| *failed <= 1), "{failed_per_hundred:?}");
         assert_eq!(cluster.penalties, [""; 0]);
     }
+}
+
+#[test]
+fn messages_and_bytes_of_a_block_do_not_change_unnoticed() {
+    // Two rounds of votes from all to all, the proposal, and the QC that each sends to the next leader.
+    let costs = measure(4, 20);
+    let expected = Costs {
+        validators: 4,
+        commit: 3_000,
+        period: 2_000,
+        after_crash: 2_000,
+        messages_per_block: 2 * 4 * 3 + 3 + 3,
+        bytes_per_block: costs.bytes_per_block,
+    };
+    assert_eq!(costs, expected);
+    assert!(costs.bytes_per_block < 6_500, "{} bytes", costs.bytes_per_block);
 }

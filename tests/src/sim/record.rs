@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use althing_consensus::engine::Event;
 use althing_consensus::{Height, Message, Micros, View};
 use althing_crypto::{BlockHash, TxHash};
 
@@ -31,6 +32,10 @@ pub struct Record {
     pub committed: Vec<Committed>,
     /// View timers that fired: when, where, in which view.
     pub timed_out: Vec<(Micros, usize, View)>,
+    /// When a view was first entered because the one before was given up.
+    pub entered_by_timeout: BTreeMap<View, Micros>,
+    /// When a view's block was first certified.
+    pub certified: BTreeMap<View, Micros>,
     /// Direct messages sent to others, each once per receiver.
     pub messages: u64,
     /// Bytes of direct messages sent to others.
@@ -44,6 +49,20 @@ impl Record {
             && usize::from(proposal.signer.0) == node
         {
             self.proposed.entry(proposal.view).or_insert((at, node));
+        }
+    }
+
+    /// Something happened in a node's engine.
+    pub(super) fn emitted(&mut self, at: Micros, node: usize, event: &Event) {
+        match event {
+            Event::TimedOut { view } => self.timed_out.push((at, node, *view)),
+            Event::EnteredView { view, by_timeout: true, .. } => {
+                self.entered_by_timeout.entry(*view).or_insert(at);
+            }
+            Event::Certified { view, .. } => {
+                self.certified.entry(*view).or_insert(at);
+            }
+            _ => {}
         }
     }
 
@@ -75,6 +94,8 @@ impl Record {
         self.proposed.clear();
         self.committed.clear();
         self.timed_out.clear();
+        self.entered_by_timeout.clear();
+        self.certified.clear();
         self.messages = 0;
         self.bytes = 0;
     }

@@ -53,10 +53,9 @@ impl Cluster {
 
     fn emitted(&mut self, node: usize, event: &EngineEvent) {
         self.trace.line(self.now, node, format_args!("{event:?}"));
-        match event {
-            EngineEvent::TimedOut { view } => self.record.timed_out.push((self.now, node, *view)),
-            EngineEvent::Misbehaviour(evidence) => self.see(node, &Seen::Convicted { evidence }),
-            _ => {}
+        self.record.emitted(self.now, node, event);
+        if let EngineEvent::Misbehaviour(evidence) = event {
+            self.see(node, &Seen::Convicted { evidence });
         }
     }
 
