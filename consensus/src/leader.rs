@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use althing_crypto::domain::{Domain, sign_bytes};
-use althing_crypto::sha256;
+use althing_crypto::{mutant, sha256};
 
 use crate::{Absence, Epoch, Position, ValidatorSet, View};
 
@@ -26,6 +26,9 @@ pub struct Election<'a> {
 impl Election<'_> {
     /// L1: the member whose turn view `v` is, in proportion to power.
     fn turn(&self, view: View) -> Position {
+        if mutant!("turns_ignore_power") {
+            return Position((view.0 % self.set.len() as u64) as u16);
+        }
         let x = view.0.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.member_at(scale(x, self.set.total().0), &BTreeSet::new())
     }
@@ -58,7 +61,7 @@ impl Election<'_> {
             let rests = span << (one.failures.saturating_sub(1)).min(8);
             let with = power + self.set.power(one.member).0;
             if view.0.saturating_sub(one.last.0) <= rests
-                && 3 * u128::from(with) < u128::from(self.set.total().0)
+                && (3 * u128::from(with) < u128::from(self.set.total().0) || mutant!("a_third_left_out"))
             {
                 power = with;
                 members.insert(one.member);
@@ -105,7 +108,7 @@ impl Election<'_> {
             }
         }
         let proposer = self.leader(view, absent);
-        next.retain(|one| one.member != proposer);
+        next.retain(|one| one.member != proposer || mutant!("proposer_stays_absent"));
         next
     }
 }

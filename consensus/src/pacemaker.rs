@@ -1,5 +1,7 @@
 //! How long a view may take (rule T1): an adaptive base, doubled with each view left by a TC, up to a cap.
 
+use althing_crypto::mutant;
+
 use crate::{ConsensusParams, Micros};
 
 /// The view timer's length.
@@ -24,12 +26,16 @@ impl Pacemaker {
 
     /// A view was left by a TC.
     pub(crate) fn failed(&mut self) {
-        self.failures = self.failures.saturating_add(1);
+        if !mutant!("timer_never_doubles") {
+            self.failures = self.failures.saturating_add(1);
+        }
     }
 
     /// A block that shows progress was committed.
     pub(crate) fn progressed(&mut self) {
-        self.failures = 0;
+        if !mutant!("timer_never_shrinks") {
+            self.failures = 0;
+        }
     }
 
     /// How long the current view may take.

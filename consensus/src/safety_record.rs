@@ -1,6 +1,6 @@
 //! What a validator has promised by signing, as one durable value.
 
-use althing_crypto::{BlockHash, Encoding, Hash};
+use althing_crypto::{BlockHash, Encoding, Hash, mutant};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{
@@ -92,7 +92,7 @@ impl SafetyRecord {
 
     /// Rule S8: keeps the certificate of the higher view.
     pub(crate) fn raise_high_qc(&mut self, qc: Option<&QuorumCertificate>) {
-        if view_of(qc) > self.high_view() {
+        if view_of(qc) > self.high_view() || (qc.is_some() && mutant!("high_qc_lowered")) {
             self.high_qc = qc.cloned();
         }
     }
@@ -111,7 +111,9 @@ impl SafetyRecord {
         if view_of(commit) > view_of(self.commit.as_ref()) {
             self.commit = commit.cloned();
         }
-        self.raise_high_qc(commit);
+        if !mutant!("commit_certificate_is_no_qc") {
+            self.raise_high_qc(commit);
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl SafetyRules {
         )?;
         differs("position in the set", record.signer.to_string(), signer.to_string())?;
         whole(&record)?;
-        Ok(Self { key, set, record, resumed: false })
+        Ok(Self { key, set, record: after_crash(record), resumed: false })
     }
 
     /// S7: signing may begin, as it is known now what this key has signed; but nothing in views up to `floor`, in which it may have
@@ -122,7 +122,7 @@ impl SafetyRules {
     /// before, in the very bytes of then, comes none (rule S2).
     pub fn request(&mut self, request: &SignRequest) -> Result<(Option<SafetyRecord>, Signed), Refusal> {
         let outcome = match request {
-            _ if !self.resumed => Err(Reason::NotResumed),
+            _ if !self.resumed && !mutant!("sign_before_resuming") => Err(Reason::NotResumed),
             SignRequest::Propose(draft) => self.propose(draft),
             SignRequest::Vote(proposal) => self.vote(proposal),
             SignRequest::CommitVote { qc } => self.commit_vote(qc),
@@ -185,12 +185,18 @@ impl SafetyRules {
     /// justify.view = v − 1, or the TC is of v − 1 and justify.view ≥ every view that it names. Raises the high QC to the justify QC.
     fn vote(&mut self, proposal: &Verified<Proposal>) -> Outcome {
         let (view, block) = (proposal.view, proposal.block.hash());
-        if let Some(signed) = self.record.vote.as_ref().filter(|signed| signed.view == view) {
+        if let Some(signed) = self.record.vote.as_ref().filter(|signed| signed.view == view)
+            && !mutant!("second_vote_in_a_view")
+        {
             same(signed.block, block)?;
             return Ok((None, Signed::Vote(signed.clone())));
         }
-        above(view, SignKind::Vote, self.record.voted())?;
-        above(view, SignKind::Timeout, self.record.timed_out())?;
+        let newer = if mutant!("second_vote_in_a_view") { not_below } else { above };
+        if !mutant!("vote_in_an_older_view") {
+            newer(view, SignKind::Vote, self.record.voted())?;
+        }
+        let later = if mutant!("vote_in_a_view_given_up") { not_below } else { above };
+        later(view, SignKind::Timeout, self.record.timed_out())?;
         self.above_floor(view)?;
         self.extends(view, &proposal.block.header, proposal.justify.as_ref(), proposal.tc.as_ref())?;
 
@@ -210,19 +216,25 @@ impl SafetyRules {
             return Err(Reason::CommitCertificate);
         }
         self.of_own_epoch("the certificate's epoch", qc.epoch)?;
-        if let Some(signed) = self.record.commit_vote.as_ref().filter(|signed| signed.view == qc.view) {
+        if let Some(signed) = self.record.commit_vote.as_ref().filter(|signed| signed.view == qc.view)
+            && !mutant!("second_commit_vote_in_a_view")
+        {
             same(signed.block, qc.block)?;
             return Ok((None, Signed::CommitVote(signed.clone())));
         }
+        let later = if mutant!("commit_vote_in_the_view_given_up") { not_below } else { above };
         if !mutant!("commit_vote_after_timeout") {
-            above(qc.view, SignKind::Timeout, self.record.timed_out())?;
+            later(qc.view, SignKind::Timeout, self.record.timed_out())?;
         }
-        above(qc.view, SignKind::CommitVote, self.record.commit_voted())?;
+        let newer = if mutant!("second_commit_vote_in_a_view") { not_below } else { above };
+        newer(qc.view, SignKind::CommitVote, self.record.commit_voted())?;
         self.above_floor(qc.view)?;
 
         let vote = self.signed_vote(Phase::Commit, qc.view, qc.block);
         let record = self.advance(|record| {
-            record.raise_high_qc(Some(qc));
+            if !mutant!("commit_vote_leaves_the_high_qc") {
+                record.raise_high_qc(Some(qc));
+            }
             record.commit_vote = Some(vote.clone());
         });
         Ok((Some(record), Signed::CommitVote(vote)))
@@ -242,7 +254,9 @@ impl SafetyRules {
         {
             return Ok((None, Signed::Timeout(signed.clone())));
         }
-        not_below(view, SignKind::Timeout, self.record.timed_out())?;
+        if !mutant!("timeout_in_an_older_view") {
+            not_below(view, SignKind::Timeout, self.record.timed_out())?;
+        }
         not_below(view, SignKind::Vote, self.record.voted())?;
         self.above_floor(view)?;
         for epoch in high_qc.map(|qc| qc.epoch).into_iter().chain(entry.map(|entry| entry.epoch())) {
@@ -260,7 +274,7 @@ impl SafetyRules {
             return Err(Reason::NotBelow { named });
         }
         let held = self.record.high_view().max(shown);
-        if named < held {
+        if named < held && !mutant!("timeout_names_a_lower_qc") {
             return Err(Reason::Lowered { named, held });
         }
 
@@ -316,7 +330,7 @@ impl SafetyRules {
 
     fn above_floor(&self, view: View) -> Result<(), Reason> {
         let floor = self.record.floor;
-        if view > floor { Ok(()) } else { Err(Reason::Floor { floor }) }
+        if view > floor || mutant!("floor_ignored") { Ok(()) } else { Err(Reason::Floor { floor }) }
     }
 
     fn signed_vote(&self, phase: Phase, view: View, block: BlockHash) -> Vote {
@@ -345,8 +359,11 @@ impl SafetyRules {
 pub(crate) fn justified(view: View, justify: View, tc: Option<&TimeoutCertificate>) -> bool {
     let before = |earlier: View| earlier.0.checked_add(1) == Some(view.0);
     match tc {
-        None => before(justify),
-        Some(tc) => before(tc.view) && justify < tc.view && justify >= tc.max_high_view(),
+        None => before(justify) || (justify < view && mutant!("old_justify_without_tc")),
+        Some(tc) => {
+            let newest = justify >= tc.max_high_view() || mutant!("views_in_the_tc_ignored");
+            (before(tc.view) || mutant!("tc_of_another_view")) && justify < tc.view && newest
+        }
     }
 }
 
@@ -388,6 +405,26 @@ fn whole(record: &SafetyRecord) -> Result<(), SafetyError> {
         Some((what, needs)) => Err(SafetyError::Torn { high, what, needs }),
         None => Ok(()),
     }
+}
+
+/// The record as it is read back. It is whole, but in a process that was told to lose a part of it.
+fn after_crash(mut record: SafetyRecord) -> SafetyRecord {
+    if mutant!("crash_loses_the_proposal") {
+        record.proposal = None;
+    }
+    if mutant!("crash_loses_the_vote") {
+        record.vote = None;
+    }
+    if mutant!("crash_loses_the_commit_vote") {
+        record.commit_vote = None;
+    }
+    if mutant!("crash_loses_the_timeout") {
+        record.timeout = None;
+    }
+    if mutant!("crash_loses_the_high_qc") {
+        record.high_qc = None;
+    }
+    record
 }
 
 /// Why there are no safety rules for a key.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::hash::{Hash as StdHash, Hasher};
 
 use althing_crypto::bls::VoteScheme;
-use althing_crypto::{Hash, bls, ed25519, sha256_concat};
+use althing_crypto::{Hash, bls, ed25519, mutant, sha256_concat};
 use thiserror::Error;
 
 use crate::{ConsensusParams, Position, Power};
@@ -110,7 +110,8 @@ impl ValidatorSet {
 
     /// Whether power p is a quorum: 3p > 2W. Two quorums share more than W/3.
     pub fn is_quorum(&self, power: Power) -> bool {
-        3 * u128::from(power.0) > 2 * u128::from(self.total.0)
+        let (held, needed) = (3 * u128::from(power.0), 2 * u128::from(self.total.0));
+        held > needed || (held == needed && mutant!("quorum_of_exactly_two_thirds"))
     }
 
     /// Whether a correct validator must be among members of power p: 3p > W.

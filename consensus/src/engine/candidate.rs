@@ -1,6 +1,6 @@
 //! Rule R3: from a proposal to a vote.
 
-use althing_crypto::BlockHash;
+use althing_crypto::{BlockHash, mutant};
 
 use crate::block_tree::NoPath;
 use crate::engine::validity::{self, Execute, Invalid};
@@ -121,7 +121,8 @@ impl Engine {
                 return self.pass(step, signer, "does not extend the committed block".into());
             }
         }
-        if self.leader_on(proposal.view, &parent_hash) != Some(signer) {
+        let leads = self.leader_on(proposal.view, &parent_hash) == Some(signer);
+        if !leads && !mutant!("proposer_unchecked") {
             return self.refuse(step, signer, Misdeed::BadProposal("not by the view's leader".into()));
         }
         let carried = self.tree.txs_above(&parent_hash, proposal.block.header.vouched.height);
@@ -171,7 +172,7 @@ impl Engine {
         let allowed = payload == PayloadCheck::Good
             && self.may_sign()
             && self.view > self.asked.vote
-            && self.view > self.asked.timeout;
+            && (self.view > self.asked.timeout || mutant!("vote_in_a_view_given_up"));
         if allowed {
             self.asked.vote = self.view;
             self.set_stage(signer, Stage::Voted);

@@ -1,5 +1,7 @@
 //! Taking in certificates: rules R1 (enter a view), R4 (certify) and R5 (commit-vote).
 
+use althing_crypto::mutant;
+
 use crate::engine::{Action, Engine, Event, Halt, Misdeed, Step};
 use crate::vote_aggregator::{Added, WINDOW};
 use crate::{
@@ -24,11 +26,12 @@ impl Engine {
         if !self.note_certified(step, &qc) {
             return;
         }
-        if qc.view > self.high_view() {
+        if qc.view > self.high_view() && !(qc.is_commit() && mutant!("commit_certificate_is_no_qc")) {
             self.high_qc = Some(qc.clone());
             step.emit(Event::Certified { view: qc.view, block: qc.block });
         }
-        if qc.is_commit() && qc.view > self.commit.as_ref().map_or(View(0), |commit| commit.view) {
+        let commits = qc.is_commit() || mutant!("votes_commit");
+        if commits && qc.view > self.commit.as_ref().map_or(View(0), |commit| commit.view) {
             self.commit = Some(qc.clone());
             self.try_commit(step);
         }
@@ -45,7 +48,7 @@ impl Engine {
     fn note_certified(&mut self, step: &mut Step, qc: &Verified<QuorumCertificate>) -> bool {
         self.votes.certified(qc.phase, qc.view);
         if let Some(held) = self.certified.get(&qc.view) {
-            if held.block != qc.block {
+            if held.block != qc.block && !mutant!("fork_ignored") {
                 let (held, qc) = (held.clone().into_inner(), qc.clone().into_inner());
                 self.halt(step, Halt::Fork(Box::new(held), Box::new(qc)));
                 return false;
@@ -75,7 +78,7 @@ impl Engine {
     pub(super) fn commit_vote(&mut self, step: &mut Step, qc: &Verified<QuorumCertificate>) {
         let allowed = self.may_sign()
             && qc.phase == Phase::Vote
-            && qc.view > self.asked.timeout
+            && (qc.view > self.asked.timeout || mutant!("commit_vote_after_timeout"))
             && qc.view > self.asked.commit_vote;
         if allowed {
             self.asked.commit_vote = qc.view;
@@ -93,7 +96,9 @@ impl Engine {
         self.tc = Some(tc.clone());
         if tc.view >= self.view {
             let certificate = Verified::<Certificate>::from(tc);
-            step.broadcast(Message::Certificate(Box::new(certificate.clone().into_inner())));
+            if !mutant!("tc_not_forwarded") {
+                step.broadcast(Message::Certificate(Box::new(certificate.clone().into_inner())));
+            }
             self.pacemaker.failed();
             self.enter(step, certificate);
         }
@@ -142,6 +147,7 @@ impl Engine {
         self.remember_vote(&vote);
         match self.votes.add(&vote, self.view) {
             Added::Ignored => {}
+            Added::Conflict(_) if mutant!("double_vote_missed") => {}
             Added::Conflict(held) => self.accuse_votes(step, *held, vote),
             Added::Pooled => {
                 self.accuse_vote_after_timeout(step, &vote);

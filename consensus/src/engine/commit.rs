@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use althing_crypto::{BlockHash, Hash};
+use althing_crypto::{BlockHash, Hash, mutant};
 
 use crate::block_tree::NoPath;
 use crate::engine::validity::{may_carry, run_of};
@@ -85,7 +85,7 @@ impl Engine {
             if header.vouched.height > self.executed {
                 break;
             }
-            if !same_execution(&self.executions, header, *before) {
+            if !same_execution(&self.executions, header, *before) && !mutant!("divergence_ignored") {
                 let height = header.vouched.height;
                 let own = self.executions.get(&height).map(|one| one.app_hash.clone()).unwrap_or_default();
                 let vouched = header.vouched.app_hash.clone();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use althing_crypto::BlockHash;
+use althing_crypto::{BlockHash, mutant};
 
 use crate::engine::{Action, Engine, Step};
 use crate::{Evidence, Phase, Position, Proposal, TimeoutVote, View, Vote};
@@ -47,8 +47,9 @@ impl Engine {
         let held_view = held.as_ref().map_or(View(0), |(statement, _)| statement.view);
         if proposal.view > held_view {
             newest.proposal = Some((proposal.statement(), proposal.signature));
-        } else if let Some(first) =
-            held.filter(|(statement, _)| statement.view == proposal.view && statement.block != hash)
+        } else if let Some(first) = held
+            .filter(|(statement, _)| statement.view == proposal.view && statement.block != hash)
+            .filter(|_| !mutant!("double_proposal_missed"))
         {
             let second = (proposal.statement(), proposal.signature);
             let evidence = Evidence::Proposals { signer, first, second };
@@ -85,7 +86,7 @@ impl Engine {
         }
         let (signer, view) = (vote.signer, vote.view);
         match vote.phase {
-            Phase::Commit if timeout.high_view() < view => {
+            Phase::Commit if timeout.high_view() < view || mutant!("honest_timeout_convicted") => {
                 let evidence = Evidence::CommitAndTimeout(vote.clone(), Box::new(timeout.clone()));
                 self.accuse(step, view, signer, Kind::CommitAndTimeout, evidence);
             }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use althing_crypto::mutant;
+
 use crate::engine::{Action, Engine, Step};
 use crate::{Certificate, Message, Micros, Position, Status, View, view_of};
 
@@ -61,6 +63,9 @@ impl Engine {
 
     /// What this peer lacks.
     fn help(&self, step: &mut Step, peer: Position, status: &Status) {
+        if mutant!("no_help_for_the_late") {
+            return;
+        }
         let high = self.high_qc.as_ref().filter(|qc| qc.view > status.high_view);
         let commit = self.commit.as_ref().filter(|qc| qc.view > status.commit_view);
         let tc = self.tc.as_ref().filter(|tc| tc.view > status.tc_view && tc.view >= status.view);

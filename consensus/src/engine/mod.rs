@@ -27,7 +27,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use althing_crypto::{BlockHash, Hash};
+use althing_crypto::{BlockHash, Hash, mutant};
 
 use crate::block_tree::BlockTree;
 use crate::leader::Election;
@@ -237,7 +237,8 @@ impl Engine {
     /// R1 at a restart: view 1 + the highest view among the durable high QC, TC and commit certificate.
     fn enter_recovered_view(&mut self) {
         let qc = self.high_qc.clone().map(Verified::<Certificate>::from);
-        let tc = self.tc.clone().map(Verified::<Certificate>::from);
+        let tc =
+            self.tc.clone().filter(|_| !mutant!("restart_forgets_the_tc")).map(Verified::<Certificate>::from);
         self.entry = qc.into_iter().chain(tc).max_by_key(|certificate| certificate.view());
         self.view = self.entry.as_ref().map_or(View(1), |certificate| certificate.view().next());
         self.resume = Resume::new(self.config.me, &self.config.set);
@@ -345,7 +346,7 @@ impl Engine {
 
     /// Whether signatures may be asked for: it is a validator and knows what it has signed (rule S7).
     fn may_sign(&self) -> bool {
-        self.config.me.is_some() && self.resume.is_over()
+        self.config.me.is_some() && (self.resume.is_over() || mutant!("sign_before_resuming"))
     }
 
     fn election(&self) -> Election<'_> {

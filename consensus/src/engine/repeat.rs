@@ -1,5 +1,7 @@
 //! Rule R8: past its view timer, a validator says everything again.
 
+use althing_crypto::mutant;
+
 use crate::engine::{Action, Engine, Step};
 use crate::{Certificate, Message};
 
@@ -7,6 +9,9 @@ impl Engine {
     pub(super) fn repeat(&mut self, step: &mut Step) {
         self.give_up(step);
         for message in self.newest_own().into_iter().chain(self.newest_certificates()) {
+            if matches!(message, Message::Timeout(_)) && mutant!("timeout_vote_not_repeated") {
+                continue;
+            }
             step.broadcast(message);
         }
         let current = self.candidates.values().filter(|one| one.stage.is_live());
@@ -17,7 +22,9 @@ impl Engine {
         for proposal in proposals {
             step.broadcast(proposal);
         }
-        step.act(Action::SendPending);
+        if !mutant!("pending_not_sent_again") {
+            step.act(Action::SendPending);
+        }
         self.try_commit(step);
     }
 

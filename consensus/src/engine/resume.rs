@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use althing_crypto::mutant;
+
 use crate::engine::{Action, Engine, Event, Halt, Step};
 use crate::{Memory, Position, ValidatorSet, View, Vote};
 
@@ -79,13 +81,14 @@ impl Engine {
         }
         let floor = match self.resume.unknown {
             None => {
-                if !set.is_quorum(set.power_of(self.resume.answered.iter().copied())) {
+                let answered = set.power_of(self.resume.answered.iter().copied());
+                if !set.is_quorum(answered) && !mutant!("resume_without_a_quorum") {
                     return;
                 }
                 None
             }
             Some(shown) => {
-                let others = |one: &Position| Some(*one) != me;
+                let others = |one: &Position| Some(*one) != me || mutant!("stale_record_counts_itself");
                 let floor = View(1 + shown.0.max(self.view.0 - 1));
                 if !set.is_quorum(set.power_of(self.everyone().into_iter().filter(others))) {
                     return self.halt(step, Halt::StaleRecord { floor });
@@ -104,7 +107,7 @@ impl Engine {
     pub(super) fn resumed(&mut self, step: &mut Step) {
         let Some(asked) = self.resume.asked else { return };
         self.resume.over = true;
-        if let Some(floor) = asked {
+        if let Some(floor) = asked.filter(|_| !mutant!("floor_ignored")) {
             self.asked.raise(floor);
         }
         for message in self.newest_own() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use althing_crypto::{BlockHash, Hash, TxHash};
+use althing_crypto::{BlockHash, Hash, TxHash, mutant};
 
 use crate::engine::EngineConfig;
 use crate::{Absence, Execution, Header, Height, Proposal, no_evidence};
@@ -34,17 +34,24 @@ pub(super) fn check(proposal: &Proposal, context: &Context<'_>) -> Result<(), In
     must(header.justify_view == proposal.justify_view(), "its justify view is not the justify QC's")?;
     must(header.height == parent.height.next(), "its height is not its parent's plus one")?;
     // V2: time grows.
-    must(header.time_ms > parent.time_ms, "its time is not above its parent's")?;
+    must(
+        header.time_ms > parent.time_ms || mutant!("time_may_go_back"),
+        "its time is not above its parent's",
+    )?;
     // V3, V4: what it carries is what its roots say, within limits.
     must(proposal.block.txs.len() <= config.params.max_block_txs as usize, "too many transactions")?;
     must(proposal.block.payload_matches(), "its payload root is not that of its transactions")?;
     must(header.evidence_root == no_evidence(), "it claims evidence and carries none")?;
     // V5: no transaction twice.
     let mut seen = BTreeSet::new();
-    let fresh = proposal.block.txs.iter().all(|tx| seen.insert(tx) && !context.carried.contains(tx));
+    let carried = |tx| context.carried.contains(tx) && !mutant!("ancestors_transactions_again");
+    let fresh = proposal.block.txs.iter().all(|tx| seen.insert(tx) && !carried(tx));
     must(fresh, "a transaction twice, in it or in its ancestors")?;
     // V6: those who failed, and no others.
-    must(header.absent == context.absent, "its absent list does not follow from the chain")?;
+    must(
+        header.absent == context.absent || mutant!("absent_list_unchecked"),
+        "its absent list does not follow from the chain",
+    )?;
     // V7: what it vouches for never goes back, and is of its past.
     let (vouched, before) = (&header.vouched, &parent.vouched);
     must(vouched.height >= before.height, "it vouches for less than its parent")?;
@@ -62,7 +69,7 @@ pub(super) fn check(proposal: &Proposal, context: &Context<'_>) -> Result<(), In
 
 /// V8: whether a block of this height that vouches for `executed` may carry transactions.
 pub(super) fn may_carry(height: Height, executed: Height, max_unexecuted: u32) -> bool {
-    height.0 - 1 - executed.0 <= u64::from(max_unexecuted)
+    height.0 - 1 - executed.0 <= u64::from(max_unexecuted) || mutant!("no_back_pressure")
 }
 
 /// How this node's execution compares to what a header vouches for.
@@ -85,7 +92,7 @@ pub(super) fn execution(
     next_epoch: &Hash,
 ) -> Execute {
     let vouched = &header.vouched;
-    if *vouched == parent.vouched {
+    if *vouched == parent.vouched || mutant!("vouched_execution_unchecked") {
         return Execute::Same;
     }
     if executed < vouched.height {

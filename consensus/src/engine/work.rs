@@ -1,5 +1,7 @@
 //! What keeps the chain going, and the timers that run while there is some (rules W1, T1).
 
+use althing_crypto::mutant;
+
 use crate::engine::{Engine, Step};
 use crate::{Certificate, Message, Micros};
 
@@ -104,7 +106,8 @@ impl Engine {
             self.view_timer_fired(step);
         }
         if due(&mut self.timers.repeat, now) {
-            self.timers.repeat = Some(now.after(self.repeat_interval()));
+            self.timers.repeat =
+                Some(now.after(self.repeat_interval())).filter(|_| !mutant!("repeats_only_once"));
             self.repeat(step);
         }
     }
@@ -123,7 +126,8 @@ impl Engine {
 
     /// R9: says to all where this node stands, and when it will again.
     pub(super) fn announce(&mut self, step: &mut Step) {
-        self.timers.status = Some(step.now.mono.after(STATUS_INTERVAL));
+        self.timers.status =
+            Some(step.now.mono.after(STATUS_INTERVAL)).filter(|_| !mutant!("status_only_once"));
         step.broadcast(Message::Status(self.status()));
         self.try_commit(step);
     }

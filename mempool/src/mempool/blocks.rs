@@ -1,6 +1,6 @@
 //! What blocks do to the pool: transactions leave, and what is left is checked again.
 
-use althing_crypto::TxHash;
+use althing_crypto::{TxHash, mutant};
 
 use super::Mempool;
 use crate::in_flight::{Flight, Stage};
@@ -32,6 +32,7 @@ impl Mempool {
         let ordered = entry.sequence.is_some();
         match result {
             Ok(CheckedTx { next_sequence: Some(next) }) if ordered => {
+                let next = if mutant!("pending_lost_on_recheck") { next + 1 } else { next };
                 self.learn_next(&sender, next, executed);
             }
             Ok(_) => {}

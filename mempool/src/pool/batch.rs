@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use althing_crypto::TxHash;
+use althing_crypto::{TxHash, mutant};
 
 use super::Pool;
 use crate::{Sender, TxBytes};
@@ -32,7 +32,9 @@ impl Pool {
             if batch.len() == max_count || passed_over == MAX_PASSED_OVER {
                 break;
             }
-            if ordered_by.is_some_and(|sender| stopped.contains(sender)) || exclude(&entry.hash) {
+            if ordered_by.is_some_and(|sender| stopped.contains(sender))
+                || (exclude(&entry.hash) && !mutant!("ancestors_transactions_chosen_again"))
+            {
                 continue;
             }
             if entry.bytes.len() <= rest {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use althing_consensus::{Block, Height, Input, QuorumCertificate, Verified};
-use althing_crypto::BlockHash;
+use althing_crypto::{BlockHash, mutant};
 
 use super::{Driver, Effect, Job, Step, StoreJob};
 use crate::body::Body;
@@ -67,9 +67,15 @@ impl Commits {
         }
     }
 
+    /// The oldest commit: what is stored next.
+    fn next(&self) -> Option<&Commit> {
+        let filled = self.queue.iter().find(|commit| commit.missing().next().is_none());
+        filled.filter(|_| mutant!("later_commit_stored_first")).or(self.queue.front())
+    }
+
     /// Bodies that the next commit still lacks.
     pub(super) fn lacking(&self) -> Vec<BlockHash> {
-        self.queue.front().map_or_else(Vec::new, |commit| commit.missing().copied().collect())
+        self.next().map_or_else(Vec::new, |commit| commit.missing().copied().collect())
     }
 }
 
@@ -115,7 +121,7 @@ impl Driver {
         if !lacking.is_empty() {
             return self.fetch_committed(step, &lacking);
         }
-        let Some(commit) = self.commits.queue.front() else { return };
+        let Some(commit) = self.commits.next() else { return };
         let bodies = commit.blocks.iter().map(|hash| commit.bodies[hash].clone()).collect();
         let certificate = commit.certificate.clone();
         self.commits.running = true;

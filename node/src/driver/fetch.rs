@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use althing_consensus::{Input, Micros, Position};
-use althing_crypto::BlockHash;
+use althing_crypto::{BlockHash, mutant};
 
 use super::requests::Purpose;
 use super::{Driver, Effect, Job, Peer, Step, VerifyJob};
@@ -124,6 +124,9 @@ impl Driver {
                 step.act(Effect::Job(Job::Verify(VerifyJob::OpenBlock { from, block, body })));
             }
             _ => {
+                if mutant!("fetch_dropped_on_failure") {
+                    return;
+                }
                 fetch.under_way.remove(&from);
                 self.fetch_on(step, block);
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use althing_consensus::{Height, Input as EngineInput, Micros};
-use althing_crypto::TxHash;
+use althing_crypto::{TxHash, mutant};
 use althing_mempool::{Action, CheckedTx, Input, Mempool, Refusal, Source, TxBytes};
 
 use super::{CheckJob, Driver, Effect, Job, Peer, PrecheckJob, Prechecked, Step};
@@ -158,11 +158,15 @@ impl Driver {
     }
 
     pub(super) fn mempool_committed(&mut self, step: &mut Step, height: Height, txs: Vec<TxHash>) {
-        self.tell_mempool(step, Input::Committed { height: height.0, txs });
+        if !mutant!("mempool_not_told_of_commits") {
+            self.tell_mempool(step, Input::Committed { height: height.0, txs });
+        }
     }
 
     pub(super) fn mempool_executed(&mut self, step: &mut Step, height: Height) {
-        self.tell_mempool(step, Input::Executed { height: height.0 });
+        if !mutant!("no_recheck_after_a_block") {
+            self.tell_mempool(step, Input::Executed { height: height.0 });
+        }
     }
 
     /// R8: while the chain is stuck, what one block holds goes straight to everyone.

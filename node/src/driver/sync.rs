@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use althing_consensus::{Height, Input, Micros, Position, QuorumCertificate, ValidatorSet, Verified};
 
+use althing_crypto::mutant;
+
 use super::requests::Purpose;
 use super::{Driver, Effect, Job, Peer, Step, VerifyJob};
 use crate::body::Body;
@@ -156,7 +158,7 @@ impl Driver {
             let commit = Box::new(commit);
             return step.act(Effect::Job(Job::Verify(VerifyJob::OpenRun { from, first, bodies, commit })));
         }
-        self.sync.busy = false;
+        self.sync.busy = mutant!("sync_ends_with_a_failure");
         self.sync.disengage(step.now.mono, self.engine.committed().height);
     }
 

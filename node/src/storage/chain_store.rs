@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::{path::PathBuf, sync::Arc};
 
 use althing_consensus::{Execution, Height, QuorumCertificate};
-use althing_crypto::{BlockHash, Encoding, Hash, TxHash};
+use althing_crypto::{BlockHash, Encoding, Hash, TxHash, mutant};
 use althing_ledger::{Event, TxResult};
 use althing_mempool::TxBytes;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -145,8 +145,14 @@ impl ChainStore {
         let newest = bodies.last().expect("a commit has blocks");
         assert_eq!(newest.block.hash(), certificate.block, "the certificate covers the newest block");
         let newest = newest.block.header.height;
-        batch.put(Table::Certificates, height_key(newest), certificate.encode());
-        for (marker, height, hash) in self.markers(Height(0), Some(newest))? {
+        if mutant!("certificate_stored_apart") {
+            self.0.write(std::mem::take(&mut batch))?;
+        }
+        if !mutant!("certificate_not_stored") {
+            batch.put(Table::Certificates, height_key(newest), certificate.encode());
+        }
+        let sweep = Some(newest).filter(|_| !mutant!("bodies_swept_too_early"));
+        for (marker, height, hash) in self.markers(Height(0), sweep)? {
             batch.delete(Table::Meta, marker);
             if !won.contains(&hash) && self.hash_at(height)? != Some(hash) {
                 batch.delete(Table::Blocks, *hash.as_bytes());

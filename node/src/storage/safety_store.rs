@@ -19,7 +19,7 @@ mod error;
 pub use error::SafetyStoreError;
 
 use super::{directory::sync_directory, slot_file::SlotFile};
-use althing_crypto::sha256_concat;
+use althing_crypto::{mutant, sha256_concat};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io,
@@ -126,7 +126,8 @@ impl SafetyStore {
         self.unsettled = true;
         let sequence = self.sequence.checked_add(1).expect("a node does not live to write 2^64 records");
         let slot = encode(sequence, record);
-        for offset in SLOT_OFFSETS {
+        let slots = if mutant!("one_slot_written") { &SLOT_OFFSETS[..1] } else { &SLOT_OFFSETS };
+        for &offset in slots {
             self.put(offset, &slot).map_err(io_error("write to", &self.path))?;
         }
         self.sequence = sequence;
@@ -138,6 +139,9 @@ impl SafetyStore {
     /// only (a process killed before its sync, or a sync that failed), so it is synced before the other slot is
     /// touched, and itself written again once the other one is safe.
     fn settle(&mut self, newest: &Slot, at: usize) -> io::Result<()> {
+        if mutant!("slots_not_repaired") {
+            return Ok(());
+        }
         self.file.sync()?;
         let slot = encode(newest.sequence, &newest.record);
         self.put(SLOT_OFFSETS[1 - at], &slot)?;
@@ -146,6 +150,9 @@ impl SafetyStore {
 
     fn put(&mut self, offset: u64, slot: &[u8]) -> io::Result<()> {
         self.file.write_at(offset, slot)?;
+        if mutant!("signed_before_the_sync") {
+            return Ok(());
+        }
         self.file.sync()
     }
 }
@@ -177,7 +184,7 @@ fn newest_slot(file: &dyn SlotFile, path: &Path) -> Result<(Slot, usize), Safety
         [Ok(a), Ok(b)] if a.sequence == b.sequence && a.record != b.record => {
             Err(damaged(format!("its slots hold different records of one sequence number, {}", a.sequence)))
         }
-        [Ok(a), Ok(b)] if b.sequence > a.sequence => Ok((b, 1)),
+        [Ok(a), Ok(b)] if b.sequence > a.sequence && !mutant!("first_slot_always_read") => Ok((b, 1)),
         [Ok(a), _] => Ok((a, 0)),
         [Err(_), Ok(b)] => Ok((b, 1)),
         [Err(a), Err(b)] => Err(damaged(format!("neither slot is intact (first: {a}; second: {b})"))),

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use althing_consensus::{Execution, Height};
-use althing_crypto::{Hash, merkle_root};
+use althing_crypto::{Hash, merkle_root, mutant};
 use althing_ledger::{Application, FinalizeBlock, FinalizedBlock};
 
 use super::{Fatal, consensus_app_hash};
@@ -32,8 +32,13 @@ impl Executor {
     pub fn run(&self, ExecuteJob::Block(height): ExecuteJob) -> Result<Done, Fatal> {
         let body = self.block(height)?;
         let results = self.finalize(&body)?;
+        if mutant!("application_commits_before_the_results") {
+            self.application.commit()?;
+        }
         self.chain.put_results(&body.block.txs, &results)?;
-        self.application.commit()?;
+        if !mutant!("application_commits_before_the_results") {
+            self.application.commit()?;
+        }
         Ok(Done::Executed { execution: results.execution, next_epoch: results.next_epoch })
     }
 
@@ -41,6 +46,12 @@ impl Executor {
     pub fn replay(&self) -> Result<(), Fatal> {
         let executed = self.chain.executed()?;
         let mut height = Height(self.application.info().last_height);
+        if mutant!("executed_again_after_a_restart") {
+            height = Height(height.0.saturating_sub(1));
+        }
+        if mutant!("no_replay_after_a_restart") {
+            height = executed;
+        }
         while height < executed {
             height = height.next();
             let results = self.finalize(&self.block(height)?)?;

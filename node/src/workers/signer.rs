@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use althing_consensus::{SafetyError, SafetyRecord, SafetyRules, ValidatorSet};
-use althing_crypto::{BlockHash, DecodeError, Encoding, Hash, bls};
+use althing_consensus::{SafetyError, SafetyRecord, SafetyRules, Signed, ValidatorSet};
+use althing_crypto::{BlockHash, DecodeError, Encoding, Hash, bls, mutant};
 
 use super::Fatal;
 use crate::driver::{Done, SafetyJob};
@@ -80,13 +80,15 @@ impl Signer {
     pub fn run(&mut self, job: SafetyJob) -> Result<Done, Fatal> {
         match job {
             SafetyJob::Sign { request, newest, body } => {
-                if let Some(body) = body {
+                if let Some(body) = body.filter(|_| !mutant!("body_not_stored_first")) {
                     self.chain.put_body(&body)?;
                 }
                 self.rules.note(&newest);
                 match self.rules.request(&request) {
                     Ok((record, signed)) => {
-                        self.keep(record)?;
+                        let late =
+                            matches!(signed, Signed::CommitVote(_)) && mutant!("commit_vote_not_stored");
+                        self.keep(record.filter(|_| !late))?;
                         Ok(Done::Signed(Box::new(signed)))
                     }
                     Err(refusal) => Ok(Done::Refused(refusal)),

@@ -1,0 +1,48 @@
+//! Slips in the driver and its workers.
+
+use super::Mutant;
+
+pub(super) const ALL: &[Mutant] = &[
+    Mutant {
+        name: "later_commit_stored_first",
+        slip: "A commit whose payloads are at hand is stored before an earlier one that waits for its own.",
+        places: &["node/src/driver/commit.rs"],
+        expected: "network",
+    },
+    Mutant {
+        name: "fetch_dropped_on_failure",
+        slip: "A fetch whose first answer failed is neither continued nor ended.",
+        places: &["node/src/driver/fetch.rs"],
+        expected: "network",
+    },
+    Mutant {
+        name: "sync_ends_with_a_failure",
+        slip: "After a question that failed no run of blocks is asked for any more.",
+        places: &["node/src/driver/sync.rs"],
+        expected: "network",
+    },
+    Mutant {
+        name: "fetched_block_unchecked",
+        slip: "An answer to a fetch may be another block than the one asked for.",
+        places: &["node/src/workers/verifier.rs"],
+        expected: "answers",
+    },
+    Mutant {
+        name: "gathered_transactions_unchecked",
+        slip: "Transactions gathered for a proposal are not compared with its hashes.",
+        places: &["node/src/workers/verifier.rs"],
+        expected: "answers",
+    },
+    Mutant {
+        name: "mempool_not_told_of_commits",
+        slip: "The mempool is not told which transactions were committed.",
+        places: &["node/src/driver/mempool.rs"],
+        expected: "network",
+    },
+    Mutant {
+        name: "no_recheck_after_a_block",
+        slip: "The mempool is not told of executed blocks, and checks nothing again.",
+        places: &["node/src/driver/mempool.rs"],
+        expected: "stale_pending",
+    },
+];
