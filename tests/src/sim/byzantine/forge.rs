@@ -128,7 +128,8 @@ impl Traitor<'_> {
     /// Rule L4.
     fn absent_after(&self, absent: &[Absence], justify: View, view: View) -> Vec<Absence> {
         let set = &self.world.set;
-        let election = Election { chain_id: self.world.chain_id, epoch: self.driver.engine().epoch(), set };
+        let election =
+            Election { chain_id: self.world.chain_id, epoch: self.driver.engine().epoch(), set, given: &[] };
         let mut next = absent.to_vec();
         let last = view.0.saturating_sub(1).min(justify.0 + 4 * set.len() as u64);
         for failed in (justify.0 + 1..=last).map(View) {

@@ -59,6 +59,7 @@ impl Stage {
         let world = World {
             chain_id: CHAIN,
             genesis_time_ms: genesis.time_ms(),
+            max_skew_ms: 0,
             params: params.clone(),
             set: config.set.clone(),
             standing: vec![Standing::Byzantine, Standing::Correct, Standing::Correct, Standing::Correct],
