@@ -2,6 +2,23 @@
 //!
 //! Each checker is a file of its own and reads the rules anew, from `PROTOCOL.md`: none calls a predicate of the code that it judges.
 
+mod agreement;
+mod block_times;
+mod carried;
+mod certificates;
+mod certified_once;
+mod chain;
+mod durable_grows;
+mod election;
+mod executions;
+mod leaders;
+mod named_commits;
+mod sent_after_durable;
+mod signs_once;
+#[cfg(test)]
+mod testing;
+mod transactions;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -114,5 +131,17 @@ impl fmt::Display for Violation {
 
 /// All checkers.
 pub fn all() -> Vec<Box<dyn Checker>> {
-    Vec::new()
+    vec![
+        Box::<agreement::Agreement>::default(),
+        Box::<certified_once::CertifiedOnce>::default(),
+        Box::<named_commits::NamedCommits>::default(),
+        Box::<certificates::Certificates>::default(),
+        Box::<signs_once::SignsOnce>::default(),
+        Box::<durable_grows::DurableGrows>::default(),
+        Box::<sent_after_durable::SentAfterDurable>::default(),
+        Box::<executions::Executions>::default(),
+        Box::<transactions::Transactions>::default(),
+        Box::<block_times::BlockTimes>::default(),
+        Box::<leaders::Leaders>::default(),
+    ]
 }

@@ -1,0 +1,209 @@
+//! A key says one thing a view, and does not go back on it: one vote, one commit vote, one proposal per view; none in a view before
+//! the newest; no vote and no commit vote in a view that was given up; no timeout vote that names less than was commit-voted
+//! (S3–S6). Across crashes, for members whose disks forget nothing.
+
+use std::collections::BTreeMap;
+
+use althing_consensus::{Message, Micros, Phase, TimeoutVote, View, Vote};
+use althing_crypto::BlockHash;
+
+use super::{Checker, Seen};
+use crate::sim::world::World;
+
+/// What every key has said last, as its node sent it. S2 and R8 have only the newest message of each kind said again.
+#[derive(Default)]
+pub(super) struct SignsOnce(BTreeMap<usize, Said>);
+
+#[derive(Default)]
+struct Said {
+    proposal: Option<(View, BlockHash)>,
+    vote: Option<(View, BlockHash)>,
+    commit_vote: Option<(View, BlockHash)>,
+    /// The view given up, and the view named.
+    timeout: Option<(View, View)>,
+}
+
+/// Whether something is said for the first time; it is the newest then.
+fn newest(
+    slot: &mut Option<(View, BlockHash)>,
+    what: &str,
+    view: View,
+    block: BlockHash,
+) -> Result<bool, String> {
+    match *slot {
+        Some((last, held)) if last == view && held == block => Ok(false),
+        Some((last, held)) if last == view => {
+            Err(format!("{what} of view {view} for {block}, and before for {held}"))
+        }
+        Some((last, _)) if last > view => Err(format!("{what} of view {view} after one of view {last}")),
+        _ => {
+            *slot = Some((view, block));
+            Ok(true)
+        }
+    }
+}
+
+impl Said {
+    fn proposes(&mut self, view: View, block: BlockHash) -> Result<(), String> {
+        newest(&mut self.proposal, "a proposal", view, block).map(drop)
+    }
+
+    fn votes(&mut self, vote: &Vote) -> Result<(), String> {
+        let (slot, what) = match vote.phase {
+            Phase::Vote => (&mut self.vote, "a vote"),
+            Phase::Commit => (&mut self.commit_vote, "a commit vote"),
+        };
+        let first = newest(slot, what, vote.view, vote.block)?;
+        match self.timeout {
+            Some((given_up, _)) if first && given_up >= vote.view => {
+                let (view, block) = (vote.view, vote.block);
+                Err(format!("{what} of view {view} for {block} after a timeout vote of view {given_up}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn gives_up(&mut self, timeout: &TimeoutVote) -> Result<(), String> {
+        let now = (timeout.view, timeout.high_view());
+        match self.timeout {
+            Some(last) if last == now => return Ok(()),
+            Some((view, named)) if now.0 < view || now.1 < named => {
+                return Err(format!(
+                    "a timeout vote of view {} that names view {}, after one of view {view} that names view {named}",
+                    now.0, now.1
+                ));
+            }
+            _ => self.timeout = Some(now),
+        }
+        match self.commit_vote {
+            Some((committed, _)) if now.1 < committed => Err(format!(
+                "a timeout vote of view {} that names view {} after a commit vote of view {committed}",
+                now.0, now.1
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Checker for SignsOnce {
+    fn name(&self) -> &'static str {
+        "signs once"
+    }
+
+    fn see(&mut self, world: &World, _: Micros, node: usize, seen: &Seen<'_>) -> Result<(), String> {
+        let Seen::Sent { message, .. } = seen else { return Ok(()) };
+        if !world.is_correct(node) {
+            return Ok(());
+        }
+        let said = self.0.entry(node).or_default();
+        let own = |signer: althing_consensus::Position| usize::from(signer.0) == node;
+        match message {
+            Message::Proposal(proposal) if own(proposal.signer) => {
+                said.proposes(proposal.view, proposal.block.hash())
+            }
+            Message::Vote(vote) if own(vote.signer) => said.votes(vote),
+            Message::Timeout(timeout) if own(timeout.signer) => said.gives_up(timeout),
+            _ => Ok(()),
+        }
+        .map_err(|what| format!("node {node} sends {what}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, block, found};
+    use super::*;
+    use crate::sim::world::Standing;
+
+    fn timeout(bench: &Bench, view: u64, named: u64) -> Message {
+        let qc = (named > 0).then(|| bench.qc(Phase::Vote, named, block("high"), &[0, 1, 2]));
+        Message::Timeout(Box::new(bench.timeout(1, view, qc)))
+    }
+
+    fn vote(bench: &Bench, phase: Phase, view: u64, name: &str) -> Message {
+        Message::Vote(bench.vote(phase, 1, view, block(name)))
+    }
+
+    fn proposal(bench: &Bench, view: u64, tx: &str) -> Message {
+        let body = bench.body_in(None, view, &[tx], |_| {});
+        Message::Proposal(Box::new(bench.proposal(1, &body, None, None)))
+    }
+
+    /// What is found as a node says all this.
+    fn outcome(bench: &Bench, messages: &[Message]) -> Result<(), String> {
+        let mut checker = SignsOnce::default();
+        messages.iter().try_for_each(|message| bench.sends(&mut checker, 1, message))
+    }
+
+    #[test]
+    fn an_honest_key_passes_and_may_repeat_its_newest() {
+        let bench = Bench::new();
+        let said = [
+            proposal(&bench, 1, "a"),
+            vote(&bench, Phase::Vote, 1, "a"),
+            vote(&bench, Phase::Commit, 1, "a"),
+            vote(&bench, Phase::Vote, 2, "b"),
+            timeout(&bench, 2, 1),
+            vote(&bench, Phase::Vote, 2, "b"),
+            vote(&bench, Phase::Commit, 1, "a"),
+            timeout(&bench, 2, 1),
+            timeout(&bench, 3, 1),
+            timeout(&bench, 3, 2),
+            vote(&bench, Phase::Commit, 4, "c"),
+        ];
+        outcome(&bench, &said).expect("honest");
+    }
+
+    #[test]
+    fn two_of_a_view_and_one_of_a_view_before_are_found() {
+        let bench = Bench::new();
+        let pairs = [
+            [vote(&bench, Phase::Vote, 3, "a"), vote(&bench, Phase::Vote, 3, "b")],
+            [vote(&bench, Phase::Commit, 3, "a"), vote(&bench, Phase::Commit, 3, "b")],
+            [proposal(&bench, 3, "a"), proposal(&bench, 3, "b")],
+            [vote(&bench, Phase::Vote, 4, "b"), vote(&bench, Phase::Vote, 3, "a")],
+            [vote(&bench, Phase::Commit, 4, "b"), vote(&bench, Phase::Commit, 3, "a")],
+            [proposal(&bench, 4, "b"), proposal(&bench, 3, "a")],
+        ];
+        for pair in pairs {
+            found(outcome(&bench, &pair), &["node 1 sends", "view 3"]);
+        }
+    }
+
+    #[test]
+    fn votes_in_a_view_given_up_are_found() {
+        let bench = Bench::new();
+        for phase in [Phase::Vote, Phase::Commit] {
+            for view in [3, 2] {
+                let pair = [timeout(&bench, 3, 0), vote(&bench, phase, view, "a")];
+                found(outcome(&bench, &pair), &["after a timeout vote of view 3"]);
+            }
+            outcome(&bench, &[timeout(&bench, 3, 0), vote(&bench, phase, 4, "a")]).expect("a later view");
+        }
+    }
+
+    #[test]
+    fn timeout_votes_that_go_back_or_forget_are_found() {
+        let bench = Bench::new();
+        found(outcome(&bench, &[timeout(&bench, 4, 0), timeout(&bench, 3, 0)]), &["view 3", "view 4"]);
+        found(
+            outcome(&bench, &[timeout(&bench, 4, 3), timeout(&bench, 4, 2)]),
+            &["names view 2", "names view 3"],
+        );
+        let forgets = [vote(&bench, Phase::Commit, 3, "a"), timeout(&bench, 4, 2)];
+        found(outcome(&bench, &forgets), &["names view 2", "commit vote of view 3"]);
+    }
+
+    #[test]
+    fn a_key_whose_disk_forgot_and_another_s_message_are_exempt() {
+        let mut bench = Bench::new();
+        let mut checker = SignsOnce::default();
+        for name in ["a", "b"] {
+            let relayed = vote(&bench, Phase::Vote, 3, name);
+            bench.sends(&mut checker, 2, &relayed).expect("not its own");
+        }
+        bench.world.standing[1] = Standing::Forgetful;
+        outcome(&bench, &[vote(&bench, Phase::Vote, 3, "a"), vote(&bench, Phase::Vote, 3, "b")])
+            .expect("exempt");
+    }
+}
