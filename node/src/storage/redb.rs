@@ -28,7 +28,8 @@ type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 /// A [`Store`] in one redb file.
 #[derive(Debug)]
 pub struct RedbStore {
-    database: Database,
+    /// None only while it is dropped.
+    database: Option<Database>,
     path: PathBuf,
 }
 
@@ -57,9 +58,13 @@ impl RedbStore {
         let mut builder = Builder::new();
         builder.set_cache_size(CACHE_BYTES);
         let database = contain(path, || open(&builder).map_err(|e| failure("open", path, e)))?;
-        let store = RedbStore { database, path: path.to_owned() };
+        let store = RedbStore { database: Some(database), path: path.to_owned() };
         store.create_tables()?;
         Ok(store)
+    }
+
+    fn database(&self) -> &Database {
+        self.database.as_ref().expect("a store is used before it is dropped")
     }
 
     /// Makes all tables exist, so that reading never meets a missing one, and shows that the disk can be written.
@@ -77,7 +82,7 @@ impl RedbStore {
         change: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
     ) -> Result<(), StoreError> {
         let commit = || -> Result<(), redb::Error> {
-            let mut transaction = self.database.begin_write()?;
+            let mut transaction = self.database().begin_write()?;
             transaction.set_quick_repair(true);
             change(&transaction)?;
             transaction.commit()?;
@@ -92,9 +97,22 @@ impl RedbStore {
         read: impl FnOnce(ReadOnlyTable<&'static [u8], &'static [u8]>) -> Result<T, StorageError>,
     ) -> Result<T, StoreError> {
         let open = || -> Result<_, redb::Error> {
-            Ok(read(self.database.begin_read()?.open_table(definition(table))?)?)
+            Ok(read(self.database().begin_read()?.open_table(definition(table))?)?)
         };
         contain(&self.path, || open().map_err(|e| failure("read", &self.path, e)))
+    }
+}
+
+impl Drop for RedbStore {
+    /// A database that has panicked panics again when it is closed, which would end the process without a word of what was wrong.
+    fn drop(&mut self) {
+        let database = self.database.take();
+        let closed = contain(&self.path, || {
+            drop(database);
+            Ok(())
+        });
+        // Whatever was acknowledged is durable without a close in good order.
+        drop(closed);
     }
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use std::{path::Path, sync::Arc, thread};
 
 mod directory;
+mod panics;
 mod power_cut;
 
 /// One test per promise and database, so that a failure names both.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use althing_tests::sim::swarm::{self, Outcome};
 use clap::Parser;
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 /// Simulates clusters under faults, one per seed, and checks everything that they do. Exit code 1: a check failed.
@@ -69,7 +70,9 @@ struct Tally {
     runs: u64,
     commits: u64,
     simulated_us: u64,
-    /// By clusters of four and all others: seeds, blocks, simulated and real microseconds.
+    /// Microseconds of processor time: the machine may have other things to do.
+    took_us: u64,
+    /// Of clusters of four: seeds, blocks, simulated microseconds, processor time.
     four: [u64; 4],
     failures: Vec<Outcome>,
 }
@@ -88,16 +91,24 @@ fn search(arguments: &Arguments) -> ExitCode {
                     if index >= arguments.seeds {
                         break;
                     }
-                    let started = Instant::now();
+                    let started = processor_time();
                     let outcome = swarm::run(base.wrapping_add(index), false);
-                    take(&mut tally.lock().expect("no thread panics here"), outcome, started.elapsed());
+                    let took = processor_time().saturating_sub(started);
+                    take(&mut tally.lock().expect("no thread panics here"), outcome, took);
                 }
             });
         }
         scope.spawn(|| progress(&next, &tally, arguments.seeds));
     });
     let tally = tally.into_inner().expect("no thread panics here");
-    report(arguments, base, threads, &tally, began.elapsed())
+    eprintln!("{:.0} s", began.elapsed().as_secs_f64());
+    report(arguments, base, &tally)
+}
+
+/// What this thread has used.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
 fn random_base() -> u64 {
@@ -109,6 +120,7 @@ fn take(tally: &mut Tally, outcome: Outcome, took: Duration) {
     tally.runs += 1;
     tally.commits += outcome.commits;
     tally.simulated_us += outcome.simulated.0;
+    tally.took_us += took.as_micros() as u64;
     if outcome.validators == 4 {
         let of_this = [1, outcome.commits, outcome.simulated.0, took.as_micros() as u64];
         tally.four.iter_mut().zip(of_this).for_each(|(sum, one)| *sum += one);
@@ -137,9 +149,9 @@ fn progress(next: &AtomicU64, tally: &Mutex<Tally>, seeds: u64) {
     }
 }
 
-fn report(arguments: &Arguments, base: u64, threads: usize, tally: &Tally, took: Duration) -> ExitCode {
+fn report(arguments: &Arguments, base: u64, tally: &Tally) -> ExitCode {
     let simulated = tally.simulated_us as f64 / 1e6;
-    let per_core = simulated / (took.as_secs_f64() * threads as f64);
+    let per_core = tally.simulated_us as f64 / (tally.took_us as f64).max(1.0);
     let failures = tally.failures.len();
     let [four_seeds, four_commits, four_simulated, four_took] = tally.four.map(|sum| sum as f64);
     println!(
