@@ -14,13 +14,20 @@ pub(super) struct TwoFaced {
     both_percent: u64,
     /// Below what its entry shows, too.
     brazen: bool,
+    /// How often it lets its own turn pass, so that there is a view to give up.
+    idle_percent: u64,
     notes: Notes,
 }
 
 impl TwoFaced {
     pub(super) fn draw(random: &mut Random) -> Box<dyn Behaviour> {
-        let (both_percent, brazen) = ([0, 50, 100][random.index(3)], random.percent(30));
-        Box::new(Self { half: Circle::draw_or_all(random, 4), both_percent, brazen, notes: Notes::default() })
+        Box::new(Self {
+            half: Circle::draw_or_all(random, 4),
+            both_percent: [0, 50, 100][random.index(3)],
+            brazen: random.percent(30),
+            idle_percent: random.below(80),
+            notes: Notes::default(),
+        })
     }
 
     /// With another entry, which may permit a lower QC, or the same one.
@@ -55,6 +62,9 @@ impl Behaviour for TwoFaced {
 
     fn send(&mut self, me: &mut Traitor<'_>, to: usize, wire: Wire) -> Vec<(usize, Wire)> {
         self.notes.take(me, &wire);
+        if me.own_proposal(&wire).is_some() && me.random.percent(self.idle_percent) {
+            return Vec::new();
+        }
         let other = me.own_timeout(&wire).filter(|_| self.half.has(to)).cloned();
         let Some(other) = other.and_then(|timeout| self.other(me, &timeout)) else {
             return vec![(to, wire)];
@@ -82,7 +92,8 @@ mod tests {
     fn one_view_is_given_up_twice_with_different_high_qcs() {
         let mut stage = Stage::new();
         let half = Circle::ALL;
-        let mut liar = TwoFaced { half, both_percent: 100, brazen: false, notes: Notes::default() };
+        let notes = Notes::default();
+        let mut liar = TwoFaced { half, both_percent: 100, brazen: false, idle_percent: 0, notes };
         let block = BlockHash(Hash::ZERO);
         let (old, new) = (stage.qc(Phase::Vote, 1, block), stage.qc(Phase::Vote, 3, block));
         let entry = Certificate::Timeout(stage.tc(4, Some(old)));

@@ -15,6 +15,8 @@ use crate::sim::random::Random;
 pub(super) struct Zombie {
     to: Circle,
     percent: u64,
+    /// How often it lets its own turn pass, so that there is a view to give up.
+    idle_percent: u64,
     notes: Notes,
     /// Said already.
     voted: BTreeSet<(View, Phase)>,
@@ -26,6 +28,7 @@ impl Zombie {
         Box::new(Self {
             to: Circle::draw_or_all(random, 2),
             percent: random.between(20, 100),
+            idle_percent: random.below(80),
             notes: Notes::default(),
             voted: BTreeSet::new(),
             gave_up: View(0),
@@ -68,6 +71,9 @@ impl Behaviour for Zombie {
 
     fn send(&mut self, me: &mut Traitor<'_>, to: usize, wire: Wire) -> Vec<(usize, Wire)> {
         self.notes.take(me, &wire);
+        if me.own_proposal(&wire).is_some() && me.random.percent(self.idle_percent) {
+            return Vec::new();
+        }
         if let Some(timeout) = me.own_timeout(&wire) {
             self.gave_up = self.gave_up.max(timeout.view);
         }
@@ -98,7 +104,7 @@ mod tests {
 
     fn zombie() -> Zombie {
         let (notes, voted) = (Notes::default(), BTreeSet::new());
-        Zombie { to: Circle::ALL, percent: 100, notes, voted, gave_up: View(0) }
+        Zombie { to: Circle::ALL, percent: 100, idle_percent: 0, notes, voted, gave_up: View(0) }
     }
 
     #[test]
