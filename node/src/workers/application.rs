@@ -22,6 +22,9 @@ pub(super) fn precheck(
     application: &dyn Application,
     txs: &[&TxBytes],
 ) -> Result<Vec<Result<Admission, Refusal>>, Fatal> {
+    if txs.len() <= WORTH_A_THREAD {
+        return precheck_part(application, txs);
+    }
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let share = txs.len().div_ceil(processors).max(WORTH_A_THREAD);
     let mut parts = txs.chunks(share);
