@@ -1,6 +1,6 @@
 //! Two votes, or two commit votes, of one view.
 
-use althing_consensus::{Message, Phase, Vote};
+use althing_consensus::{Message, Phase, Position, Vote};
 use althing_crypto::{BlockHash, sha256_concat};
 use althing_node::wire::Wire;
 
@@ -26,7 +26,7 @@ impl TwoVotes {
 
     /// Another block proposed in that view, or the parent, or one that does not exist.
     fn other_block(&self, me: &mut Traitor<'_>, vote: &Vote) -> BlockHash {
-        let rivals = self.notes.proposals.range((vote.view, althing_consensus::Position(0))..);
+        let rivals = self.notes.proposals.range((vote.view, Position(0))..);
         let rival = rivals
             .take_while(|((view, _), _)| *view == vote.view)
             .map(|(_, proposal)| proposal.block.hash())

@@ -1,6 +1,6 @@
 //! Proposals out of turn: before its own turn, and in the turns of others.
 
-use althing_consensus::{Message, View};
+use althing_consensus::{Message, Phase, View};
 use althing_node::wire::Wire;
 
 use super::notes::Notes;
@@ -43,7 +43,7 @@ impl Behaviour for Early {
         let view = View(me.view().max(self.notes.high_view()).0 + me.random.below(self.ahead + 1));
         let Some((qc, parent)) = self.notes.justify_below(me, view) else { return Vec::new() };
         let block = me.block_on(&parent, qc.as_ref(), view);
-        let vote = me.vote(althing_consensus::Phase::Vote, view, block.hash());
+        let vote = me.vote(Phase::Vote, view, block.hash());
         let mut proposal = me.proposal(view, block, qc);
         proposal.tc = self.notes.tcs.get(&View(view.0 - 1)).cloned();
         let mut said = me.to_all(&Message::Proposal(Box::new(me.signed_proposal(proposal))));
@@ -56,8 +56,6 @@ impl Behaviour for Early {
 
 #[cfg(test)]
 mod tests {
-    use althing_consensus::Phase;
-
     use super::super::stage::{Stage, messages};
     use super::*;
 

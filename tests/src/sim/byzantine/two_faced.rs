@@ -1,6 +1,6 @@
 //! Two timeout votes of one view that name different high QCs, to different members: TCs of one view whose lists differ.
 
-use althing_consensus::{Message, QuorumCertificate, TimeoutVote};
+use althing_consensus::{Certificate, Message, QuorumCertificate, TimeoutVote};
 use althing_node::wire::Wire;
 
 use super::circle::Circle;
@@ -38,8 +38,8 @@ impl TwoFaced {
         let entry = entries.get(index).cloned();
         let least = match &entry {
             None => 0,
-            Some(althing_consensus::Certificate::Quorum(qc)) => qc.view.0,
-            Some(althing_consensus::Certificate::Timeout(tc)) => tc.max_high_view().0,
+            Some(Certificate::Quorum(qc)) => qc.view.0,
+            Some(Certificate::Timeout(tc)) => tc.max_high_view().0,
         };
         let fits = |qc: &&QuorumCertificate| {
             qc.view < timeout.view && qc.view != timeout.high_view() && (self.brazen || qc.view.0 >= least)
@@ -82,7 +82,7 @@ impl Behaviour for TwoFaced {
 mod tests {
     use std::collections::BTreeSet;
 
-    use althing_consensus::{Certificate, Phase};
+    use althing_consensus::Phase;
     use althing_crypto::{BlockHash, Hash};
 
     use super::super::stage::Stage;

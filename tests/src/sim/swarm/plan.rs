@@ -178,8 +178,7 @@ impl Plan {
     }
 
     fn behaviours(&self, random: &mut Random) -> BTreeMap<usize, Vec<Box<dyn Behaviour>>> {
-        let mut several =
-            |_: &usize| (0..random.between(1, 3)).filter_map(|_| byzantine::choose(random)).collect();
+        let mut several = |_: &usize| (0..random.between(1, 3)).map(|_| byzantine::choose(random)).collect();
         self.byzantine.iter().map(|member| (*member, several(member))).collect()
     }
 }
