@@ -8,9 +8,11 @@ mod carried;
 mod certificates;
 mod certified_once;
 mod chain;
+mod convictions;
 mod durable_grows;
 mod election;
 mod executions;
+mod innocents;
 mod leaders;
 mod named_commits;
 mod sent_after_durable;
@@ -143,5 +145,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::<transactions::Transactions>::default(),
         Box::<block_times::BlockTimes>::default(),
         Box::<leaders::Leaders>::default(),
+        Box::<innocents::Innocents>::default(),
+        Box::<convictions::Convictions>::default(),
     ]
 }
