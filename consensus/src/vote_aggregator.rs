@@ -86,6 +86,11 @@ impl VoteAggregator {
         }
     }
 
+    /// How many votes are held.
+    pub(crate) fn len(&self) -> usize {
+        self.pools.values().map(|pool| pool.votes.len()).sum()
+    }
+
     /// Votes of one signer and phase still held, by view.
     pub(crate) fn by(&self, signer: Position, phase: Phase) -> impl Iterator<Item = &Vote> {
         self.pools

@@ -152,6 +152,11 @@ impl Mempool {
         self.pool.held().txs
     }
 
+    /// The most transactions in the pool that one sender has.
+    pub fn largest_sender(&self) -> usize {
+        self.pool.largest_sender()
+    }
+
     /// Transactions that await the application's verdict.
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()

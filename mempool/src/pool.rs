@@ -82,6 +82,10 @@ impl Pool {
         self.held
     }
 
+    pub(crate) fn largest_sender(&self) -> usize {
+        self.senders.values().map(|queue| queue.used.txs).max().unwrap_or(0)
+    }
+
     pub(crate) fn get(&self, hash: &TxHash) -> Option<&Entry> {
         self.by_hash.get(&hash.into()).map(|arrival| &self.entries[arrival])
     }

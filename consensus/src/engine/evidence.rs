@@ -21,6 +21,10 @@ enum Kind {
 pub(super) struct Accusations(BTreeSet<(View, Position, Kind)>);
 
 impl Accusations {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn prune(&mut self, low: View) {
         self.0.retain(|(view, ..)| *view >= low);
     }

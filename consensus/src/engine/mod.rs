@@ -17,6 +17,7 @@ mod input;
 mod propose;
 mod repeat;
 mod resume;
+mod sizes;
 mod timeout;
 mod validity;
 mod work;
@@ -48,6 +49,7 @@ use timeout::TimeoutPool;
 use work::Timers;
 
 pub use input::{Action, Aggregated, BuildPayload, Event, Halt, Input, Misdeed, OwnMessages, Recovered};
+pub use sizes::PoolSizes;
 
 /// What an engine is made for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

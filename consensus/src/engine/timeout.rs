@@ -27,6 +27,10 @@ impl TimeoutPool {
         higher && clean
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.votes.len()
+    }
+
     fn signers(&self) -> impl Iterator<Item = Position> + '_ {
         self.votes.keys().copied()
     }

@@ -1,0 +1,37 @@
+//! How much the engine keeps for others: what a test that it is bounded asks.
+
+use crate::Engine;
+
+/// How many of each an engine holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolSizes {
+    /// Votes and commit votes.
+    pub votes: usize,
+    /// Timeout votes.
+    pub timeouts: usize,
+    /// Proposals of the current view.
+    pub candidates: usize,
+    /// Certificates of recent views.
+    pub certified: usize,
+    /// Blocks asked for.
+    pub wanted: usize,
+    /// Misbehaviour sent to be verified.
+    pub accusations: usize,
+    /// Members whose newest messages are kept.
+    pub memories: usize,
+}
+
+impl Engine {
+    /// How much it holds of what peers can make it hold.
+    pub fn pool_sizes(&self) -> PoolSizes {
+        PoolSizes {
+            votes: self.votes.len(),
+            timeouts: self.timeouts.len(),
+            candidates: self.candidates.len(),
+            certified: self.certified.len(),
+            wanted: self.wanted.len(),
+            accusations: self.accusations.len(),
+            memories: self.memories.len(),
+        }
+    }
+}
