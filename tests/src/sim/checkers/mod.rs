@@ -14,12 +14,16 @@ mod election;
 mod executions;
 mod innocents;
 mod leaders;
+mod liveness;
 mod named_commits;
+mod pools;
+mod rest;
 mod sent_after_durable;
 mod signs_once;
 #[cfg(test)]
 mod testing;
 mod transactions;
+mod work;
 
 use std::fmt;
 use std::sync::Arc;
@@ -147,5 +151,8 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::<leaders::Leaders>::default(),
         Box::<innocents::Innocents>::default(),
         Box::<convictions::Convictions>::default(),
+        Box::<pools::Pools>::default(),
+        Box::<liveness::Liveness>::default(),
+        Box::<rest::Rest>::default(),
     ]
 }

@@ -3,7 +3,7 @@
 //! V5 forbids a second time only above the height that the block vouches for; below it the application refuses what was executed. So a
 //! leader that is Byzantine, or whose disk forgot, may carry an old transaction again, to no effect; a correct one never does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use althing_consensus::{Header, Height, Micros};
 use althing_crypto::TxHash;
@@ -11,6 +11,7 @@ use althing_node::body::Body;
 
 use super::chain::Chain;
 use super::election::{absent_on, leader};
+use super::work::Owed;
 use super::{Checker, Seen};
 use crate::sim::world::World;
 
@@ -22,10 +23,7 @@ pub(super) struct Transactions {
     head: Option<Header>,
     /// All of the chain, at 40 bytes each: one may come again at any time.
     committed: BTreeMap<TxHash, Height>,
-    /// Acknowledged and in no committed block, by the node that said so.
-    owed: BTreeMap<usize, BTreeSet<TxHash>>,
-    /// How many pending transactions of a node wait for an earlier one of their sender: none of them can be committed.
-    held: BTreeMap<usize, usize>,
+    owed: Owed,
 }
 
 impl Transactions {
@@ -42,9 +40,7 @@ impl Transactions {
                      that vouches for height {vouched}"
                 ));
             }
-            for owed in self.owed.values_mut() {
-                owed.remove(tx);
-            }
+            self.owed.committed(tx);
         }
         self.head = Some(header.clone());
         Ok(())
@@ -64,31 +60,19 @@ impl Checker for Transactions {
                 }
             }
             Seen::Acknowledged { tx } if !self.committed.contains_key(tx) => {
-                self.owed.entry(node).or_default().insert(*tx);
+                self.owed.acknowledged(node, *tx)
             }
-            Seen::Dropped { tx } => {
-                self.owed.entry(node).or_default().remove(tx);
-            }
-            Seen::Stopped => drop(self.owed.remove(&node)),
-            Seen::Stepped { driver } => drop(self.held.insert(node, driver.mempool().held())),
-            _ => {}
+            _ => self.owed.see(node, seen),
         }
         Ok(())
     }
 
     fn finished(&mut self, world: &World, _: Micros) -> Result<(), String> {
-        for (node, owed) in self.owed.iter().filter(|(node, _)| world.is_correct(**node)) {
-            let held = self.held.get(node).copied().unwrap_or_default();
-            if owed.len() > held {
-                let first = owed.first().expect("more than none");
-                return Err(format!(
-                    "node {node} acknowledged {} transactions that are in no block, {first} among them, and only {held} of \
-                     them wait for an earlier one of their sender",
-                    owed.len()
-                ));
-            }
-        }
-        Ok(())
+        let Some((node, owed, first)) = self.owed.debtor(world) else { return Ok(()) };
+        Err(format!(
+            "node {node} acknowledged {owed} transactions that are in no block, {first} among them, and not all of them wait for \
+             an earlier one of their sender"
+        ))
     }
 }
 
