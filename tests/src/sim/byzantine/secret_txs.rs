@@ -43,7 +43,7 @@ impl SecretTxs {
     /// The block with a few more transactions: well-formed transfers of an account that owns nothing.
     fn enrich(&self, me: &Traitor<'_>, proposal: &Proposal) -> Option<(Proposal, Vec<TxBytes>)> {
         let header = &proposal.block.header;
-        let unexecuted = header.height.0 - 1 - header.vouched.height.0;
+        let unexecuted = header.height.0.saturating_sub(1).saturating_sub(header.vouched.height.0);
         let mut random = Random::new(self.salt ^ proposal.view.0);
         if unexecuted > u64::from(me.world.params.max_unexecuted_blocks) || !random.percent(self.percent) {
             return None;
