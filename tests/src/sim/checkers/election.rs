@@ -50,7 +50,7 @@ pub(super) fn leader(world: &World, view: View, absent: &[Absence]) -> Position 
         others.map(|position| u128::from(world.set.members()[usize::from(position.0)].power.0)).sum()
     };
     let turn = member_at(world, share(view.0.wrapping_mul(0x9E37_79B9_7F4A_7C15), power(&[])), &[]);
-    if view.0 % 1024 == 0 {
+    if view.0.is_multiple_of(1024) {
         return turn;
     }
     let out = left_out(world, absent, view);
@@ -106,7 +106,7 @@ mod tests {
             let absent = [Absence { member: Position(2), last: View(10), failures }];
             for view in (11..5_000).map(View) {
                 let leads = leader(&bench.world, view, &absent) == Position(2);
-                let may = view.0 - 10 > span || view.0 % 1024 == 0;
+                let may = view.0 - 10 > span || view.0.is_multiple_of(1024);
                 assert!(may || !leads, "view {view}, {failures} failures");
                 assert_eq!(leads, may && leader(&bench.world, view, &[]) == Position(2), "view {view}");
             }
