@@ -32,9 +32,9 @@ pub struct Outcome {
 }
 
 /// After healing clients go on for so long,
-const GO_ON: Micros = Micros::from_millis(4_000);
+const GO_ON: Micros = Micros::from_millis(6_000);
 /// and then all have so long to come to rest.
-const REST: Micros = Micros::from_millis(30_000);
+const REST: Micros = Micros::from_millis(20_000);
 
 /// Runs a seed. With `print`, everything that happens is a line on standard error.
 pub fn run(seed: u64, print: bool) -> Outcome {

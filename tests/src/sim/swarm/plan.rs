@@ -60,6 +60,9 @@ const FAULTS: [Fault; 13] = [
     Fault::Restore,
 ];
 
+/// Clocks are off by so much at most, and may refuse blocks that are so far ahead.
+const MAX_SKEW_MS: u64 = 3_000;
+
 /// A run, as decided beforehand.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -125,13 +128,13 @@ impl Plan {
             duplicates: sometimes(r, 25, 20),
             replays: sometimes(r, 25, 10),
             work: (Micros(0), Micros::from_millis(sometimes(r, 40, 20))),
-            max_skew_ms: if faults.contains(&Fault::Skew) { r.between(1, 30_000) } else { 0 },
+            max_skew_ms: if faults.contains(&Fault::Skew) { r.between(1, MAX_SKEW_MS) } else { 0 },
             byzantine,
             twins,
             faults,
             faulty_for: Micros::from_millis(1_000 * seconds),
             gap: Micros::from_millis(r.between(200, 2_000)),
-            submit_every: Micros::from_millis(if small { r.between(15, 150) } else { r.between(60, 400) }),
+            submit_every: Micros::from_millis(if small { r.between(10, 100) } else { r.between(50, 300) }),
             healed_delay: (Micros::from_millis(1), Micros::from_millis(r.between(2, 25))),
             delay,
             powers,
@@ -209,9 +212,11 @@ fn params(r: &mut Random) -> ConsensusParams {
     ConsensusParams {
         max_unexecuted_blocks: [0, 1, 8][r.index(3)],
         timeout_min_ms: r.between(200, 800),
-        timeout_base_max_ms: r.between(1_000, 4_000),
-        timeout_max_ms: r.between(4_000, 16_000),
+        timeout_base_max_ms: r.between(1_000, 3_000),
+        timeout_max_ms: r.between(3_000, 6_000),
         repeat_interval_ms: r.between(200, 800),
+        // A clock that is set back has to catch up with the times of the blocks before it votes again.
+        max_time_ahead_ms: r.between(500, MAX_SKEW_MS),
         heartbeat_ms: if r.percent(15) { r.between(1_000, 5_000) } else { 0 },
         ..ConsensusParams::default()
     }
