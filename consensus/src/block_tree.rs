@@ -75,7 +75,8 @@ impl BlockTree {
         let mut at = *hash;
         while at != *self.head_hash() {
             let header = self.header(&at).ok_or(NoPath::Missing(at))?;
-            if header.height <= head {
+            let above_another = header.height == head.next() && header.parent != *self.head_hash();
+            if header.height <= head || above_another {
                 return Err(NoPath::Fork);
             }
             path.push(at);

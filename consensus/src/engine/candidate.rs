@@ -5,7 +5,7 @@ use althing_crypto::{BlockHash, mutant};
 use crate::block_tree::NoPath;
 use crate::engine::validity::{self, Execute, Invalid};
 use crate::engine::{Action, Engine, Event, Misdeed, Step};
-use crate::{Block, Certificate, Micros, Position, Proposal, SignRequest, Verified};
+use crate::{Certificate, Micros, Position, Proposal, SignRequest, Verified};
 
 /// A proposal of the current view, on its way to a vote. One per sender.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -221,12 +221,5 @@ impl Engine {
         if Some(signer) != self.config.me {
             step.act(Action::Penalise(signer, misdeed));
         }
-    }
-
-    /// A block whose hash a certificate vouches for.
-    pub(super) fn block_at_hand(&mut self, step: &mut Step, hash: BlockHash, block: Block) {
-        self.wanted.remove(&hash);
-        self.tree.insert(hash, block);
-        self.try_commit(step);
     }
 }

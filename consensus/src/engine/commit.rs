@@ -26,14 +26,26 @@ impl Engine {
             Err(NoPath::Missing(block)) => {
                 self.want(step, block, self.everyone());
             }
-            Err(NoPath::Fork) => {
-                let newest = certificate.into_inner();
-                let held =
-                    self.certified.values().rev().find(|held| held.is_commit() && held.block != newest.block);
-                let held = held.map_or_else(|| newest.clone(), |held| held.clone().into_inner());
-                self.halt(step, Halt::Fork(Box::new(held), Box::new(newest)));
-            }
+            Err(NoPath::Fork) => self.halt_on_fork(step, certificate.into_inner()),
         }
+    }
+
+    fn halt_on_fork(&mut self, step: &mut Step, newest: QuorumCertificate) {
+        let held = self.certified.values().rev().find(|held| held.is_commit() && held.block != newest.block);
+        let held = held.map_or_else(|| newest.clone(), |held| held.clone().into_inner());
+        self.halt(step, Halt::Fork(Box::new(held), Box::new(newest)));
+    }
+
+    /// A block whose hash a certificate vouches for. No commit certificate but of a fork is for one below the newest committed block
+    /// that was not at hand; the tree does not keep such blocks, so that it would be asked for for ever.
+    pub(super) fn block_at_hand(&mut self, step: &mut Step, hash: BlockHash, block: Block) {
+        self.wanted.remove(&hash);
+        let low = block.header.height <= self.committed().height && !self.tree.is_committed(&hash);
+        if let Some(fork) = self.commit.clone().filter(|commit| low && commit.block == hash) {
+            return self.halt_on_fork(step, fork.into_inner());
+        }
+        self.tree.insert(hash, block);
+        self.try_commit(step);
     }
 
     fn commit_path(&mut self, step: &mut Step, path: &[BlockHash], certificate: Verified<QuorumCertificate>) {

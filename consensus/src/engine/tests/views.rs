@@ -161,6 +161,31 @@ fn contradicting_certificates_halt_the_node() {
 }
 
 #[test]
+fn a_commit_certificate_of_a_fork_halts_the_node_however_far_below_its_head_the_fork_began() {
+    let mut f = Fixture::started(0);
+    let one = f.block(1, &f.genesis, None, &[1]);
+    let two = f.block(2, &one, Some(&qc(1, one.hash(), Phase::Vote)), &[]);
+    let certificate = Verified::trust(qc(2, two.hash(), Phase::Commit));
+    f.step(Input::Blocks { blocks: vec![one, two], commit: Some(certificate) });
+    assert_eq!(f.engine.committed().height, Height(2));
+
+    let other_one = f.block(1, &f.genesis, None, &[2]);
+    let other_two = f.block(3, &other_one, Some(&qc(1, other_one.hash(), Phase::Vote)), &[]);
+    let other_three = f.block(4, &other_two, Some(&qc(3, other_two.hash(), Phase::Vote)), &[]);
+    for fork in [other_one, other_two, other_three] {
+        let (hash, mut f) =
+            (fork.hash(), Fixture { engine: f.engine.clone(), genesis: f.genesis.clone(), ..f });
+        let asked = f.certificate(qc(5, hash, Phase::Commit));
+        assert!(
+            asked.iter().any(|a| matches!(a, Action::FetchBlock { block, .. } if *block == hash)),
+            "{asked:?}"
+        );
+        let actions = f.step(Input::Blocks { blocks: vec![fork], commit: None });
+        assert!(matches!(&actions[..], [Action::Halt(Halt::Fork(..))]), "{actions:?}");
+    }
+}
+
+#[test]
 fn another_execution_than_a_quorum_vouched_for_halts_the_node() {
     let mut f = Fixture::started(0);
     let one = f.block(1, &f.genesis, None, &[]);
