@@ -36,14 +36,15 @@ impl Engine {
         self.halt(step, Halt::Fork(Box::new(held), Box::new(newest)));
     }
 
-    /// A block whose hash a certificate vouches for. No commit certificate but of a fork is for one below the newest committed block
-    /// that was not at hand; the tree does not keep such blocks, so that it would be asked for for ever.
+    /// A block whose hash a certificate vouches for. Only certificates of a fork are for one at or below the newest committed block
+    /// that was not at hand. The tree keeps none of those: it stays among the wanted, or it would be asked for again at once.
     pub(super) fn block_at_hand(&mut self, step: &mut Step, hash: BlockHash, block: Block) {
-        self.wanted.remove(&hash);
-        let low = block.header.height <= self.committed().height && !self.tree.is_committed(&hash);
-        if let Some(fork) = self.commit.clone().filter(|commit| low && commit.block == hash) {
-            return self.halt_on_fork(step, fork.into_inner());
+        if block.header.height <= self.committed().height {
+            let fork =
+                self.commit.clone().filter(|commit| commit.block == hash && !self.tree.is_committed(&hash));
+            return fork.map_or((), |fork| self.halt_on_fork(step, fork.into_inner()));
         }
+        self.wanted.remove(&hash);
         self.tree.insert(hash, block);
         self.try_commit(step);
     }

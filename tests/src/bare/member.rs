@@ -213,10 +213,10 @@ impl Member {
         }
     }
 
-    /// From its own disk, if it has it; else from those who should.
+    /// From its own disk, if it is there and uncommitted; else from those who should have it.
     fn fetch(&self, step: &mut Step, hash: BlockHash, from: &[Position]) {
-        if let Some(block) = self.durable.block(&hash) {
-            step.told.push_back(Told::Blocks { blocks: vec![block.clone()], commit: None });
+        if let Some(block) = self.durable.bodies.get(&hash) {
+            step.told.push_back(Told::Blocks { blocks: vec![Block::clone(block)], commit: None });
         } else if from.is_empty() {
             step.send(None, Wire::Ask(hash));
         } else {

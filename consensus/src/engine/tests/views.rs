@@ -172,7 +172,7 @@ fn a_commit_certificate_of_a_fork_halts_the_node_however_far_below_its_head_the_
     let other_one = f.block(1, &f.genesis, None, &[2]);
     let other_two = f.block(3, &other_one, Some(&qc(1, other_one.hash(), Phase::Vote)), &[]);
     let other_three = f.block(4, &other_two, Some(&qc(3, other_two.hash(), Phase::Vote)), &[]);
-    for fork in [other_one, other_two, other_three] {
+    for fork in [other_one.clone(), other_two, other_three] {
         let (hash, mut f) =
             (fork.hash(), Fixture { engine: f.engine.clone(), genesis: f.genesis.clone(), ..f });
         let asked = f.certificate(qc(5, hash, Phase::Commit));
@@ -183,6 +183,15 @@ fn a_commit_certificate_of_a_fork_halts_the_node_however_far_below_its_head_the_
         let actions = f.step(Input::Blocks { blocks: vec![fork], commit: None });
         assert!(matches!(&actions[..], [Action::Halt(Halt::Fork(..))]), "{actions:?}");
     }
+
+    // With a certificate of votes it is not certain, but the block is of no use: asked for once.
+    let certificate = qc(5, other_one.hash(), Phase::Vote);
+    let block = f.block(6, &other_one, Some(&certificate), &[]);
+    let (view, justify, signer) = (View(6), Some(certificate), Position(1));
+    let proposal = Proposal { view, block, justify, tc: None, commit: None, signer, signature: dummy() };
+    let asks = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::FetchBlock { .. }));
+    assert!(asks(&f.receive(1, Admitted::Proposal(Verified::trust(proposal)))));
+    assert!(!asks(&f.step(Input::Blocks { blocks: vec![other_one], commit: None })));
 }
 
 #[test]
