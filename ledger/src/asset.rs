@@ -57,6 +57,14 @@ impl AssetLedger {
     /// An error means that the store cannot be read or that its content is damaged or of another version.
     pub fn open(store: Arc<dyn StateStore>) -> Result<Self, AppError> {
         let head: Option<Head> = read(&*store, HEAD_KEY)?;
+        if let Some(Head { initial_height, height, .. }) = head
+            && (initial_height == 0 || (1..initial_height).contains(&height))
+        {
+            return Err(corrupt(
+                "ledger head",
+                format!("height {height} on a chain whose first is {initial_height}"),
+            ));
+        }
         if let Some(head) = &head
             && tree::root(&*store, head.version())? != Some(head.root)
         {

@@ -337,6 +337,10 @@ fn a_damaged_store_is_refused_with_its_place() {
     assert!(head(vec![9, 9]).contains("version 9"));
     let moved = Head { chain_id: CHAIN.into(), initial_height: 1, height: 7, root: [0; 32] };
     assert!(head(moved.encode()).contains("not the one recorded at height 7"));
+    for (initial_height, height) in [(8, 7), (0, 7), (0, u64::MAX)] {
+        let impossible = Head { initial_height, height, ..moved.clone() };
+        assert!(head(impossible.encode()).contains("whose first is"), "{height} of {initial_height}");
+    }
 
     let (store, ledger) = begun(&[(1, 100)]);
     store.inner.write(vec![(account_key(&address(1)), Some(vec![0; 3]))]).unwrap();
