@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::{path::PathBuf, sync::Arc};
 
-use althing_consensus::{Execution, Height, QuorumCertificate};
+use althing_consensus::{Execution, Height, QuorumCertificate, View};
 use althing_crypto::{BlockHash, Encoding, Hash, TxHash, mutant};
 use althing_ledger::{Event, TxResult};
 use althing_mempool::TxBytes;
@@ -305,9 +305,15 @@ fn marker_key(height: Height, hash: &BlockHash) -> Vec<u8> {
     [UNCOMMITTED, &height_key(height), hash.as_bytes()].concat()
 }
 
+/// Heights stay far below overflow, as no block with one above the limit passes the door.
 fn height_of(key: &[u8]) -> Result<Height, StoreError> {
     let bytes = key.try_into().map_err(|_| corrupt(format!("a height of {} bytes", key.len())))?;
-    Ok(Height(u64::from_be_bytes(bytes)))
+    let height = u64::from_be_bytes(bytes);
+    if height < View::LIMIT.0 {
+        Ok(Height(height))
+    } else {
+        Err(corrupt(format!("a block of height {height}")))
+    }
 }
 
 /// Damage that shows only here, above the database.

@@ -166,3 +166,14 @@ fn damage_is_named_and_never_taken_for_absence() {
     let garbage = store.results(Height(1)).unwrap_err().to_string();
     assert!(garbage.contains("Results") && garbage.contains("encoding version 9"), "{garbage}");
 }
+
+#[test]
+fn a_height_that_no_chain_reaches_is_damage() {
+    let Fixture { store, .. } = begun();
+    let mut batch = Batch::new();
+    batch.put(Table::BlockIndex, height_key(Height(u64::MAX)), vec![1; 33]);
+    store.0.write(batch).unwrap();
+    for error in [store.committed().unwrap_err(), store.uncommitted(1).unwrap_err()] {
+        assert!(error.to_string().contains("a block of height 18446744073709551615"), "{error}");
+    }
+}
