@@ -96,10 +96,28 @@ impl KeyFile {
 
     /// Reads a key of this kind.
     pub fn read(path: &Path, kind: KeyKind) -> Result<Self, KeyFileError> {
-        let fail = |problem| KeyFileError { path: path.to_owned(), problem };
-        let text = read_bounded(path).map_err(fail)?;
-        let document: Document = serde_json::from_slice(&text).map_err(|error| fail(error.into()))?;
-        document.open(kind).map_err(fail)
+        let key = read_bounded(path).and_then(|text| Self::from_json(&text, kind));
+        key.map_err(|problem| KeyFileError { path: path.to_owned(), problem })
+    }
+
+    /// The key of this kind that a file's text holds.
+    pub fn from_json(text: &[u8], kind: KeyKind) -> Result<Self, KeyFileProblem> {
+        serde_json::from_slice::<Document>(text)?.open(kind)
+    }
+
+    /// The text of its file.
+    pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
+        let document = Document {
+            version: VERSION,
+            kind: self.kind(),
+            encryption: ENCRYPTION_NONE.to_owned(),
+            public_key: self.public_key(),
+            secret: self.secret(),
+        };
+        let mut text = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize));
+        serde_json::to_writer_pretty(&mut *text, &document).expect("a document of strings is JSON");
+        text.push(b'\n');
+        text
     }
 
     /// Reads the key of an account.
@@ -122,17 +140,7 @@ impl KeyFile {
 
     /// Writes the key to a new file with mode 0600, durably. Refuses if anything is at `path` already.
     pub fn write_new(&self, path: &Path) -> Result<(), KeyFileError> {
-        let document = Document {
-            version: VERSION,
-            kind: self.kind(),
-            encryption: ENCRYPTION_NONE.to_owned(),
-            public_key: self.public_key(),
-            secret: self.secret(),
-        };
-        let mut text = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize));
-        serde_json::to_writer_pretty(&mut *text, &document).expect("a document of strings is JSON");
-        text.push(b'\n');
-        write_new(path, &text).map_err(|problem| KeyFileError { path: path.to_owned(), problem })
+        write_new(path, &self.to_json()).map_err(|problem| KeyFileError { path: path.to_owned(), problem })
     }
 
     fn secret(&self) -> Zeroizing<String> {

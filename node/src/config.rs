@@ -146,6 +146,11 @@ impl NodeConfig {
         layers::load(home, std::env::vars_os(), flags)
     }
 
+    /// What this text of a `config.toml` says, with `flags` of the form `key=value` laid over it.
+    pub fn from_toml(home: &Home, text: &str, flags: &[String]) -> Result<Self, ConfigError> {
+        layers::read(home, text, std::iter::empty(), flags)
+    }
+
     /// Whether each value is within its bounds, whatever the others are.
     fn validate(&self) -> Result<(), ConfigError> {
         let check = |key: &'static str, value: usize, low: usize, high: usize| {

@@ -5,19 +5,22 @@ use std::io;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Version of this framing and of the handshake.
-pub(crate) const VERSION: u8 = 1;
+pub const VERSION: u8 = 1;
 const HEADER_BYTES: usize = 6;
 
 /// What a frame carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Nothing: the stream lives.
     Heartbeat = 0,
     /// Nothing: the receiver of a direct stream reads it from now on.
     Ready = 1,
+    /// A direct message.
     Message = 2,
+    /// A request.
     Request = 3,
+    /// The answer to a request.
     Answer = 4,
     /// Text: why there is no answer, or no connection.
     Refusal = 5,
@@ -38,39 +41,52 @@ impl Kind {
 
 /// Why a frame could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FrameError {
+pub enum FrameError {
+    /// Nothing begins here.
     #[error("the peer closed the stream")]
     Closed,
+    /// The stream ends within it, or fails.
     #[error("the stream broke: {0}")]
     Io(#[from] io::Error),
+    /// Of another version.
     #[error("frame of version {0}, this node speaks version {VERSION}")]
     Version(u8),
+    /// Of no kind.
     #[error("frame of unknown kind {0}")]
     UnknownKind(u8),
+    /// Of another kind than what is said here.
     #[error("{0:?} frame where none is expected")]
     Unexpected(Kind),
+    /// It announces too many bytes.
     #[error("{kind:?} frame of {len} bytes, at most {max} are allowed")]
-    TooLarge { kind: Kind, len: usize, max: usize },
+    TooLarge {
+        /// What it carries.
+        kind: Kind,
+        /// Bytes announced.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
 }
 
 impl FrameError {
     /// Whether an honest peer of this version cannot have caused it.
-    pub(crate) fn is_violation(&self) -> bool {
+    pub fn is_violation(&self) -> bool {
         !matches!(self, FrameError::Closed | FrameError::Io(_))
     }
 }
 
+/// What comes before a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) kind: Kind,
-    pub(crate) len: usize,
+pub struct Header {
+    /// What the frame carries.
+    pub kind: Kind,
+    /// Bytes of the payload.
+    pub len: usize,
 }
 
 /// Reads a header; `max` bounds the payload.
-pub(crate) async fn read_header(
-    stream: &mut (impl AsyncRead + Unpin),
-    max: usize,
-) -> Result<Header, FrameError> {
+pub async fn read_header(stream: &mut (impl AsyncRead + Unpin), max: usize) -> Result<Header, FrameError> {
     let mut bytes = [0; HEADER_BYTES];
     if stream.read(&mut bytes[..1]).await? == 0 {
         return Err(FrameError::Closed);
@@ -92,10 +108,7 @@ pub(crate) async fn read_header(
 }
 
 /// Reads a payload. Memory grows with what arrives, not with what the header announced.
-pub(crate) async fn read_payload(
-    stream: &mut (impl AsyncRead + Unpin),
-    len: usize,
-) -> Result<Vec<u8>, FrameError> {
+pub async fn read_payload(stream: &mut (impl AsyncRead + Unpin), len: usize) -> Result<Vec<u8>, FrameError> {
     let mut payload = Vec::new();
     stream.take(len as u64).read_to_end(&mut payload).await?;
     if payload.len() < len {
@@ -105,10 +118,7 @@ pub(crate) async fn read_payload(
 }
 
 /// Reads past a payload without keeping it.
-pub(crate) async fn skip_payload(
-    stream: &mut (impl AsyncRead + Unpin),
-    len: usize,
-) -> Result<(), FrameError> {
+pub async fn skip_payload(stream: &mut (impl AsyncRead + Unpin), len: usize) -> Result<(), FrameError> {
     let skipped = futures::io::copy(stream.take(len as u64), &mut futures::io::sink()).await?;
     if skipped < len as u64 {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
@@ -116,20 +126,14 @@ pub(crate) async fn skip_payload(
     Ok(())
 }
 
-pub(crate) async fn read(
-    stream: &mut (impl AsyncRead + Unpin),
-    max: usize,
-) -> Result<(Kind, Vec<u8>), FrameError> {
+/// Reads a whole frame; `max` bounds the payload.
+pub async fn read(stream: &mut (impl AsyncRead + Unpin), max: usize) -> Result<(Kind, Vec<u8>), FrameError> {
     let header = read_header(stream, max).await?;
     Ok((header.kind, read_payload(stream, header.len).await?))
 }
 
 /// Writes without flushing. The payload's length was checked against a limit far below u32.
-pub(crate) async fn write(
-    stream: &mut (impl AsyncWrite + Unpin),
-    kind: Kind,
-    payload: &[u8],
-) -> io::Result<()> {
+pub async fn write(stream: &mut (impl AsyncWrite + Unpin), kind: Kind, payload: &[u8]) -> io::Result<()> {
     let len = u32::try_from(payload.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let [a, b, c, d] = len.to_be_bytes();
     stream.write_all(&[VERSION, kind as u8, a, b, c, d]).await?;
@@ -137,7 +141,7 @@ pub(crate) async fn write(
 }
 
 /// Text from a peer, fit for a log: no control characters, at most 300 characters.
-pub(crate) fn clean(text: &[u8]) -> String {
+pub fn clean(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(1200)]);
     text.chars().take(300).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

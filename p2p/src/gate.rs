@@ -84,30 +84,7 @@ impl Gate {
             }
         };
         let refusal = |reason| GateError::Refused(Refusal { peer: Some(member.key), reason });
-        let hello = borsh::to_vec(&*self.hello)?;
-        say(&mut stream, Kind::Hello, &hello).await?;
-        let theirs = match hear(&mut stream).await? {
-            Ok((Kind::Hello, bytes)) => {
-                borsh::from_slice(&bytes).map_err(|error| format!("malformed hello: {error}"))
-            }
-            Ok((Kind::Refusal, text)) => return Err(refusal(refused_by_peer(&text))),
-            Ok((kind, _)) => Err(FrameError::Unexpected(kind).to_string()),
-            Err(reason) => Err(reason),
-        };
-        let verdict = theirs.and_then(|theirs| compare(&self.hello, &theirs).map(|()| theirs));
-        let verdict = verdict.and_then(|theirs| member.may_connect().map(|()| theirs));
-        match &verdict {
-            Ok(_) => say(&mut stream, Kind::Welcome, &[]).await?,
-            Err(reason) => refuse(&mut stream, reason).await?,
-        }
-        let answer = hear(&mut stream).await;
-        let theirs: Hello = verdict.map_err(refusal)?;
-        match answer? {
-            Ok((Kind::Welcome, _)) => {}
-            Ok((Kind::Refusal, text)) => return Err(refusal(refused_by_peer(&text))),
-            Ok((kind, _)) => return Err(refusal(FrameError::Unexpected(kind).to_string())),
-            Err(reason) => return Err(refusal(reason)),
-        }
+        let theirs = handshake(&mut stream, &self.hello, || member.may_connect()).await?.map_err(refusal)?;
         member.set_software(frame::clean(theirs.software.as_bytes()));
         Ok((peer_id, Metered::new(stream, member.clone(), &self.limits)))
     }
@@ -125,6 +102,41 @@ impl Gate {
             format!("identity key {key} is neither a validator nor on the allowlist")
         })
     }
+}
+
+/// The handshake with a peer that is admitted: both hellos, compared, then both verdicts. Gives the peer's hello, or why one of the
+/// two refuses; fails if the stream does.
+pub async fn handshake(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    ours: &Hello,
+    may_connect: impl FnOnce() -> Result<(), String>,
+) -> io::Result<Result<Hello, String>> {
+    say(stream, Kind::Hello, &borsh::to_vec(ours)?).await?;
+    let theirs = match hear(stream).await? {
+        Ok((Kind::Hello, bytes)) => {
+            borsh::from_slice(&bytes).map_err(|error| format!("malformed hello: {error}"))
+        }
+        Ok((Kind::Refusal, text)) => return Ok(Err(refused_by_peer(&text))),
+        Ok((kind, _)) => Err(FrameError::Unexpected(kind).to_string()),
+        Err(reason) => Err(reason),
+    };
+    let verdict = theirs.and_then(|theirs| compare(ours, &theirs).map(|()| theirs));
+    let verdict = verdict.and_then(|theirs: Hello| may_connect().map(|()| theirs));
+    match &verdict {
+        Ok(_) => say(stream, Kind::Welcome, &[]).await?,
+        Err(reason) => refuse(stream, reason).await?,
+    }
+    let answer = hear(stream).await;
+    let theirs = match verdict {
+        Ok(theirs) => theirs,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    Ok(match answer? {
+        Ok((Kind::Welcome, _)) => Ok(theirs),
+        Ok((Kind::Refusal, text)) => Err(refused_by_peer(&text)),
+        Ok((kind, _)) => Err(FrameError::Unexpected(kind).to_string()),
+        Err(reason) => Err(reason),
+    })
 }
 
 async fn say(stream: &mut (impl AsyncWrite + Unpin), kind: Kind, payload: &[u8]) -> io::Result<()> {

@@ -41,7 +41,7 @@ mod config;
 mod dialer;
 mod driver;
 mod event;
-mod frame;
+pub mod frame;
 mod gate;
 mod gossip;
 mod handler;
@@ -58,6 +58,7 @@ mod tests;
 
 pub use config::{Config, Hello, Limits, MAX_HELLO_TEXT_BYTES, Peer, TrafficLimit};
 pub use event::{Class, Direction, Event, EventReceiver, PeerKey, Responder, Validation};
+pub use gate::handshake;
 pub use member::{ConnectionInfo, PeerInfo};
 pub use network::{Network, SendError};
 pub use requests::RequestError;

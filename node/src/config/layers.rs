@@ -73,6 +73,17 @@ pub(super) fn load(
         return Err(read_error(io::Error::other(format!("longer than {MAX_FILE_BYTES} bytes"))));
     }
     let text = fs::read_to_string(&path).map_err(read_error)?;
+    read(home, &text, variables, flags)
+}
+
+/// As [`load`], with the text of the file at hand.
+pub(super) fn read(
+    home: &Home,
+    text: &str,
+    variables: impl Iterator<Item = (OsString, OsString)>,
+    flags: &[String],
+) -> Result<NodeConfig, ConfigError> {
+    let path = home.config_file();
     let syntax = |e: toml::de::Error| ConfigError::Syntax { path: path.clone(), reason: e.to_string() };
     let mut table: Table = text.parse().map_err(syntax)?;
 

@@ -28,7 +28,7 @@ mod transactions;
 
 pub(crate) use context::Context;
 pub use error::RpcError;
-pub use server::{BindError, Server};
+pub use server::{BindError, Server, serve_stream};
 pub use transactions::{CODESPACE, Code};
 
 #[cfg(test)]

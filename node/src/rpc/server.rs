@@ -20,6 +20,7 @@ use hyper_util::{
 };
 use serde_json::Value;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     pin,
     sync::Semaphore,
@@ -84,8 +85,7 @@ impl Server {
         let context = Arc::new(Context::new(node, self.network, config));
         let follower = tokio::spawn(commits::follow(Arc::clone(&context)));
         let service = TowerToHyperService::new(routes(context));
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+        let http = protocol();
         let graceful = GracefulShutdown::new();
         pin!(stop);
         loop {
@@ -98,8 +98,7 @@ impl Server {
                 accepted = accepted => accepted,
                 () = &mut stop => break,
             };
-            let stream = TokioIo::new(Quotes::new(Stall::new(stream, STALL_TIMEOUT)));
-            let connection = http.serve_connection(stream, service.clone());
+            let connection = http.serve_connection(wrapped(stream), service.clone());
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 let _place = place;
@@ -113,6 +112,29 @@ impl Server {
         }
         follower.abort();
     }
+}
+
+/// Serves one connection that is there already, be it no socket, until it ends. Nobody follows the blocks for those who wait for
+/// a commit: they wait in vain.
+pub async fn serve_stream(
+    node: NodeHandle,
+    config: RpcConfig,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) {
+    let context = Arc::new(Context::new(node, None, config));
+    let service = TowerToHyperService::new(routes(context));
+    // A client that breaks off is its own affair.
+    let _ = protocol().serve_connection(wrapped(stream), service).await;
+}
+
+fn protocol() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    http
+}
+
+fn wrapped<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> TokioIo<Quotes<Stall<S>>> {
+    TokioIo::new(Quotes::new(Stall::new(stream, STALL_TIMEOUT)))
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {
