@@ -31,6 +31,13 @@ fn signature_bytes(key: &[u8; 48], message: &[u8]) -> [u8; 96] {
     bytes
 }
 
+impl CheapVotes {
+    /// The proof of possession of a public key: a function of it, as everything here.
+    pub fn possession(&self, key: &[u8; 48]) -> ProofOfPossession {
+        ProofOfPossession::from_bytes(signature_bytes(key, b"possession"))
+    }
+}
+
 fn add(sum: &mut [u8; 96], part: &[u8; 96]) {
     for (sum, part) in sum.iter_mut().zip(part) {
         *sum ^= part;
@@ -47,11 +54,11 @@ impl VoteScheme for CheapVotes {
     }
 
     fn verify_possession(&self, key: &PublicKey, proof: &ProofOfPossession) -> bool {
-        *proof.as_bytes() == signature_bytes(key.bytes(), b"possession")
+        *proof == self.possession(key.bytes())
     }
 
     fn prove_possession(&self, secret: &[u8; 32]) -> ProofOfPossession {
-        ProofOfPossession::from_bytes(signature_bytes(&public_bytes(secret), b"possession"))
+        self.possession(&public_bytes(secret))
     }
 
     fn sign(&self, secret: &[u8; 32], message: &[u8]) -> Signature {

@@ -2,7 +2,10 @@
 
 pub mod bare;
 pub mod cheap_votes;
+pub mod fuzzing;
 pub mod message_delays;
+pub mod modelcheck;
 pub mod mutants;
 pub mod processes;
 pub mod sim;
+pub mod twins;

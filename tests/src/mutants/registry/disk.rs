@@ -67,18 +67,18 @@ pub(super) const ALL: &[Mutant] = &[
         name: "application_commits_before_the_results",
         slip: "The application commits before the results of the block are stored.",
         places: &["node/src/workers/executor.rs"],
-        expected: "execution",
+        expected: "crashes",
     },
     Mutant {
         name: "executed_again_after_a_restart",
         slip: "The last block is executed again after every restart.",
         places: &["node/src/workers/executor.rs"],
-        expected: "execution",
+        expected: "crashes",
     },
     Mutant {
         name: "no_replay_after_a_restart",
         slip: "A block whose results were stored before the application committed is not executed again.",
         places: &["node/src/workers/executor.rs"],
-        expected: "execution",
+        expected: "crashes",
     },
 ];

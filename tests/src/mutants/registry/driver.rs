@@ -7,19 +7,19 @@ pub(super) const ALL: &[Mutant] = &[
         name: "later_commit_stored_first",
         slip: "A commit whose payloads are at hand is stored before an earlier one that waits for its own.",
         places: &["node/src/driver/commit.rs"],
-        expected: "network",
+        expected: "driver",
     },
     Mutant {
         name: "fetch_dropped_on_failure",
         slip: "A fetch whose first answer failed is neither continued nor ended.",
         places: &["node/src/driver/fetch.rs"],
-        expected: "network",
+        expected: "driver",
     },
     Mutant {
         name: "sync_ends_with_a_failure",
         slip: "After a question that failed no run of blocks is asked for any more.",
         places: &["node/src/driver/sync.rs"],
-        expected: "network",
+        expected: "driver",
     },
     Mutant {
         name: "fetched_block_unchecked",
@@ -37,7 +37,7 @@ pub(super) const ALL: &[Mutant] = &[
         name: "mempool_not_told_of_commits",
         slip: "The mempool is not told which transactions were committed.",
         places: &["node/src/driver/mempool.rs"],
-        expected: "network",
+        expected: "rest",
     },
     Mutant {
         name: "no_recheck_after_a_block",

@@ -1,0 +1,46 @@
+//! What must hold of everything signed, as PROTOCOL.md argues in "Why it is safe".
+
+use super::blocks::Catalogue;
+use super::possible::Possible;
+
+/// A law: whether it holds.
+pub(super) type Law = fn(&Catalogue, &Possible) -> bool;
+
+/// All of them, with their names.
+pub(super) const ALL: [(&str, Law); 4] = [
+    ("agreement", agreement),
+    ("one QC per view", one_qc_per_view),
+    ("certified blocks extend committed ones", certified_extend_committed),
+    ("TCs name committed views", tcs_name_committed),
+];
+
+/// Of two committed blocks one extends the other.
+pub(super) fn agreement(blocks: &Catalogue, possible: &Possible) -> bool {
+    let extends = |at: usize, of: usize| blocks.get(at).chain >> of & 1 == 1;
+    let committed = || blocks.of(possible.committed).map(|(at, _)| at);
+    committed().all(|one| committed().all(|other| extends(one, other) || extends(other, one)))
+}
+
+/// At most one block of a view is certified.
+pub(super) fn one_qc_per_view(blocks: &Catalogue, possible: &Possible) -> bool {
+    let mut views: Vec<u64> = blocks.of(possible.certified).map(|(_, known)| known.view).collect();
+    let certified = views.len();
+    views.sort_unstable();
+    views.dedup();
+    views.len() == certified
+}
+
+/// A certified block of a committed view or a later one extends the committed block.
+pub(super) fn certified_extend_committed(blocks: &Catalogue, possible: &Possible) -> bool {
+    blocks.of(possible.committed).all(|(at, committed)| {
+        blocks.of(possible.certified).all(|(_, known)| known.view < committed.view || known.chain >> at & 1 == 1)
+    })
+}
+
+/// No TC of a committed view or a later one hides it.
+pub(super) fn tcs_name_committed(blocks: &Catalogue, possible: &Possible) -> bool {
+    blocks.of(possible.committed).all(|(_, committed)| {
+        let later = possible.lowest.iter().skip(committed.view as usize - 1);
+        later.flatten().all(|lowest| *lowest >= committed.view)
+    })
+}

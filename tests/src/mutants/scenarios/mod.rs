@@ -1,0 +1,108 @@
+//! Directed scenarios: small, quick, and each about one rule. They are checkers of their own for what swarms meet seldom.
+
+mod door;
+mod driver;
+mod engine;
+mod forge;
+mod leader;
+mod member;
+mod mempool;
+mod network;
+mod rules;
+mod safety_file;
+mod storage;
+mod validity;
+
+/// What a scenario found to be wrong.
+type Verdict = Result<(), String>;
+
+/// A scenario.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    /// Its name, as in the table.
+    pub name: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+    /// Runs it; an error says what contradicts what.
+    pub run: fn() -> Verdict,
+}
+
+/// All scenarios, the quick ones first.
+pub const ALL: &[Scenario] = &[
+    Scenario { name: "door", about: "what is not well signed and whole stays out", run: door::door },
+    Scenario {
+        name: "evidence",
+        about: "contradictions convict, honest pairs do not",
+        run: engine::evidence,
+    },
+    Scenario { name: "engine", about: "rules R1 to R9, E1, E2 and S7 at one engine", run: engine::engine },
+    Scenario {
+        name: "validity",
+        about: "which proposals get a vote (R3, V1 to V9, L4)",
+        run: validity::validity,
+    },
+    Scenario { name: "leader", about: "turns by power, and who is left out (L1, L2)", run: leader::leader },
+    Scenario { name: "mempool", about: "what is admitted, kept, chosen and bounded", run: mempool::mempool },
+    Scenario { name: "answers", about: "what peers answer is what was asked for", run: driver::answers },
+    Scenario {
+        name: "driver",
+        about: "failed answers, and the order of what is stored",
+        run: driver::driver,
+    },
+    Scenario {
+        name: "safety_file",
+        about: "power cuts, torn and rotten slots",
+        run: safety_file::safety_file,
+    },
+    Scenario {
+        name: "durable_first",
+        about: "record and block are durable before a signature leaves",
+        run: storage::durable_first,
+    },
+    Scenario {
+        name: "chain_store",
+        about: "no committed block without certificate, no voted block lost",
+        run: storage::chain_store,
+    },
+    Scenario {
+        name: "rules",
+        about: "the safety rules, asked for anything, with crashes between",
+        run: rules::rules,
+    },
+    Scenario {
+        name: "rest",
+        about: "one transaction costs two blocks, then the chain is at rest",
+        run: network::rest,
+    },
+    Scenario {
+        name: "slow_network",
+        about: "links slower than the shortest timer",
+        run: network::slow_network,
+    },
+    Scenario {
+        name: "timer_shrinks",
+        about: "after a long stall a lost leader costs seconds",
+        run: network::timer_shrinks,
+    },
+    Scenario { name: "stalled", about: "all links down for long, then back", run: network::stalled },
+    Scenario {
+        name: "gossip_lost",
+        about: "a transaction that only one member has",
+        run: network::gossip_lost,
+    },
+    Scenario {
+        name: "cut_off",
+        about: "a member cut off while the others go on and rest",
+        run: network::cut_off,
+    },
+    Scenario {
+        name: "stale_pending",
+        about: "two transactions for one place in their sender's order",
+        run: network::stale_pending,
+    },
+    Scenario {
+        name: "crashes",
+        about: "a member ends before or after any of its writes",
+        run: network::crashes,
+    },
+];
