@@ -100,6 +100,7 @@ impl Driver {
         }
         self.bodies.raise_floor(newest);
         self.commits.queue.push_back(commit);
+        self.process_waiting(step);
     }
 
     /// These blocks lost, or are committed and no longer needed by the engine.

@@ -272,12 +272,14 @@ impl Driver {
         }
     }
 
-    /// Where all voters stand at the same state, the application may refuse a block as a whole.
+    /// Where all voters stand at the same state, the application may refuse a block as a whole. Not one that is committed: its
+    /// parent's execution may wait for it to be stored, as what one certificate commits is stored at once.
     fn process_payload(&mut self, step: &mut Step, hash: BlockHash) {
         let executed = self.execution.executed();
+        let committed = self.commits.wants(&hash);
         let Some(one) = self.payloads.gathering.get_mut(&hash) else { return };
         let height = one.block.header.height;
-        let asked = self.config.params.max_unexecuted_blocks == 0 && !one.block.txs.is_empty();
+        let asked = self.config.params.max_unexecuted_blocks == 0 && !one.block.txs.is_empty() && !committed;
         if !asked || height <= executed {
             self.payload_done(step, hash, Ok(()));
         } else if height == executed.next() {
@@ -289,7 +291,7 @@ impl Driver {
         }
     }
 
-    /// A block was executed: those that waited for it go on.
+    /// A block was executed, or some were committed: those that waited for it go on.
     pub(super) fn process_waiting(&mut self, step: &mut Step) {
         let waiting = |one: &Gathering| one.stage == Stage::Waiting;
         let hashes: Vec<BlockHash> =

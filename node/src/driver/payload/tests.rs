@@ -131,6 +131,21 @@ fn where_ordering_waits_for_execution_the_application_may_refuse_a_block() {
 }
 
 #[test]
+fn a_committed_block_waits_for_no_execution_as_that_may_wait_for_its_payload() {
+    let mut bench = Bench::with(|params| params.max_unexecuted_blocks = 0);
+    bench.pend(&tx("a"));
+    bench.pend(&tx("b"));
+    let bodies = bench.bodies(vec![vec![tx("a")], vec![tx("b")]]);
+    check(&mut bench, &bodies[1]);
+    let blocks: Vec<Block> = bodies.iter().map(|body| body.block.clone()).collect();
+    let certificate = bench.certificate(&blocks[1]);
+    bench.act(|driver, step| driver.body_at_hand(step, blocks[0].hash(), &bodies[0]));
+    let lines = bench.act(|driver, step| driver.commit(step, blocks, certificate));
+    assert_eq!(lines, ["engine: pending false", "engine: payload good"]);
+    assert_eq!(bench.act(Driver::store_next), ["job commit 1 2"]);
+}
+
+#[test]
 fn what_is_gathered_at_once_is_bounded() {
     let mut bench = Bench::connected(&[1]);
     for view in 1..=MAX_GATHERING as u64 + 1 {
