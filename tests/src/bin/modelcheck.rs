@@ -68,11 +68,7 @@ fn main() -> ExitCode {
 
 fn search(arguments: &Arguments, model: Votes) -> ExitCode {
     let begun = Instant::now();
-    let checker = model
-        .checker()
-        .threads(arguments.threads)
-        .finish_when(HasDiscoveries::Any)
-        .spawn_bfs();
+    let checker = model.checker().threads(arguments.threads).finish_when(HasDiscoveries::Any).spawn_bfs();
     let mut said = Instant::now();
     while !checker.is_done() {
         std::thread::sleep(Duration::from_millis(50));
@@ -94,7 +90,10 @@ fn search(arguments: &Arguments, model: Votes) -> ExitCode {
         let encoded: Vec<String> = steps.iter().map(|step| format!("{}:{}", step.to, step.what)).collect();
         let Arguments { views, names, faulty, .. } = arguments;
         let whole = if arguments.whole { " --whole" } else { "" };
-        let replay = format!("--views {views} --names {names} --faulty {faulty}{whole} --replay {}", encoded.join(","));
+        let replay = format!(
+            "--views {views} --names {names} --faulty {faulty}{whole} --replay {}",
+            encoded.join(",")
+        );
         println!("replay: cargo run --release -p althing-tests --bin modelcheck -- {replay}");
     }
     let complete = checker.model().is_whole() && found.is_empty();

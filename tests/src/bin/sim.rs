@@ -37,11 +37,13 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // A run that panics is reported as its seed's violation.
-    std::panic::set_hook(Box::new(|_| {}));
     match arguments.replay {
         Some(seed) => replay(seed, &arguments),
-        None => search(&arguments),
+        None => {
+            // A run that panics is reported as its seed's violation; where, its replay says.
+            std::panic::set_hook(Box::new(|_| {}));
+            search(&arguments)
+        }
     }
 }
 

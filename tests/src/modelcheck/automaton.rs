@@ -43,7 +43,12 @@ pub(super) struct Automaton {
 type Task = (Arc<Alike>, Arc<Local>, usize);
 
 impl Automaton {
-    pub(super) fn new(forge: Forge, stimuli: Vec<Stimulus>, last_view: Option<u64>, exact: bool) -> (Self, u64) {
+    pub(super) fn new(
+        forge: Forge,
+        stimuli: Vec<Stimulus>,
+        last_view: Option<u64>,
+        exact: bool,
+    ) -> (Self, u64) {
         let first = Local::new(&forge);
         let id = first.id();
         let (states, growing, unlike) = (RwLock::default(), Mutex::default(), AtomicU64::new(0));
@@ -79,12 +84,21 @@ impl Automaton {
     }
 
     fn perform(&self, (alike, variant, what): Task, tasks: &mut Vec<Task>) {
-        let next = variant.after(&self.forge, &self.stimuli[what]).filter(|next| self.matters(&variant, next));
+        let next =
+            variant.after(&self.forge, &self.stimuli[what]).filter(|next| self.matters(&variant, next));
         let lead = next.as_ref().map(Local::id).filter(|id| *id != variant.id());
         if *alike.leads[what].get_or_init(|| lead) != lead {
             self.unlike.fetch_add(1, Ordering::Relaxed);
             eprintln!("UNLIKE {:?} {:?}", variant.said, self.stimuli[what].describe(&self.forge.blocks));
-            for v in variants_of(&alike) { let n = v.after(&self.forge, &self.stimuli[what]); eprintln!("   {:?} -> {:?} {:?}", v.dbg(), n.as_ref().map(|n| n.said), n.as_ref().map(|n| n.dbg())); }
+            for v in variants_of(&alike) {
+                let n = v.after(&self.forge, &self.stimuli[what]);
+                eprintln!(
+                    "   {:?} -> {:?} {:?}",
+                    v.dbg(),
+                    n.as_ref().map(|n| n.said),
+                    n.as_ref().map(|n| n.dbg())
+                );
+            }
         }
         if let Some(next) = next {
             self.admit(next, tasks);
@@ -95,7 +109,8 @@ impl Automaton {
     fn matters(&self, before: &Local, after: &Local) -> bool {
         let in_last = |said: &Said| {
             self.last_view.map(|last| {
-                let commits = self.forge.blocks.of(said.commits).filter(|(_, known)| known.view == last).count();
+                let commits =
+                    self.forge.blocks.of(said.commits).filter(|(_, known)| known.view == last).count();
                 (commits, said.timed_out(last, last - 1))
             })
         };

@@ -38,7 +38,8 @@ impl Catalogue {
     pub(super) fn new(setup: &Setup, views: u64, names: u8) -> Self {
         let mut blocks: Vec<Known> = Vec::new();
         for view in 1..=views {
-            let parents: Vec<Option<usize>> = std::iter::once(None).chain((0..blocks.len()).map(Some)).collect();
+            let parents: Vec<Option<usize>> =
+                std::iter::once(None).chain((0..blocks.len()).map(Some)).collect();
             for parent in parents {
                 for name in 0..names {
                     let known = known(setup, &blocks, view, parent, name);

@@ -33,7 +33,9 @@ pub(super) fn one_qc_per_view(blocks: &Catalogue, possible: &Possible) -> bool {
 /// A certified block of a committed view or a later one extends the committed block.
 pub(super) fn certified_extend_committed(blocks: &Catalogue, possible: &Possible) -> bool {
     blocks.of(possible.committed).all(|(at, committed)| {
-        blocks.of(possible.certified).all(|(_, known)| known.view < committed.view || known.chain >> at & 1 == 1)
+        blocks
+            .of(possible.certified)
+            .all(|(_, known)| known.view < committed.view || known.chain >> at & 1 == 1)
     })
 }
 

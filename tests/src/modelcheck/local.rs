@@ -4,7 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use althing_consensus::{
-    Certificate, Height, Memory, Message, Micros, Now, Position, SafetyRecord, TimeoutCertificate, View, view_of,
+    Certificate, Height, Memory, Message, Micros, Now, Position, SafetyRecord, TimeoutCertificate, View,
+    view_of,
 };
 use althing_crypto::BlockHash;
 
@@ -45,7 +46,8 @@ impl Local {
     pub(super) fn id(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let engine = self.member.engine();
-        (&self.said, &self.broken, self.member.durable().record.high_view(), engine.is_halted()).hash(&mut hasher);
+        (&self.said, &self.broken, self.member.durable().record.high_view(), engine.is_halted())
+            .hash(&mut hasher);
         hasher.finish()
     }
 
@@ -54,7 +56,17 @@ impl Local {
         if exact { self.member == other.member } else { self.counts() == other.counts() }
     }
 
-    pub(super) fn dbg(&self) -> String { let r = &self.member.durable().record; format!("view {} head {} high {} tc {:?} commit {:?}", self.member.engine().view(), self.member.engine().committed().height, r.high_view(), r.tc.as_ref().map(|t| (t.view, t.max_high_view())), r.commit.as_ref().map(|c| c.view)) }
+    pub(super) fn dbg(&self) -> String {
+        let r = &self.member.durable().record;
+        format!(
+            "view {} head {} high {} tc {:?} commit {:?}",
+            self.member.engine().view(),
+            self.member.engine().committed().height,
+            r.high_view(),
+            r.tc.as_ref().map(|t| (t.view, t.max_high_view())),
+            r.commit.as_ref().map(|c| c.view)
+        )
+    }
     /// View, newest committed block, and the views of the certificates in the record.
     fn counts(&self) -> (View, Height, BlockHash, [View; 3]) {
         let (record, engine) = (&self.member.durable().record, self.member.engine());
@@ -76,7 +88,8 @@ impl Local {
             Stimulus::Propose { block, justify, tc } => next.hear(forge, forge.proposal(block, justify, tc)),
             Stimulus::Certify { block, phase } => next.hear(forge, quorum(block, phase)),
             Stimulus::GiveUp { high, tc } => {
-                let shown = high.map(|(block, phase)| quorum(block, phase)).into_iter().chain(tc.map(timeout));
+                let shown =
+                    high.map(|(block, phase)| quorum(block, phase)).into_iter().chain(tc.map(timeout));
                 shown.for_each(|wire| next.hear(forge, wire));
                 next.step(forge, 1, Input::Wake);
             }

@@ -170,7 +170,9 @@ impl Model for Votes {
             Property::always("certified blocks extend committed ones", |model, state| {
                 model.holds(state, laws::certified_extend_committed)
             }),
-            Property::always("TCs name committed views", |model, state| model.holds(state, laws::tcs_name_committed)),
+            Property::always("TCs name committed views", |model, state| {
+                model.holds(state, laws::tcs_name_committed)
+            }),
             Property::always("members keep their promises", |model, state| {
                 model.members(state).iter().all(|member| member.broken.is_none())
             }),

@@ -21,7 +21,12 @@ pub(super) struct Possible {
 
 impl Possible {
     /// From what the correct members said, where so many of them make a quorum with all of the adversary's.
-    pub(super) fn new<'a>(blocks: &Catalogue, views: u64, needed: usize, said: impl Iterator<Item = &'a Said> + Clone) -> Self {
+    pub(super) fn new<'a>(
+        blocks: &Catalogue,
+        views: u64,
+        needed: usize,
+        said: impl Iterator<Item = &'a Said> + Clone,
+    ) -> Self {
         let by_enough = |set: fn(&Said) -> Set| {
             let signers = |at: usize| said.clone().filter(|said| set(said) >> at & 1 == 1).count();
             (0..blocks.len()).filter(|at| signers(*at) >= needed).fold(0, |sets, at| sets | 1 << at)

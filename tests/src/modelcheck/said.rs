@@ -60,14 +60,23 @@ impl Said {
     }
 
     /// Adds a message that was sent, with the record that was durable then. An error says which promise it breaks.
-    pub(super) fn say(&mut self, blocks: &Catalogue, word: Word, record: &SafetyRecord) -> Result<(), String> {
+    pub(super) fn say(
+        &mut self,
+        blocks: &Catalogue,
+        word: Word,
+        record: &SafetyRecord,
+    ) -> Result<(), String> {
         if self.holds(word) {
             return Ok(());
         }
         let before = *self;
         self.add(word);
         before.contradicted(blocks, word).map_or(Ok(()), |why| Err(format!("{word:?}: {why}")))?;
-        if is_durable(blocks, word, record) { Ok(()) } else { Err(format!("{word:?} left before it was durable")) }
+        if is_durable(blocks, word, record) {
+            Ok(())
+        } else {
+            Err(format!("{word:?} left before it was durable"))
+        }
     }
 
     /// Why a new message contradicts what was said before it.
@@ -89,7 +98,8 @@ impl Said {
             }
             Word::Timeout(view, named) => {
                 let voted = blocks.of(self.votes).map(|(_, known)| known.view).max().unwrap_or(0);
-                let justified = blocks.of(self.votes).map(|(_, known)| blocks.view(known.parent)).max().unwrap_or(0);
+                let justified =
+                    blocks.of(self.votes).map(|(_, known)| blocks.view(known.parent)).max().unwrap_or(0);
                 let committed = blocks.of(self.commits).map(|(_, known)| known.view).max().unwrap_or(0);
                 let before = self.timeouts().map(|(_, named)| named).max().unwrap_or(0);
                 ((view < last).then_some("a view given up after a later one"))

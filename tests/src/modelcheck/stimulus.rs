@@ -77,16 +77,19 @@ impl Stimulus {
             format!("the {kind} of {}", blocks.get(block).label)
         };
         let tc = |(view, high): Tc| format!("a TC of view {view} that names view {}", blocks.view(high));
-        let list = |parts: Vec<String>| if parts.is_empty() { "nothing".to_owned() } else { parts.join(" and ") };
+        let list =
+            |parts: Vec<String>| if parts.is_empty() { "nothing".to_owned() } else { parts.join(" and ") };
         match *self {
             Self::Propose { block, justify, tc: with } => {
                 let known = blocks.get(block);
-                let parts = known.parent.map(|parent| certificate(parent, justify)).into_iter().chain(with.map(tc));
+                let parts =
+                    known.parent.map(|parent| certificate(parent, justify)).into_iter().chain(with.map(tc));
                 format!("is shown the proposal of {} with {}", known.label, list(parts.collect()))
             }
             Self::Certify { block, phase } => format!("is shown {}", certificate(block, phase)),
             Self::GiveUp { high, tc: with } => {
-                let parts = high.map(|(block, phase)| certificate(block, phase)).into_iter().chain(with.map(tc));
+                let parts =
+                    high.map(|(block, phase)| certificate(block, phase)).into_iter().chain(with.map(tc));
                 format!("is shown {}, and its view timer fires", list(parts.collect()))
             }
             Self::Crash => "crashes and starts again".to_owned(),

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use althing_consensus::{
-    Absence, Block, Certificate, Epoch, Header, Height, Message, Phase, Position, Proposal, QuorumCertificate,
-    TimeoutCertificate, TimeoutVote, View, Vote, no_evidence, payload_root, proposal_bytes, timeout_bytes,
-    view_of, vote_bytes,
+    Absence, Block, Certificate, Epoch, Header, Height, Message, Phase, Position, Proposal,
+    QuorumCertificate, TimeoutCertificate, TimeoutVote, View, Vote, no_evidence, payload_root,
+    proposal_bytes, timeout_bytes, view_of, vote_bytes,
 };
 use althing_crypto::{BlockHash, TxHash, bls};
 
@@ -92,7 +92,8 @@ impl Adversary {
     /// A TC of some view that was given up: any of each signer's timeout votes, and a name of its own.
     fn end_view(&mut self, random: &mut Random) {
         let Some((view, votes)) = pick(random, self.timeouts.iter()) else { return };
-        let mut chosen: BTreeMap<Position, (View, bls::Signature, Option<QuorumCertificate>)> = BTreeMap::new();
+        let mut chosen: BTreeMap<Position, (View, bls::Signature, Option<QuorumCertificate>)> =
+            BTreeMap::new();
         for ((signer, named), (signature, qc)) in votes {
             if !chosen.contains_key(signer) || random.percent(50) {
                 chosen.insert(*signer, (*named, *signature, qc.clone()));
@@ -171,7 +172,8 @@ impl Adversary {
             return None;
         }
         let justify = self.some_qc(random, view);
-        let parent = justify.as_ref().map_or_else(|| Some(self.setup.genesis().clone()), |qc| self.body(&qc.block))?;
+        let parent =
+            justify.as_ref().map_or_else(|| Some(self.setup.genesis().clone()), |qc| self.body(&qc.block))?;
         let before = self.tcs.iter().filter(|tc| tc.view.next() == view);
         let needs_tc = view_of(justify.as_ref()).next() != view;
         let tc = if needs_tc || random.percent(10) { pick(random, before).cloned() } else { None };
@@ -197,7 +199,13 @@ impl Adversary {
         absent.into_values().collect()
     }
 
-    fn child(&self, random: &mut Random, parent: &Block, view: View, justify: Option<&QuorumCertificate>) -> Block {
+    fn child(
+        &self,
+        random: &mut Random,
+        parent: &Block,
+        view: View,
+        justify: Option<&QuorumCertificate>,
+    ) -> Block {
         let txs = vec![TxHash::of(&[&view.0.to_be_bytes()[..], &[random.below(2) as u8]].concat())];
         let header = Header {
             chain_id: self.setup.chain_id().to_owned(),

@@ -243,7 +243,9 @@ impl Walk {
             Noted::Convicted(evidence) if accused(&evidence) != self.faulty => {
                 self.fail(format!("member {me} convicts member {}: {evidence:?}", accused(&evidence)));
             }
-            Noted::Refused(refusal) => self.fail(format!("member {me}'s engine asks for too much: {refusal}")),
+            Noted::Refused(refusal) => {
+                self.fail(format!("member {me}'s engine asks for too much: {refusal}"))
+            }
             Noted::Stale => self.fail(format!("member {me} takes its newest record for an old one")),
             Noted::Rejected(..) | Noted::Penalised(..) | Noted::Convicted(_) => {}
         }
@@ -252,9 +254,9 @@ impl Walk {
 
 fn accused(evidence: &Evidence) -> Position {
     match evidence {
-        Evidence::Votes(vote, _) | Evidence::CommitAndTimeout(vote, _) | Evidence::VoteAndTimeout(vote, ..) => {
-            vote.signer
-        }
+        Evidence::Votes(vote, _)
+        | Evidence::CommitAndTimeout(vote, _)
+        | Evidence::VoteAndTimeout(vote, ..) => vote.signer,
         Evidence::Proposals { signer, .. } => *signer,
     }
 }

@@ -45,7 +45,7 @@ impl Behaviour for Early {
         let block = me.block_on(&parent, qc.as_ref(), view);
         let vote = me.vote(Phase::Vote, view, block.hash());
         let mut proposal = me.proposal(view, block, qc);
-        proposal.tc = self.notes.tcs.get(&View(view.0 - 1)).cloned();
+        proposal.tc = self.notes.tcs.get(&View(view.0.saturating_sub(1))).cloned();
         let mut said = me.to_all(&Message::Proposal(Box::new(me.signed_proposal(proposal))));
         if me.random.percent(30) {
             said.extend(me.to_all(&Message::Vote(vote)));

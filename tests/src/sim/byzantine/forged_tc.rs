@@ -56,7 +56,7 @@ impl ForgedTc {
             }
             // The maximum is not that of the QC carried.
             3 => tc.high_qc = self.notes.qcs.values().next().cloned(),
-            4 => tc.high_views.iter_mut().for_each(|view| view.0 = tc.view.0 - 1),
+            4 => tc.high_views.iter_mut().for_each(|view| view.0 = tc.view.0.saturating_sub(1)),
             // A signer named twice, or not at all.
             5 => tc.high_views.extend(tc.high_views.first().copied()),
             6 => drop(tc.high_views.pop()),

@@ -63,7 +63,7 @@ impl StaleJustify {
         let mut stale = me.proposal(proposal.view, block, qc);
         stale.commit.clone_from(&proposal.commit);
         stale.tc = match self.tc {
-            Tc::Newest => self.notes.tcs.get(&View(proposal.view.0 - 1)).cloned(),
+            Tc::Newest => self.notes.tcs.get(&View(proposal.view.0.saturating_sub(1))).cloned(),
             Tc::Oldest => self.notes.tcs.values().next().cloned(),
             Tc::Without => None,
         };

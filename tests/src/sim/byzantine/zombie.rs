@@ -82,7 +82,7 @@ impl Behaviour for Zombie {
             return vec![(to, wire)];
         };
         // Entered with the QC of the view before, which is also the QC it names: below the view it commit-votes in.
-        let before = self.notes.qcs.get(&View(view.0 - 1)).cloned();
+        let before = self.notes.qcs.get(&View(view.0.saturating_sub(1))).cloned();
         if before.is_none() && view.0 > 1 {
             return vec![(to, wire)];
         }

@@ -2,7 +2,7 @@
 //! executed and vouched for (the closing block), and nobody goes on making blocks or changing views (W1).
 //!
 //! Byzantine leaders may propose without work, and a valid proposal is work for all; so where there are such members, a node may lag
-//! behind by what came last, and the chain need not be still.
+//! behind by what came last, and the chain need not be still. Behind a heartbeat that came last a node may lag, too.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::work::Work;
 use super::{Checker, Seen};
 use crate::sim::world::{Standing, World};
 
-/// What came later than this before the end may still be on its way where Byzantine members keep the chain going.
+/// What came later than this before the end may still be on its way where Byzantine members or heartbeats keep the chain going.
 const LAG: Micros = Micros::from_millis(10_000);
 /// Between one status and the next (R9).
 const STATUS: Micros = Micros::from_millis(2_000);
@@ -82,7 +82,7 @@ impl Rest {
 
     /// What all must have reached by the end.
     fn common_height(&self, world: &World, at: Micros) -> Height {
-        if !Self::has_byzantine(world) {
+        if !Self::has_byzantine(world) && world.params.heartbeat_ms == 0 {
             return self.work.chain.height;
         }
         let old = self.growth.iter().rev().find(|(then, _)| then.after(LAG) <= at);

@@ -110,7 +110,8 @@ impl Plan {
         faults.retain(|fault| *fault != Fault::RotDatabase || database == Database::Redb);
         // What a run costs grows with the square of its members.
         let seconds = match validators {
-            _ if real_signatures || database == Database::Redb => r.between(4, 8),
+            _ if real_signatures => r.between(2, 4),
+            _ if database == Database::Redb => r.between(4, 8),
             0..=4 => r.between(10, 30),
             5..=7 => r.between(8, 16),
             8..=13 => r.between(5, 10),
