@@ -135,7 +135,7 @@ impl Checker for Rest {
                 self.nodes.remove(&node);
                 self.busy_at = at;
             }
-            Seen::Started { .. } => self.busy_at = at,
+            Seen::Started { .. } => (self.busy_at, self.due) = (at, self.work.is_due(world)),
             Seen::Acknowledged { .. } => (self.busy_at, self.due) = (at, true),
             Seen::Committed { .. } if grown.is_some() => {
                 let was_due = std::mem::replace(&mut self.due, self.work.is_due(world));
@@ -205,6 +205,16 @@ mod tests {
     fn a_chain_at_rest_passes() {
         let bench = Bench::new();
         at_rest(&bench).0.finished(&bench.world, END).expect("at rest");
+    }
+
+    #[test]
+    fn what_follows_a_first_block_that_came_late_passes() {
+        let (bench, mut checker) = (Bench::new(), Rest::default());
+        bench.see(&mut checker, 0, &Seen::Started { record: &bench.record(0) }).expect("seen");
+        let one = bench.body(None, &[]);
+        commit(&bench, &mut checker, 30_000, &one).expect("work since the start");
+        commit(&bench, &mut checker, 31_000, &bench.body(Some(&one), &[]))
+            .expect("a block that was under way");
     }
 
     #[test]
