@@ -29,22 +29,22 @@ struct Arguments {
     /// Faults looked for side by side; as many as there are processors if not given.
     #[arg(long)]
     threads: Option<usize>,
-    /// The first seed of swarms.
+    /// Looks with this alone: all directed `scenarios` or one of them by its name, random `walks` of bare members, `twins`, or the
+    /// simulator's `swarm`.
+    #[arg(long, conflicts_with = "table")]
+    by: Option<String>,
+    /// The first seed of walks, twins and swarm.
     #[arg(long, default_value_t = 1)]
     base_seed: u64,
-    /// Seeds of a swarm at most, for one fault.
-    #[arg(long, default_value_t = 400)]
-    seeds: u64,
-    /// Seconds that a swarm goes on for one fault.
-    #[arg(long, default_value_t = 40)]
-    swarm_seconds: u64,
-    /// In the build with the faults: looks for the one that the environment chose, in this process, by a scenario's name, by all
-    /// `scenarios`, or by the simulator's `swarm`.
+    /// Seconds that walks, twins and swarm each go on for one fault.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// In the build with the faults: looks, as --by does, for the one that the environment chose, in this process.
     #[arg(long)]
     look: Option<String>,
 }
 
-/// What a process takes beyond a swarm, whatever hangs in it.
+/// What a process takes at most beyond its seconds.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
@@ -70,12 +70,13 @@ fn main() -> ExitCode {
 }
 
 fn look_here(name: &str, arguments: &Arguments) -> ExitCode {
-    // A panic is a finding of its own.
-    std::panic::set_hook(Box::new(|_| {}));
-    let budget = Duration::from_secs(arguments.swarm_seconds);
-    let Some(looked) = look::look(name, arguments.base_seed, arguments.seeds, budget) else {
+    if let Err(error) = child::bound_memory() {
+        eprintln!("the memory of this process cannot be bounded: {error}");
+        return ExitCode::from(child::USAGE);
+    }
+    let Some(looked) = look::look(name, arguments.base_seed, Duration::from_secs(arguments.seconds)) else {
         eprintln!("nothing goes by the name {name}");
-        return ExitCode::from(2);
+        return ExitCode::from(child::USAGE);
     };
     println!("{}", child::print(&looked));
     if looked.finding.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -86,9 +87,10 @@ fn hunt(arguments: &Arguments, mutants: &[&'static Mutant]) -> std::io::Result<E
     eprintln!("building with --cfg althing_mutants");
     let program = build::with_faults()?;
     let built = began.elapsed();
-    let (base_seed, seeds) = (arguments.base_seed, arguments.seeds);
-    let swarm = Duration::from_secs(arguments.swarm_seconds);
-    let hunt = Hunt { program, effort: Effort { base_seed, seeds, swarm, limit: LIMIT } };
+    let Arguments { by, base_seed, .. } = arguments;
+    let budget = Duration::from_secs(arguments.seconds);
+    let hunt =
+        Hunt { program, effort: Effort { by: by.clone(), base_seed: *base_seed, budget, limit: LIMIT } };
     eprintln!("built in {} s; without a fault first", built.as_secs());
     let unmutated = hunt.unmutated()?;
     if let Some(finding) = &unmutated {

@@ -1,4 +1,4 @@
-//! A process that makes one fault, or none, and looks for it.
+//! A process that makes one fault, or none, and looks for it, within bounds of time and memory.
 
 use std::io::Read;
 use std::path::Path;
@@ -6,9 +6,22 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use althing_crypto::mutant::VARIABLE;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use serde_json::{Value, json};
 
 use super::look::{Finding, Looked};
+
+/// The exit code of a child that was asked for what there is not.
+pub const USAGE: u8 = 2;
+
+/// More data than this ends a child: what is looked at fits in a hundredth.
+const MOST_BYTES: u64 = 2 << 30;
+
+/// Bounds the memory of this process.
+pub fn bound_memory() -> std::io::Result<()> {
+    let limit = Rlimit { current: Some(MOST_BYTES), maximum: Some(MOST_BYTES) };
+    Ok(setrlimit(Resource::Data, limit)?)
+}
 
 /// What a child prints as its only line.
 pub fn print(looked: &Looked) -> String {
@@ -21,8 +34,7 @@ pub fn print(looked: &Looked) -> String {
     .to_string()
 }
 
-/// Runs `program` with these arguments and with this fault, for as long as `limit`. To hang or to end otherwise than it should is a
-/// finding, too.
+/// Runs `program` with these arguments and with this fault, for as long as `limit`. To hang or to end without a word is a finding, too.
 pub fn run(program: &Path, mutant: &str, arguments: &[String], limit: Duration) -> std::io::Result<Looked> {
     let mut command = Command::new(program);
     command.args(arguments).env(VARIABLE, mutant).env("RUST_BACKTRACE", "0");
@@ -40,8 +52,11 @@ pub fn run(program: &Path, mutant: &str, arguments: &[String], limit: Duration) 
     if let Some(output) = &mut output {
         output.read_to_string(&mut text)?;
     }
+    if status.code() == Some(USAGE.into()) {
+        return Err(std::io::Error::other(format!("{} does not know {arguments:?}", program.display())));
+    }
     Ok(parse(&text).unwrap_or_else(|| {
-        let finding = Finding { checker: "assertion".into(), what: format!("the process ended: {status}") };
+        let finding = Finding { checker: "crash".into(), what: format!("the process ended: {status}") };
         Looked { finding: Some(finding), tried: 1 }
     }))
 }

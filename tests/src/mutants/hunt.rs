@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::look::{Finding, Looked};
+use super::look::{Finding, GENERAL, Looked};
 use super::{Mutant, child};
 
 /// How long and how far is looked for one fault.
 #[derive(Clone, Debug)]
 pub struct Effort {
-    /// The first seed of swarms.
+    /// What alone looks; none: first what is expected to find the fault, then all that looks for any.
+    pub by: Option<String>,
+    /// The first seed of machines.
     pub base_seed: u64,
-    /// Seeds of a swarm at most, for one fault.
-    pub seeds: u64,
-    /// How long a swarm goes on for one fault.
-    pub swarm: Duration,
+    /// How long a machine goes on for one fault.
+    pub budget: Duration,
     /// What a process may take beyond that.
     pub limit: Duration,
 }
@@ -42,9 +42,6 @@ pub struct Hunt {
     /// How hard to look.
     pub effort: Effort,
 }
-
-/// What is tried on every fault that what was expected to find it has not found.
-const GENERAL: [&str; 2] = ["scenarios", "swarm"];
 
 impl Hunt {
     /// Looks for these faults, on so many threads; `done` hears of each.
@@ -77,8 +74,7 @@ impl Hunt {
 
     fn one(&self, mutant: &'static Mutant) -> std::io::Result<Hunted> {
         let (began, mut tried) = (Instant::now(), 0);
-        let general = GENERAL.into_iter().filter(|one| *one != mutant.expected);
-        for name in std::iter::once(mutant.expected).chain(general) {
+        for name in self.looks(Some(mutant)) {
             let looked = self.look(mutant.name, name)?;
             tried += looked.tried;
             if looked.finding.is_some() {
@@ -88,9 +84,19 @@ impl Hunt {
         Ok(Hunted { mutant, finding: None, tried, took: began.elapsed() })
     }
 
+    /// What looks for this fault, in order; for none, what could look for any.
+    fn looks(&self, mutant: Option<&Mutant>) -> Vec<&str> {
+        if let Some(by) = &self.effort.by {
+            return vec![by];
+        }
+        let expected = mutant.map(|one| one.expected);
+        let general = GENERAL.into_iter().filter(|one| Some(*one) != expected);
+        expected.into_iter().chain(general).collect()
+    }
+
     /// Looks in a process that makes no fault: nothing may be found, or what is found in others means nothing.
     pub fn unmutated(&self) -> std::io::Result<Option<Finding>> {
-        for name in GENERAL {
+        for name in self.looks(None) {
             let looked = self.look("", name)?;
             if looked.finding.is_some() {
                 return Ok(looked.finding);
@@ -100,15 +106,14 @@ impl Hunt {
     }
 
     fn look(&self, mutant: &str, name: &str) -> std::io::Result<Looked> {
-        let Effort { base_seed, seeds, swarm, limit } = &self.effort;
+        let Effort { base_seed, budget, limit, .. } = &self.effort;
         let arguments = [
             "--look".to_owned(),
             name.to_owned(),
             format!("--base-seed={base_seed}"),
-            format!("--seeds={seeds}"),
-            format!("--swarm-seconds={}", swarm.as_secs()),
+            format!("--seconds={}", budget.as_secs()),
         ];
-        child::run(&self.program, mutant, &arguments, *swarm + *limit)
+        child::run(&self.program, mutant, &arguments, *budget + *limit)
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Mutant {
     pub slip: &'static str,
     /// The source files that it stands in, from the repository's root.
     pub places: &'static [&'static str],
-    /// Which killer is tried first: a scenario, or one of the tools.
+    /// What looks first: a scenario, or one of [`GENERAL`](super::look::GENERAL).
     pub expected: &'static str,
 }
 

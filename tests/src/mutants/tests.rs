@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::all;
+use super::look::GENERAL;
+use super::{all, scenarios};
 
 const MARK: &str = "mutant!(\"";
 
@@ -51,6 +52,12 @@ fn names_are_words_and_slips_are_sentences() {
         let plain = mutant.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         assert!(plain, "{}", mutant.name);
         assert!(mutant.slip.ends_with('.') && !mutant.slip.contains('|'), "{}: {}", mutant.name, mutant.slip);
-        assert!(!mutant.expected.is_empty(), "{}", mutant.name);
+        let known = scenarios::ALL.iter().map(|one| one.name).chain(GENERAL);
+        assert!(
+            known.into_iter().any(|name| name == mutant.expected),
+            "{}: {}",
+            mutant.name,
+            mutant.expected
+        );
     }
 }

@@ -73,7 +73,7 @@ pub(super) fn slow_network() -> Verdict {
 pub(super) fn timer_shrinks() -> Verdict {
     let mut cluster = cluster(4, 3_000, 8);
     cluster.run_for(MS(120_000));
-    cluster.network.delay = (MS(10), MS(10));
+    cluster.heal((MS(10), MS(10)));
     let (mut load, begin) = (Load::default(), cluster.now());
     for index in 0..600 {
         cluster.submit(begin.after(MS(50 * index)), 1 + (index % 3) as usize, load.transfer());
@@ -82,6 +82,9 @@ pub(super) fn timer_shrinks() -> Verdict {
     cluster.kill(0);
     let lost = cluster.now();
     cluster.run_for(MS(20_000));
+    if let Some(violation) = cluster.violation() {
+        return Err(violation.to_string());
+    }
     let of_one = cluster.record.committed.iter().filter(|one| one.node == 1 && one.at > lost);
     let instants: Vec<Micros> =
         [lost].into_iter().chain(of_one.map(|one| one.at)).chain([cluster.now()]).collect();
@@ -102,7 +105,7 @@ pub(super) fn stalled() -> Verdict {
         cluster.submit(cluster.now(), node, load.transfer());
     }
     cluster.run_for(MS(20_000));
-    cluster.network.cut.clear();
+    cluster.heal((MS(10), MS(10)));
     cluster.run_for(MS(20_000));
     settled(&mut cluster, 2)
 }
@@ -115,7 +118,7 @@ pub(super) fn gossip_lost() -> Verdict {
         cut(&mut cluster, &[node]);
         cluster.submit(cluster.now(), node, Load::default().transfer());
         cluster.run_for(MS(100));
-        cluster.network.cut.clear();
+        cluster.heal((MS(10), MS(10)));
         cluster.run_for(MS(20_000));
         settled(&mut cluster, 2)?;
     }
@@ -129,7 +132,7 @@ pub(super) fn cut_off() -> Verdict {
     cut(&mut cluster, &[3]);
     cluster.submit(cluster.now(), 0, Load::default().transfer());
     cluster.run_for(MS(20_000));
-    cluster.network.cut.clear();
+    cluster.heal((MS(10), MS(10)));
     cluster.run_for(MS(20_000));
     settled(&mut cluster, 2)
 }
