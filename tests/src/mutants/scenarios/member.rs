@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use althing_consensus::{
-    Certificate, Memory, Message, Micros, Now, Phase, Position, Proposal, SafetyRecord, Vote,
-};
+use althing_consensus::{Certificate, Message, Micros, Now, Phase, Position, Proposal, SafetyRecord, Vote};
 
 use super::forge::Forge;
 use crate::bare::{Input, Member, Noted, Output, Wire};
@@ -33,7 +31,7 @@ impl Bench {
     pub(super) fn resumed(forge: &Forge, position: u16) -> Self {
         let mut bench = Self::new(forge, position);
         for peer in forge.everyone().into_iter().filter(|peer| *peer != position) {
-            bench.hear(peer, Message::Memory(Box::new(Memory::default())));
+            bench.hear(peer, Message::Memory(Box::default()));
         }
         bench
     }

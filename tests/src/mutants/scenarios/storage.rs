@@ -143,9 +143,8 @@ pub(super) fn chain_store() -> Verdict {
                 .map_err(|what| StoreError::Corrupt { path: PathBuf::new(), what })?;
             chain.commit(&bodies[1..], &commit(&second))
         };
-        match all() {
-            Err(StoreError::Corrupt { what, .. }) => return Err(what),
-            Ok(()) | Err(_) => {}
+        if let Err(StoreError::Corrupt { what, .. }) = all() {
+            return Err(what);
         }
         let committed = chain.committed().map_err(|error| error.to_string())?;
         let stored = writes.saturating_sub(1).min(2);
