@@ -115,9 +115,7 @@ impl Engine {
         self.timeouts = super::TimeoutPool::default();
         self.timers.leave_view();
         self.prune();
-        if !by_timeout {
-            self.hand_to_leader(step, &certificate);
-        }
+        self.tell_leader(step, &certificate);
         self.entry = Some(certificate);
         let lost = self.tree.drop_stale(View(self.view.0.saturating_sub(WINDOW)), &self.high_block());
         if !lost.is_empty() {
@@ -125,11 +123,17 @@ impl Engine {
         }
     }
 
-    /// R1: a QC goes to the next leader at once.
-    fn hand_to_leader(&self, step: &mut Step, certificate: &Certificate) {
+    /// R1: a QC goes to the next leader at once. After a TC, which goes to all, the leader gets what is pending: it may not know of
+    /// any work.
+    fn tell_leader(&self, step: &mut Step, certificate: &Certificate) {
         let leader = self.leader_on(self.view, &self.high_block());
-        if let Some(leader) = leader.filter(|leader| Some(*leader) != self.config.me) {
-            step.act(Action::Send(leader, Message::Certificate(Box::new(certificate.clone()))));
+        let Some(leader) = leader.filter(|leader| Some(*leader) != self.config.me) else { return };
+        match certificate {
+            Certificate::Quorum(_) => {
+                step.act(Action::Send(leader, Message::Certificate(Box::new(certificate.clone()))));
+            }
+            Certificate::Timeout(_) if self.pending => step.act(Action::SendPending(Some(leader))),
+            Certificate::Timeout(_) => {}
         }
     }
 

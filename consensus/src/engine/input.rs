@@ -157,8 +157,9 @@ pub enum Action {
     AggregateTimeouts(Vec<TimeoutVote>),
     /// Verify both messages of this evidence alone.
     CheckEvidence(Box<Evidence>),
-    /// While the chain is stuck: send the oldest pending transactions straight to all members (rule R8).
-    SendPending,
+    /// Send the oldest pending transactions straight to the leader of a view that was entered by a TC (R1), or to all members while
+    /// the chain is stuck (R8): gossip may have passed them by.
+    SendPending(Option<Position>),
     /// A validator's status came: what block sync works from.
     PeerStatus(Position, Status),
     /// A peer did what no correct one does; the door's or the network's business.

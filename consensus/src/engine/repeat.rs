@@ -23,7 +23,7 @@ impl Engine {
             step.broadcast(proposal);
         }
         if !mutant!("pending_not_sent_again") {
-            step.act(Action::SendPending);
+            step.act(Action::SendPending(None));
         }
         self.try_commit(step);
     }

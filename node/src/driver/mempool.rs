@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use althing_consensus::{Height, Input as EngineInput, Micros};
+use althing_consensus::{Height, Input as EngineInput, Micros, Position};
 use althing_crypto::{TxHash, mutant};
 use althing_mempool::{Action, CheckedTx, Input, Mempool, Refusal, Source, TxBytes};
 
@@ -169,13 +169,23 @@ impl Driver {
         }
     }
 
-    /// R8: while the chain is stuck, what one block holds goes straight to everyone.
-    pub(super) fn send_pending(&mut self, step: &mut Step) {
-        let oldest = self.mempool().oldest(self.config.params.max_block_bytes as usize);
+    /// R8: while the chain is stuck, what one block holds goes straight to everyone. R1: a leader gets no more than a message of
+    /// gossip, as all others may send it theirs at once.
+    pub(super) fn send_pending(&mut self, step: &mut Step, leader: Option<Position>) {
+        let block = self.config.params.max_block_bytes as usize;
+        let oldest = self.mempool().oldest(if leader.is_some() { block.min(GOSSIP_BYTES) } else { block });
         let max = self.config.params.max_block_txs as usize;
         let txs: Vec<TxBytes> = oldest.into_iter().take(max).map(|(_, tx)| tx).collect();
-        if !txs.is_empty() {
-            step.act(Effect::Broadcast(Wire::Transactions(txs)));
+        if txs.is_empty() {
+            return;
+        }
+        match leader {
+            None => step.act(Effect::Broadcast(Wire::Transactions(txs))),
+            Some(leader) => {
+                if let Some(to) = self.connected_member(leader) {
+                    step.act(Effect::Send { to, wire: Wire::Transactions(txs) });
+                }
+            }
         }
     }
 
@@ -396,9 +406,21 @@ mod tests {
     #[test]
     fn while_the_chain_is_stuck_the_oldest_go_straight_to_all() {
         let mut bench = Bench::new();
-        assert_eq!(bench.act(Driver::send_pending), [""; 0]);
+        let to_all = |driver: &mut Driver, step: &mut Step| driver.send_pending(step, None);
+        assert_eq!(bench.act(to_all), [""; 0]);
         bench.pend(&tx("a"));
         bench.pend(&tx("b"));
-        assert_eq!(bench.act(Driver::send_pending), ["broadcast 2 txs"]);
+        assert_eq!(bench.act(to_all), ["broadcast 2 txs"]);
+    }
+
+    #[test]
+    fn a_leader_gets_a_message_of_gossip_of_the_oldest() {
+        let mut bench = Bench::connected(&[1]);
+        for n in 0..3u8 {
+            bench.pend(&vec![n; GOSSIP_BYTES / 2].into());
+        }
+        let to = |leader| move |driver: &mut Driver, step: &mut Step| driver.send_pending(step, Some(leader));
+        assert_eq!(bench.act(to(Position(1))), ["send v1 2 txs"]);
+        assert_eq!(bench.act(to(Position(2))), [""; 0], "not connected");
     }
 }

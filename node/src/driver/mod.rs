@@ -200,7 +200,7 @@ impl Driver {
             Action::AggregateVotes(votes) => self.aggregate_votes(step, votes),
             Action::AggregateTimeouts(votes) => self.aggregate_timeouts(step, votes),
             Action::CheckEvidence(evidence) => self.check_evidence(step, evidence),
-            Action::SendPending => self.send_pending(step),
+            Action::SendPending(to) => self.send_pending(step, to),
             Action::PeerStatus(position, status) => {
                 let own = self.engine.committed().height;
                 self.sync.heard(position, status.committed, own, step.now.mono);

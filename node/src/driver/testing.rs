@@ -129,6 +129,9 @@ impl Bench {
     fn brief(&self, effect: &Effect) -> String {
         match effect {
             Effect::Job(job) => format!("job {}", brief_job(job)),
+            Effect::Send { to, wire: Wire::Transactions(txs) } => {
+                format!("send {} {} txs", self.name(to), txs.len())
+            }
             Effect::Send { to, .. } => format!("send {}", self.name(to)),
             Effect::Broadcast(Wire::Consensus(_)) => "broadcast message".into(),
             Effect::Broadcast(Wire::Transactions(txs)) => format!("broadcast {} txs", txs.len()),

@@ -174,7 +174,7 @@ impl Member {
             Action::Emit(Event::Misbehaviour(evidence)) => step.note(Noted::Convicted(evidence)),
             Action::Emit(Event::SafetyRefused(refusal)) => step.note(Noted::Refused(refusal)),
             Action::Emit(Event::StaleRecord { .. }) => step.note(Noted::Stale),
-            Action::Emit(_) | Action::Forget(_) | Action::SendPending | Action::PeerStatus(..) => {}
+            Action::Emit(_) | Action::Forget(_) | Action::SendPending(_) | Action::PeerStatus(..) => {}
         }
     }
 

@@ -9,7 +9,8 @@ fn kinds(actions: &[Action]) -> Vec<&'static str> {
         Action::Broadcast(Message::Timeout(_)) => "timeout",
         Action::Broadcast(Message::Certificate(_)) => "certificate",
         Action::Broadcast(Message::Status(_)) => "status",
-        Action::SendPending => "pending",
+        Action::SendPending(None) => "pending",
+        Action::SendPending(Some(_)) => "pending to the leader",
         _ => "other",
     };
     actions.iter().map(kind).collect()
@@ -68,6 +69,19 @@ fn a_higher_qc_is_named_when_the_timeout_is_repeated() {
     f.certificate(qc3);
     let actions = f.wait(500);
     assert_eq!(Fixture::asked(&actions), [(SignKind::Timeout, View(6))]);
+}
+
+#[test]
+fn entering_by_a_tc_with_pending_transactions_it_sends_them_to_the_leader() {
+    let leader = Fixture::new(4, 0).leader(6);
+    let mut f = Fixture::started((leader + 1) % 4);
+    let to_leader = Action::SendPending(Some(Position(leader)));
+    assert!(!f.certificate(tc(4, None)).contains(&to_leader), "nothing is pending");
+    f.step(Input::Pending(true));
+    assert!(f.certificate(tc(5, None)).contains(&to_leader));
+    let mut f = Fixture::started(leader);
+    f.step(Input::Pending(true));
+    assert!(!f.certificate(tc(5, None)).contains(&to_leader), "it leads itself");
 }
 
 #[test]
