@@ -146,3 +146,45 @@ fn signer(evidence: &Evidence) -> Position {
         Evidence::Proposals { signer, .. } => *signer,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use althing_consensus::Epoch;
+    use althing_crypto::{Hash, bls};
+
+    use super::*;
+
+    const HONEST: Position = Position(0);
+
+    fn vote(phase: Phase, view: u64, block: u8) -> Message {
+        let (epoch, view, block) = (Epoch(1), View(view), BlockHash(Hash::from_bytes([block; 32])));
+        let signature = bls::Signature::from_bytes([0; 96]);
+        Message::Vote(Vote { phase, epoch, view, block, signer: HONEST, signature })
+    }
+
+    fn gives_up(view: u64) -> Message {
+        let signature = bls::Signature::from_bytes([0; 96]);
+        let (epoch, view, signer) = (Epoch(1), View(view), HONEST);
+        Message::Timeout(Box::new(TimeoutVote { epoch, view, signer, signature, high_qc: None, entry: None }))
+    }
+
+    /// Whether the promises stand after these messages of one member.
+    fn kept(messages: &[Message]) -> bool {
+        let mut promises = Promises::default();
+        let mut said = |message: &Message| promises.said(HONEST, &Wire::Consensus(message.clone()));
+        catch_unwind(AssertUnwindSafe(|| messages.iter().for_each(&mut said))).is_ok()
+    }
+
+    #[test]
+    fn a_broken_promise_is_noticed() {
+        let (first, again) = (vote(Phase::Vote, 3, 1), vote(Phase::Vote, 3, 1));
+        assert!(kept(&[first.clone(), again, vote(Phase::Commit, 3, 1), vote(Phase::Vote, 4, 2)]));
+        assert!(!kept(&[first.clone(), vote(Phase::Vote, 3, 2)]), "two votes in a view");
+        assert!(!kept(&[first.clone(), vote(Phase::Vote, 2, 1)]), "a vote backwards");
+        assert!(kept(&[first.clone(), gives_up(3), first]), "said again");
+        assert!(!kept(&[gives_up(3), vote(Phase::Commit, 3, 1)]), "a vote in a view given up");
+        assert!(!kept(&[vote(Phase::Commit, 3, 1), gives_up(4)]), "a commit-voted QC forgotten");
+    }
+}
