@@ -17,12 +17,12 @@ fn fuzz() -> PathBuf {
 
 fn names(directory: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    entries.map(|entry| entry.expect("listed").file_name().into_string().expect("ASCII")).collect()
 }
 
 fn corpus(target: &str) -> Inputs {
     let directory = fuzz().join("corpus").join(target);
-    let read = |name: String| (name.clone(), fs::read(directory.join(name)).unwrap());
+    let read = |name: String| (name.clone(), fs::read(directory.join(name)).expect("a file"));
     names(&directory).into_iter().map(read).collect()
 }
 

@@ -134,7 +134,7 @@ impl Adversary {
     }
 
     fn vote(&self, script: &mut Script<'_>) -> Vote {
-        let phase = if script.byte() % 2 == 0 { Phase::Vote } else { Phase::Commit };
+        let phase = if script.byte().is_multiple_of(2) { Phase::Vote } else { Phase::Commit };
         let (view, block) = (self.near(script), self.block(script));
         Vote { phase, epoch: Epoch(1), view, block, signer: ADVERSARY, signature: UNSIGNED }
     }
@@ -205,7 +205,7 @@ impl Adversary {
     }
 
     fn certificate(&self, script: &mut Script<'_>) -> Option<Certificate> {
-        if script.byte() % 2 == 0 {
+        if script.byte().is_multiple_of(2) {
             self.qc(script).map(Certificate::Quorum)
         } else {
             script.pick(&self.tcs).cloned().map(Certificate::Timeout)
@@ -216,7 +216,7 @@ impl Adversary {
     fn assembled(&mut self, script: &mut Script<'_>) -> Option<Certificate> {
         let (set, chain_id) = (self.setup.set().clone(), self.setup.chain_id().to_owned());
         let seal = Seal { chain_id: &chain_id, keys: self.keys() };
-        let made = if script.byte() % 2 == 0 {
+        let made = if script.byte().is_multiple_of(2) {
             let mut own = Vote { signer: ADVERSARY, ..script.pick(&self.votes)?.clone() };
             seal.vote(&mut own);
             let alike =
@@ -225,7 +225,7 @@ impl Adversary {
             aggregate_votes(&set, &chain_id, votes.chain([own.clone()]).collect())
         } else {
             let mut own = TimeoutVote { signer: ADVERSARY, ..script.pick(&self.timeouts)?.clone() };
-            if script.byte() % 2 == 0 {
+            if script.byte().is_multiple_of(2) {
                 own.high_qc = self.qc(script).filter(|qc| qc.view < own.view);
             }
             seal.timeout(&mut own);
