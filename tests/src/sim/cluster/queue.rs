@@ -60,6 +60,10 @@ impl Ord for Due {
     }
 }
 
+/// More than any run has waiting, and more than any has in all: one that has is going round in circles.
+const MOST_WAITING: usize = 1_000_000;
+const MOST_IN_ALL: u64 = 30_000_000;
+
 /// The queue.
 #[derive(Default)]
 pub(super) struct Queue {
@@ -70,6 +74,8 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn schedule(&mut self, at: Micros, happening: Happening) {
         self.scheduled += 1;
+        assert!(self.scheduled < MOST_IN_ALL, "{MOST_IN_ALL} happenings, and no end");
+        assert!(self.heap.len() < MOST_WAITING, "{MOST_WAITING} happenings wait at one time");
         self.heap.push(Due { at, order: self.scheduled, happening });
     }
 
