@@ -111,6 +111,8 @@ impl Cluster {
                 let (bodies, certificate) = commit.expect("what is stored was committed");
                 self.stored(node, &bodies, &certificate);
             }
+            // A key that has rotten in the database is missing there: the node learns from others that its state is another.
+            Ok(Done::Executed { .. }) if self.slots[node].rotten => {}
             Ok(Done::Executed { execution, .. }) => self.see(node, &Seen::Executed { execution }),
             _ => {}
         }
