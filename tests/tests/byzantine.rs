@@ -15,7 +15,7 @@ const PATIENCE_SECONDS: u64 = 60;
 fn cluster(name: Option<&str>, validators: usize, seed: u64) -> Cluster {
     let mut random = Random::new(seed);
     let params = ConsensusParams { max_unexecuted_blocks: [0, 1, 8][random.index(3)], ..Default::default() };
-    let mut network = Network::constant(Micros::from_millis(2), random.next());
+    let mut network = Network::constant(Micros::from_millis(2), random.word());
     network.delay.1 = Micros::from_millis(random.between(4, 40));
     let mut options = Options::new(validators, params, network);
     for member in correct(validators)..validators {

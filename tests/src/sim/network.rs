@@ -44,7 +44,7 @@ impl Network {
 
     /// All faults end; from now on a message takes at most this long.
     pub fn heal(&mut self, delay: (Micros, Micros)) {
-        *self = Self { delay, ..Self::constant(delay.0, self.random.next()) };
+        *self = Self { delay, ..Self::constant(delay.0, self.random.word()) };
     }
 
     /// When a message sent now arrives, and when once more.

@@ -128,7 +128,7 @@ impl Space {
         if number >= self.size() {
             return None;
         }
-        let order = if number % 2 == 0 { Order::Sent } else { Order::Newest };
+        let order = if number.is_multiple_of(2) { Order::Sent } else { Order::Newest };
         let (mut rest, base) = (number / 2, self.turns.len() as u128);
         let mut turns = Vec::with_capacity(self.views);
         for _ in 0..self.views {
@@ -149,8 +149,8 @@ impl Space {
         loop {
             let (mut left, mut right) = (number >> half, number & mask);
             for round in 0..4 {
-                let key = Random::new(seed ^ (round << 32)).next();
-                let mixed = Random::new(key ^ right as u64).next();
+                let key = Random::new(seed ^ (round << 32)).word();
+                let mixed = Random::new(key ^ right as u64).word();
                 (left, right) = (right, left ^ (u128::from(mixed) & mask));
             }
             number = left << half | right;

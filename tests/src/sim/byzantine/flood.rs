@@ -54,7 +54,7 @@ impl Flood {
             }
             5 => Message::Certificate(Box::new(Certificate::Timeout(own_tc(me, view)))),
             _ if me.random.percent(50) => {
-                let bytes: Vec<u8> = me.random.next().to_be_bytes().to_vec();
+                let bytes: Vec<u8> = me.random.word().to_be_bytes().to_vec();
                 return Wire::Transactions(vec![bytes.into()]);
             }
             _ => Message::Status(Status {

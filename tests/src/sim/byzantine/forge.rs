@@ -151,7 +151,7 @@ impl Traitor<'_> {
 /// A hash of nothing.
 pub(super) fn any_hash(random: &mut Random) -> Hash {
     let mut bytes = [0; 32];
-    bytes.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&random.next().to_le_bytes()));
+    bytes.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&random.word().to_le_bytes()));
     Hash::from_bytes(bytes)
 }
 

@@ -80,7 +80,7 @@ fn spoil(random: &mut Random, body: &mut Body) {
 
 /// Fewer, more, in another order, or other bytes.
 fn spoil_txs(random: &mut Random, txs: &mut Vec<TxBytes>) {
-    let garbage: TxBytes = random.next().to_be_bytes().to_vec().into();
+    let garbage: TxBytes = random.word().to_be_bytes().to_vec().into();
     match (random.below(4), txs.is_empty()) {
         (0, false) => drop(txs.pop()),
         (1, false) => txs.reverse(),

@@ -38,7 +38,7 @@ const TWISTS: [Twist; 24] = [
     |p, r| p.block.header.time_ms -= r.below(120_000),
     |p, r| p.block.header.payload_root = any_hash(r),
     |p, r| p.block.header.evidence_root = if r.percent(50) { any_hash(r) } else { no_evidence() },
-    |p, r| with_txs(p, |txs| txs.push(TxHash::of(&r.next().to_be_bytes()))),
+    |p, r| with_txs(p, |txs| txs.push(TxHash::of(&r.word().to_be_bytes()))),
     |p, _| with_txs(p, |txs| txs.extend(txs.first().copied())),
     |p, r| absent(p, r),
     |p, _| p.block.header.absent.clear(),
@@ -85,7 +85,7 @@ fn absent(proposal: &mut Proposal, random: &mut Random) {
 impl MutateBlock {
     pub(super) fn draw(random: &mut Random) -> Box<dyn Behaviour> {
         let twist = random.percent(30).then(|| random.index(TWISTS.len()));
-        let (salt, percent) = (random.next(), random.between(30, 100));
+        let (salt, percent) = (random.word(), random.between(30, 100));
         Box::new(Self { salt, percent, twist, retold: Retold::default() })
     }
 

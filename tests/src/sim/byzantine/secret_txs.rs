@@ -34,7 +34,7 @@ impl SecretTxs {
         Box::new(Self {
             told: Circle::draw(random),
             percent: [0, 50, 100][random.index(3)],
-            salt: random.next(),
+            salt: random.word(),
             bodies: BTreeMap::new(),
             retold: Retold::default(),
         })

@@ -36,7 +36,7 @@ impl StaleJustify {
             percent: random.between(30, 100),
             back: random.between(1, 4) as usize,
             tc: [Tc::Newest, Tc::Oldest, Tc::Without][random.index(3)],
-            salt: random.next(),
+            salt: random.word(),
             notes: Notes::default(),
             retold: Retold::default(),
         })

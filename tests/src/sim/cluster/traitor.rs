@@ -17,11 +17,13 @@ pub(super) const TICK: Micros = Micros::from_millis(50);
 pub(super) struct Treason {
     behaviours: Vec<Box<dyn Behaviour>>,
     random: Random,
+    /// So many words it may still say of itself until the next tick.
+    breath: usize,
 }
 
 impl Treason {
     pub(super) fn new(behaviours: Vec<Box<dyn Behaviour>>, random: Random) -> Self {
-        Self { behaviours, random }
+        Self { behaviours, random, breath: 0 }
     }
 }
 
@@ -72,21 +74,35 @@ impl Cluster {
         }
     }
 
+    /// What a member says of itself, cut to what its link carries: those that pass on what they hear would else feed one another
+    /// without end.
+    fn volunteer(&mut self, node: usize, mut words: Vec<(usize, Wire)>) {
+        if let Some(treason) = &mut self.slots[node].treason {
+            words.truncate(treason.breath);
+            treason.breath -= words.len();
+        }
+        self.utter(node, words);
+    }
+
     pub(super) fn overhear(&mut self, node: usize, from: usize, wire: &Wire) {
         let words = self.conspire(node, Vec::new(), |one, me, mut words| {
             words.extend(one.hear(me, from, wire));
             words
         });
-        self.utter(node, words);
+        self.volunteer(node, words);
     }
 
     pub(super) fn tick(&mut self, node: usize) {
         self.queue.schedule(self.now.after(TICK), Happening::Tick { node });
+        let n = self.members.len();
+        if let Some(treason) = &mut self.slots[node].treason {
+            treason.breath = (16 * n).max(4_000 / n);
+        }
         let words = self.conspire(node, Vec::new(), |one, me, mut words| {
             words.extend(one.tick(me));
             words
         });
-        self.utter(node, words);
+        self.volunteer(node, words);
     }
 
     /// What is gossiped, and how long it is held back.

@@ -162,7 +162,7 @@ impl Plan {
     /// The cluster.
     pub(super) fn options(&self, trace: Trace) -> Options {
         let mut random = self.random.clone();
-        let mut network = Network::constant(self.delay.0, random.next());
+        let mut network = Network::constant(self.delay.0, random.word());
         network.delay = self.delay;
         (network.loss, network.duplicates, network.replays) = (self.loss, self.duplicates, self.replays);
         network.replay_within = Micros::from_millis(5_000);
