@@ -18,6 +18,9 @@ const EPOCH: Epoch = Epoch(1);
 
 type Shares = BTreeMap<Position, bls::Signature>;
 
+/// What timeout votes of a view named, by signer and the named view.
+type Named = BTreeMap<(Position, View), (bls::Signature, Option<QuorumCertificate>)>;
+
 /// What it has heard, and the certificates it has made of that.
 #[derive(Debug)]
 pub(super) struct Adversary {
@@ -25,8 +28,7 @@ pub(super) struct Adversary {
     me: Position,
     blocks: Vec<Block>,
     votes: BTreeMap<(View, Phase, BlockHash), Shares>,
-    /// For each view, by signer: what its newest timeout votes named.
-    timeouts: BTreeMap<View, BTreeMap<(Position, View), (bls::Signature, Option<QuorumCertificate>)>>,
+    timeouts: BTreeMap<View, Named>,
     qcs: Vec<QuorumCertificate>,
     tcs: Vec<TimeoutCertificate>,
     leaders: Arc<[Position]>,
