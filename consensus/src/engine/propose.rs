@@ -71,13 +71,15 @@ impl Engine {
         self.tc.clone().filter(|tc| tc.view.next() == self.view).map(Some)
     }
 
-    /// Without its parent's header it cannot even know whether it leads: it fetches the block, and others get the QC meanwhile.
+    /// Without its parent's header it cannot even know whether it leads: it fetches the block, and others get the QC meanwhile, once.
+    /// If no further block can be asked for, they do not: it would be sent again in every step.
     fn fetch_parent(&mut self, step: &mut Step, parent: BlockHash) {
         let Some(qc) = self.high_qc.clone() else { return };
-        if !self.wanted.contains_key(&parent) {
-            step.broadcast(Message::Certificate(Box::new(Certificate::Quorum(qc.clone().into_inner()))));
-        }
+        let known = self.wanted.contains_key(&parent);
         self.want(step, parent, self.holders(&qc));
+        if !known && self.wanted.contains_key(&parent) {
+            step.broadcast(Message::Certificate(Box::new(Certificate::Quorum(qc.into_inner()))));
+        }
     }
 
     fn turn(&self, header: &Header, parent: BlockHash) -> Turn {

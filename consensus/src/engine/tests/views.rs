@@ -232,6 +232,25 @@ fn blocks_that_nobody_has_do_not_keep_out_those_that_the_chain_goes_on_with() {
 }
 
 #[test]
+fn a_qc_whose_block_is_lacking_goes_to_all_once_even_when_no_further_block_can_be_asked_for() {
+    let mut f = Fixture::started(0);
+    let block = |view: u64| BlockHash(sha256(&view.to_be_bytes()));
+    f.step(Input::Pending(true));
+    let told = |actions: &[Action]| {
+        actions
+            .iter()
+            .any(|a| matches!(a, Action::Broadcast(Message::Certificate(qc)) if qc.view() >= View(64)))
+    };
+    for view in 1..=63 {
+        f.certificate(qc(view, block(view), Phase::Commit));
+    }
+    assert!(told(&f.certificate(qc(64, block(64), Phase::Vote))));
+    assert!(!told(&f.step(Input::Pending(true))), "again");
+    assert!(!told(&f.certificate(qc(65, block(65), Phase::Vote))), "so many are asked for at one time");
+    assert!(!told(&f.step(Input::Pending(true))));
+}
+
+#[test]
 fn a_timeout_vote_brings_its_receiver_to_its_view_by_the_certificates_it_carries() {
     let mut f = Fixture::started(0);
     let block = f.block(1, &f.genesis, None, &[]).hash();

@@ -68,7 +68,7 @@ impl ForgedTc {
                 tc.high_views.resize(me.world.set.len(), View(0));
             }
             // Of a view that nobody has given up.
-            _ => tc.view = View(tc.view.0 + 1 + me.random.below(20)),
+            _ => tc.view = View(tc.view.0.saturating_add(1 + me.random.below(20))),
         }
         // Its own share a second time: the sum of a quorum with one repeated is another sum.
         if me.random.percent(20) {

@@ -52,7 +52,7 @@ impl LyingSync {
             }
             // As if votes had committed; of another view; of its own making.
             6 => commit.phase = Phase::Vote,
-            7 => commit.view = View(commit.view.0 + 1),
+            7 => commit.view = View(commit.view.0.saturating_add(1)),
             _ => {
                 let last = bodies.last_mut().expect("an answer holds at least one block");
                 last.block.header.time_ms += 1;
@@ -68,7 +68,7 @@ impl LyingSync {
 fn spoil(random: &mut Random, body: &mut Body) {
     match random.below(4) {
         0 => body.block.header.parent = BlockHash(any_hash(random)),
-        1 => body.block.header.height = Height(body.block.header.height.0 + 1),
+        1 => body.block.header.height = Height(body.block.header.height.0.saturating_add(1)),
         2 => spoil_txs(random, &mut body.txs),
         _ => {
             body.txs.pop();
@@ -96,10 +96,10 @@ impl Behaviour for LyingSync {
 
     fn send(&mut self, _me: &mut Traitor<'_>, to: usize, mut wire: Wire) -> Vec<(usize, Wire)> {
         if let Wire::Consensus(Message::Status(status)) = &mut wire {
-            status.committed.0 += self.boast;
+            status.committed.0 = status.committed.0.saturating_add(self.boast);
             if self.boast > 100 {
                 for view in [&mut status.view, &mut status.high_view, &mut status.commit_view] {
-                    view.0 += self.boast;
+                    view.0 = view.0.saturating_add(self.boast);
                 }
             }
         }

@@ -27,7 +27,7 @@ const TWISTS: [Twist; 24] = [
     |p, r| p.view = View(another(r, p.view.0)),
     |p, r| p.block.header.view = View(another(r, p.block.header.view.0)),
     |p, _| {
-        p.view = View(p.view.0 + 1);
+        p.view = View(p.view.0.saturating_add(1));
         p.block.header.view = p.view;
     },
     |p, r| p.block.header.height = Height(another(r, p.block.header.height.0)),
@@ -67,7 +67,7 @@ fn absent(proposal: &mut Proposal, random: &mut Random) {
     let list = &mut proposal.block.header.absent;
     if list.is_empty() || random.percent(50) {
         let member = Position(random.below(5) as u16);
-        list.push(Absence { member, last: View(random.below(view.0 + 1)), failures: 1 });
+        list.push(Absence { member, last: View(random.below(view.0.saturating_add(1))), failures: 1 });
         if random.percent(70) {
             list.sort_by_key(|one| one.member);
             list.dedup_by_key(|one| one.member);
