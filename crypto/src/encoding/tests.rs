@@ -62,13 +62,13 @@ fn what_is_no_encoding_is_refused_with_the_reason() {
 struct Odd(bool);
 
 impl BorshSerialize for Odd {
-    fn serialize<W: std::io::Write>(&self, writer: &mut W) -> std::io::Result<()> {
+    fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
         u8::from(self.0).serialize(writer)
     }
 }
 
 impl BorshDeserialize for Odd {
-    fn deserialize_reader<R: std::io::Read>(reader: &mut R) -> std::io::Result<Self> {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
         Ok(Self(u8::deserialize_reader(reader)? % 2 == 1))
     }
 }
