@@ -341,9 +341,7 @@ impl Engine {
 
     /// Asks the safety rules; the newest certificates go along, to become durable with the record.
     fn sign(&self, step: &mut Step, request: SignRequest) {
-        let newest =
-            Newest { high_qc: self.high_qc.clone(), tc: self.tc.clone(), commit: self.commit.clone() };
-        step.act(Action::Sign { request: Box::new(request), newest });
+        step.act(Action::Sign { request: Box::new(request), newest: self.newest() });
     }
 
     /// Whether signatures may be asked for: it is a validator and knows what it has signed (rule S7).
@@ -380,6 +378,11 @@ impl Engine {
     /// The current view.
     pub fn view(&self) -> View {
         self.view
+    }
+
+    /// The newest certificates that it holds.
+    pub fn newest(&self) -> Newest {
+        Newest { high_qc: self.high_qc.clone(), tc: self.tc.clone(), commit: self.commit.clone() }
     }
 
     /// The newest committed header.

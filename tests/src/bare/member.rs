@@ -26,10 +26,11 @@ pub struct Member {
 }
 
 /// What is still to be told to the engine, and what has come out, within one step.
-#[derive(Default)]
 struct Step {
     told: VecDeque<Told>,
     outputs: Vec<Output>,
+    /// Writes to disk that it lives to make.
+    writes: usize,
 }
 
 impl Step {
@@ -39,6 +40,14 @@ impl Step {
 
     fn note(&mut self, noted: Noted) {
         self.outputs.push(Output::Note(noted));
+    }
+
+    fn wrote(&mut self) {
+        self.writes = self.writes.saturating_sub(1);
+    }
+
+    fn is_dead(&self) -> bool {
+        self.writes == 0
     }
 }
 
@@ -95,13 +104,23 @@ impl Member {
 
     /// Takes an input. When it returns, everything that came of it is durable.
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Output> {
-        let mut step = Step::default();
+        let mut endless = usize::MAX;
+        self.step_dying(now, input, &mut endless)
+    }
+
+    /// Takes an input, but dies after this many writes to its disk: what would have come after the last of them is lost, and
+    /// [`Member::restart`] is all that is left to do with it. What remains of the number is returned in it.
+    pub fn step_dying(&mut self, now: Now, input: Input, writes: &mut usize) -> Vec<Output> {
+        let mut step = Step { told: VecDeque::new(), outputs: Vec::new(), writes: *writes };
         self.take(&mut step, input);
-        while let Some(told) = step.told.pop_front() {
+        while let Some(told) = step.told.pop_front().filter(|_| !step.is_dead()) {
             for action in self.engine.step(now, told) {
-                self.act(&mut step, action);
+                if !step.is_dead() {
+                    self.act(&mut step, action);
+                }
             }
         }
+        *writes = step.writes;
         step.outputs
     }
 
@@ -141,7 +160,7 @@ impl Member {
             Action::Sign { request, newest } => self.sign(step, &request, &newest),
             Action::Resume { floor } => {
                 let record = self.rules.resume(floor);
-                self.keep(record);
+                self.keep(step, record);
                 step.told.push_back(Told::Resumed);
             }
             Action::Broadcast(message) => step.send(None, Wire::Consensus(message)),
@@ -187,20 +206,25 @@ impl Member {
         };
         if let Some(block) = block {
             self.durable.keep_body(block.hash(), block);
+            step.wrote();
+            if step.is_dead() {
+                return;
+            }
         }
         self.rules.note(newest);
         match self.rules.request(request) {
             Ok((record, signed)) => {
-                self.keep(record);
+                self.keep(step, record);
                 step.told.push_back(Told::Signed(Box::new(signed)));
             }
             Err(refusal) => step.told.push_back(Told::Refused(refusal)),
         }
     }
 
-    fn keep(&mut self, record: Option<SafetyRecord>) {
+    fn keep(&mut self, step: &mut Step, record: Option<SafetyRecord>) {
         if let Some(record) = record {
             self.durable.record = record;
+            step.wrote();
         }
     }
 
@@ -227,6 +251,7 @@ impl Member {
     fn commit(&mut self, step: &mut Step, blocks: Vec<Block>, certificate: QuorumCertificate) {
         let before = self.durable.chain.len();
         self.durable.commit(&self.setup, blocks, certificate);
+        step.wrote();
         let next_epoch = self.setup.config.epoch_hash;
         for stored in &self.durable.chain[before..] {
             step.told.push_back(Told::Executed { execution: stored.execution.clone(), next_epoch });

@@ -5,8 +5,9 @@
 //! start a hundred thousand times from one. Messages are whatever members give out; who gets them, when, in which order and how
 //! often is the caller's to decide.
 //!
-//! What a step does is atomic: records and bodies are durable before it returns. So a crash before a write is a step not taken, a
-//! crash after it is a step whose outputs are lost, followed by [`Member::restart`].
+//! What a step does is atomic: records and bodies are durable before it returns. So a crash before its first write is a step not
+//! taken, a crash after its last one a step whose outputs are lost, followed by [`Member::restart`]. [`Member::step_dying`] crashes in
+//! between.
 //!
 //! **Time** is an argument. An engine is woken by [`Input::Wake`] once `now` has reached [`Member::wake_at`]; who wants the view timer
 //! to fire at any time steps with that instant. One thing needs care: a block's time is the proposer's clock, or 1 ms above its

@@ -2,10 +2,11 @@
 
 #![allow(clippy::print_stdout)]
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use althing_tests::modelcheck::{Bound, Happens, Votes, Walked, walk};
+use althing_tests::modelcheck::{Bound, Deed, Event, Signs, Votes, Walked, walk};
 use clap::Parser;
 use serde_json::json;
 use stateright::{Checker, HasDiscoveries, Model};
@@ -20,20 +21,21 @@ struct Arguments {
     /// Blocks of each view on each parent.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
     names: u8,
-    /// Casts commit votes and timeout votes of the last view as well, from which nothing can follow within the bound.
+    /// Judges what quorums of commit votes and timeout votes of the last view say as well, with which nobody can do anything within the
+    /// bound: many more states.
     #[arg(long)]
     whole: bool,
+    /// Tells members apart by everything in them: slow, and to find the same.
+    #[arg(long)]
+    exact: bool,
     /// Of the four members, so many are faulty. With two, forks must be found.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     faulty: u8,
     /// Gives up the search after so many seconds, and says that it is not complete.
     #[arg(long, default_value_t = 1_200)]
     seconds: u64,
-    /// Threads of the search.
-    #[arg(long, default_value_t = 1)]
-    threads: usize,
-    /// Goes the steps of a counter-example again.
-    #[arg(long, value_name = "STEPS")]
+    /// Goes a counter-example again.
+    #[arg(long, value_name = "EVENTS")]
     replay: Option<String>,
     /// Walks at random instead, so many times.
     #[arg(long)]
@@ -57,76 +59,115 @@ fn main() -> ExitCode {
     if let Some(walks) = arguments.walks {
         return walks_found(&arguments, walks);
     }
-    let faulty = usize::from(arguments.faulty);
-    let Arguments { views, names, whole, .. } = arguments;
-    let model = Votes::new(Bound { members: 4, faulty, views, names, whole, exact: false });
+    let Arguments { views, names, whole, exact, .. } = arguments;
+    let bound = Bound { members: 4, faulty: usize::from(arguments.faulty), views, names, whole, exact };
     match &arguments.replay {
-        Some(steps) => replay(&model, steps),
-        None => search(&arguments, model),
+        Some(events) => replay(&Votes::new(bound), events),
+        None => search(&arguments, Votes::new(bound)),
     }
 }
 
 fn search(arguments: &Arguments, model: Votes) -> ExitCode {
     let begun = Instant::now();
-    let checker = model.checker().threads(arguments.threads).finish_when(HasDiscoveries::Any).spawn_bfs();
-    let mut said = Instant::now();
-    while !checker.is_done() {
-        std::thread::sleep(Duration::from_millis(50));
-        if begun.elapsed().as_secs() >= arguments.seconds {
-            checker.model().stop();
+    let searched = loop {
+        let searched = search_once(arguments, &model, begun);
+        if !searched.broken.is_empty() || model.was_cut() || !model.has_grown() {
+            break searched;
         }
-        if said.elapsed() > Duration::from_secs(5) {
-            said = Instant::now();
-            let (states, depth) = (checker.unique_state_count(), checker.max_depth());
-            eprintln!("{states} states, {depth} steps deep, {} seconds", begun.elapsed().as_secs());
-        }
-    }
-    let checker = checker.join();
-    let found = checker.discoveries();
-    for (law, path) in &found {
-        let steps = path.clone().into_actions();
-        let (told, _) = checker.model().replay(&steps);
-        println!("broken: {law}\n{}", told.join("\n"));
-        let encoded: Vec<String> = steps.iter().map(|step| format!("{}:{}", step.to, step.what)).collect();
-        let Arguments { views, names, faulty, .. } = arguments;
-        let whole = if arguments.whole { " --whole" } else { "" };
-        let replay = format!(
-            "--views {views} --names {names} --faulty {faulty}{whole} --replay {}",
-            encoded.join(",")
+        eprintln!(
+            "members did more than was known at first: once more, after {} seconds",
+            begun.elapsed().as_secs()
         );
-        println!("replay: cargo run --release -p althing-tests --bin modelcheck -- {replay}");
+    };
+    for (law, path) in &searched.broken {
+        tell(arguments, &model, law, path);
     }
-    let complete = checker.model().is_whole() && found.is_empty();
-    let states = checker.unique_state_count();
-    println!("{states} states, {} steps at most, complete: {complete}", checker.max_depth());
+    let complete = !model.was_cut() && searched.broken.is_empty();
+    let (groups, members) = model.members_found();
+    let Searched { states, transitions, depth, broken } = searched;
+    println!("{states} states, at most {depth} deep, complete: {complete}");
     if arguments.json {
         let report = json!({
             "views": arguments.views,
+            "names": arguments.names,
             "states": states,
             "complete": complete,
-            "violations": found.len(),
-            "transitions": checker.state_count(),
-            "depth": checker.max_depth(),
-            "member_states": checker.model().member_states().0,
-            "member_variants": checker.model().member_states().1,
+            "violations": broken.len(),
+            "transitions": transitions,
+            "depth": depth,
+            "member_groups": groups,
+            "members": members,
             "seconds": begun.elapsed().as_secs(),
         });
         println!("{report}");
     }
-    if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn replay(model: &Votes, steps: &str) -> ExitCode {
-    let step = |step: &str| {
-        let (to, what) = step.split_once(':')?;
-        Some(Happens { to: to.parse().ok()?, what: what.parse().ok()? })
+struct Searched {
+    states: usize,
+    transitions: usize,
+    depth: usize,
+    /// Laws, each with a way to break it.
+    broken: BTreeMap<&'static str, Vec<Signs>>,
+}
+
+fn search_once(arguments: &Arguments, model: &Votes, begun: Instant) -> Searched {
+    let checker = model.clone().checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs();
+    let mut said = Instant::now();
+    while !checker.is_done() {
+        std::thread::sleep(Duration::from_millis(50));
+        if begun.elapsed().as_secs() >= arguments.seconds {
+            model.stop();
+        }
+        if said.elapsed() > Duration::from_secs(5) {
+            said = Instant::now();
+            let (states, depth) = (checker.unique_state_count(), checker.max_depth());
+            let (groups, members) = model.members_found();
+            let seconds = begun.elapsed().as_secs();
+            eprintln!(
+                "{states} states, {depth} deep, {members} members in {groups} groups, {seconds} seconds"
+            );
+        }
+    }
+    let checker = checker.join();
+    let found = checker.discoveries().into_iter();
+    let broken = found.map(|(law, path)| (law, path.into_actions())).collect();
+    let (states, transitions) = (checker.unique_state_count(), checker.state_count());
+    Searched { states, transitions, depth: checker.max_depth(), broken }
+}
+
+fn tell(arguments: &Arguments, model: &Votes, law: &str, path: &[Signs]) {
+    println!("broken: {law}");
+    let Some(deeds) = model.retrace(path) else {
+        return println!("but no run of real members leads there");
     };
-    let Some(steps) = steps.split(',').map(step).collect::<Option<Vec<Happens>>>() else {
-        eprintln!("error: --replay wants what a counter-example printed, like 0:3,1:3");
+    println!("{}", model.replay(&deeds).0.join("\n"));
+    let code = |Deed { member, event }: &Deed| {
+        let crash = event.crash.map(|writes| format!(":{writes}")).unwrap_or_default();
+        format!("{member}:{}{crash}", event.what)
+    };
+    let events: Vec<String> = deeds.iter().map(code).collect();
+    let Arguments { views, names, faulty, .. } = arguments;
+    let replay = format!("--views {views} --names {names} --faulty {faulty} --replay {}", events.join(","));
+    println!("replay: cargo run --release -p althing-tests --bin modelcheck -- {replay}");
+}
+
+fn replay(model: &Votes, events: &str) -> ExitCode {
+    let deed = |deed: &str| {
+        let numbers: Vec<usize> = deed.split(':').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+        match numbers[..] {
+            [member, what] => Some(Deed { member, event: Event { what, crash: None } }),
+            [member, what, writes] => Some(Deed { member, event: Event { what, crash: Some(writes) } }),
+            _ => None,
+        }
+    };
+    let Some(deeds) = events.split(',').map(deed).collect::<Option<Vec<Deed>>>() else {
+        eprintln!("error: --replay wants what a counter-example printed, like 0:3,1:3:1");
         return ExitCode::from(2);
     };
-    let (told, broken) = model.replay(&steps);
-    println!("{}\nbroken: {broken:?}", told.join("\n"));
+    let (told, broken) = model.replay(&deeds);
+    println!("{}\nbroken: {}", told.join("\n"), broken.join(", "));
     if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -1,145 +1,113 @@
-//! All that one member can become, found out by running it, each state for each stimulus once.
+//! All that one member can become, found out by running it: each member that differs, with everything that can happen, once.
 //!
-//! Members that have signed the same and hold a high QC of the same view are taken for one, though they may have entered other views,
-//! hold other certificates or have committed more. That nothing comes of the difference is not believed but looked at: all *variants*
-//! are kept and run, and where they do not lead to the same, the search is not complete.
+//! Members that have signed the same are one *group*, and the search sees only that. A group can become whatever any of its members
+//! can, so that nothing that a member does is lost, whatever it has in memory; at worst the search sees more than is possible.
+//!
+//! A group grows while the search goes on. Where an answer that was given before becomes longer by that, the search is to be repeated.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::forge::Forge;
 use super::local::Local;
 use super::said::Said;
 use super::stimulus::Stimulus;
 
-/// Members that are taken for one.
+/// The members that have signed the same.
 #[derive(Debug)]
-pub(super) struct Alike {
-    /// What they have signed.
+pub(super) struct Group {
+    /// What they have signed, as far as others can make anything of it.
     pub(super) said: Said,
     /// The promise that they broke.
     pub(super) broken: Option<String>,
-    /// Where each stimulus leads, as far as it was asked.
-    leads: Box<[OnceLock<Option<u64>>]>,
-    variants: RwLock<Vec<Arc<Local>>>,
+    /// The members, but for those that are not followed any more.
+    pub(super) members: Vec<Arc<Local>>,
+    known: HashSet<u64>,
+    /// To which groups what happens leads, for what was asked of it.
+    leads: Vec<Option<BTreeSet<u32>>>,
 }
 
-/// The states of a member.
+/// The groups that were found.
 #[derive(Debug)]
 pub(super) struct Automaton {
     pub(super) forge: Forge,
     pub(super) stimuli: Vec<Stimulus>,
-    /// What is signed in this view beyond votes leads to nothing within the bound.
-    last_view: Option<u64>,
-    /// Whether members differ as soon as anything in them does.
+    pub(super) groups: Vec<Group>,
+    /// Whether an answer became longer after it was given.
+    pub(super) grown: bool,
+    names: HashMap<(Said, Option<String>), u32>,
+    views: u64,
+    whole: bool,
     exact: bool,
-    states: RwLock<HashMap<u64, Arc<Alike>>>,
-    growing: Mutex<()>,
-    unlike: AtomicU64,
 }
 
-/// A variant and a stimulus that it has to be given.
-type Task = (Arc<Alike>, Arc<Local>, usize);
+/// A member of a group, and what is to happen to it.
+type Task = (u32, Arc<Local>, usize);
 
 impl Automaton {
-    pub(super) fn new(
-        forge: Forge,
-        stimuli: Vec<Stimulus>,
-        last_view: Option<u64>,
-        exact: bool,
-    ) -> (Self, u64) {
-        let first = Local::new(&forge);
-        let id = first.id();
-        let (states, growing, unlike) = (RwLock::default(), Mutex::default(), AtomicU64::new(0));
-        let automaton = Self { forge, stimuli, last_view, exact, states, growing, unlike };
-        automaton.admit(first, &mut Vec::new());
-        (automaton, id)
+    /// That of a fresh member, group 0. `whole`: whether others can make something of commit votes and timeout votes of the last view.
+    /// `exact`: whether members differ as soon as anything in them does.
+    pub(super) fn new(forge: Forge, stimuli: Vec<Stimulus>, views: u64, whole: bool, exact: bool) -> Self {
+        let (groups, names) = (Vec::new(), HashMap::new());
+        let fresh = Local::new(&forge);
+        let mut automaton = Self { forge, stimuli, groups, grown: false, names, views, whole, exact };
+        let group = automaton.group_of(&fresh);
+        automaton.admit(group, fresh, &mut Vec::new());
+        automaton
     }
 
-    /// How many states there are, and variants of them, and how often two variants were not alike.
-    pub(super) fn counts(&self) -> (usize, usize, u64) {
-        let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
-        let variants = states.values().map(|alike| variants_of(alike).len()).sum();
-        (states.len(), variants, self.unlike.load(Ordering::Relaxed))
-    }
-
-    /// The state of this name.
-    pub(super) fn get(&self, id: u64) -> Arc<Alike> {
-        self.states.read().unwrap_or_else(PoisonError::into_inner)[&id].clone()
-    }
-
-    /// What a state becomes, if it becomes another.
-    pub(super) fn lead(&self, alike: &Arc<Alike>, what: usize) -> Option<u64> {
-        if let Some(lead) = alike.leads[what].get() {
-            return *lead;
-        }
-        let _one_at_a_time = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tasks: Vec<Task> =
-            variants_of(alike).into_iter().map(|variant| (alike.clone(), variant, what)).collect();
-        while let Some(task) = tasks.pop() {
-            self.perform(task, &mut tasks);
-        }
-        *alike.leads[what].get().expect("each state has a variant")
-    }
-
-    fn perform(&self, (alike, variant, what): Task, tasks: &mut Vec<Task>) {
-        let next =
-            variant.after(&self.forge, &self.stimuli[what]).filter(|next| self.matters(&variant, next));
-        let lead = next.as_ref().map(Local::id).filter(|id| *id != variant.id());
-        if *alike.leads[what].get_or_init(|| lead) != lead {
-            self.unlike.fetch_add(1, Ordering::Relaxed);
-            eprintln!("UNLIKE {:?} {:?}", variant.said, self.stimuli[what].describe(&self.forge.blocks));
-            for v in variants_of(&alike) {
-                let n = v.after(&self.forge, &self.stimuli[what]);
-                eprintln!(
-                    "   {:?} -> {:?} {:?}",
-                    v.dbg(),
-                    n.as_ref().map(|n| n.said),
-                    n.as_ref().map(|n| n.dbg())
-                );
+    /// What a group can become.
+    pub(super) fn leads(&mut self, group: u32, what: usize) -> &BTreeSet<u32> {
+        if self.groups[group as usize].leads[what].is_none() {
+            self.groups[group as usize].leads[what] = Some(BTreeSet::new());
+            let members = self.groups[group as usize].members.iter();
+            let mut tasks: Vec<Task> = members.map(|member| (group, member.clone(), what)).collect();
+            while let Some(task) = tasks.pop() {
+                self.perform((group, what), task, &mut tasks);
             }
         }
-        if let Some(next) = next {
-            self.admit(next, tasks);
+        self.groups[group as usize].leads[what].as_ref().expect("just answered")
+    }
+
+    fn perform(&mut self, asked: (u32, usize), (group, member, what): Task, tasks: &mut Vec<Task>) {
+        for next in member.all_after(&self.forge, &self.stimuli[what], what) {
+            let lead = self.group_of(&next);
+            let leads = self.groups[group as usize].leads[what].as_mut().expect("asked for");
+            if lead != group && leads.insert(lead) && (group, what) != asked {
+                self.grown = true;
+            }
+            self.admit(lead, next, tasks);
         }
     }
 
-    /// A commit vote or timeout vote of the last view keeps its signer's promises or does not; others can make nothing of it.
-    fn matters(&self, before: &Local, after: &Local) -> bool {
-        let in_last = |said: &Said| {
-            self.last_view.map(|last| {
-                let commits =
-                    self.forge.blocks.of(said.commits).filter(|(_, known)| known.view == last).count();
-                (commits, said.timed_out(last, last - 1))
-            })
-        };
-        after.broken.is_some() || in_last(&before.said) == in_last(&after.said)
+    /// The group of a member; a new one if it is the first.
+    pub(super) fn group_of(&mut self, member: &Local) -> u32 {
+        let Self { forge, stimuli, groups, .. } = self;
+        let said =
+            if self.whole { member.said } else { member.said.without_end_of(&forge.blocks, self.views) };
+        let broken = member.broken.clone();
+        *self.names.entry((said, broken.clone())).or_insert_with(|| {
+            let leads = vec![None; stimuli.len()];
+            groups.push(Group { said, broken, members: Vec::new(), known: HashSet::new(), leads });
+            groups.len() as u32 - 1
+        })
     }
 
-    /// Takes a variant in. A new one is given all that its state was given before it came.
-    fn admit(&self, local: Local, tasks: &mut Vec<Task>) {
-        let alike = {
-            let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
-            let leads = || std::iter::repeat_with(OnceLock::new).take(self.stimuli.len()).collect();
-            let new = || Alike {
-                said: local.said,
-                broken: local.broken.clone(),
-                leads: leads(),
-                variants: RwLock::default(),
-            };
-            states.entry(local.id()).or_insert_with(|| Arc::new(new())).clone()
-        };
-        let known = variants_of(&alike).iter().any(|variant| variant.same(&local, self.exact));
-        if !known {
-            let local = Arc::new(local);
-            alike.variants.write().unwrap_or_else(PoisonError::into_inner).push(local.clone());
-            let asked = (0..self.stimuli.len()).filter(|what| alike.leads[*what].get().is_some());
-            tasks.extend(asked.map(|what| (alike.clone(), local.clone(), what)));
+    /// A member that has left the last view is not followed: what it could still sign of earlier ones it could before.
+    pub(super) fn follows(&self, member: &Local) -> bool {
+        member.view() <= self.views && member.broken.is_none()
+    }
+
+    /// Takes a member in. It is given all that its group was given before it came.
+    fn admit(&mut self, at: u32, member: Local, tasks: &mut Vec<Task>) {
+        let known = if self.exact { member.everything() } else { member.essence() };
+        let follows = self.follows(&member);
+        let group = &mut self.groups[at as usize];
+        if group.known.insert(known) && follows {
+            let member = Arc::new(member);
+            group.members.push(member.clone());
+            let asked = (0..self.stimuli.len()).filter(|what| group.leads[*what].is_some());
+            tasks.extend(asked.map(|what| (at, member.clone(), what)));
         }
     }
-}
-
-fn variants_of(alike: &Alike) -> Vec<Arc<Local>> {
-    alike.variants.read().unwrap_or_else(PoisonError::into_inner).clone()
 }

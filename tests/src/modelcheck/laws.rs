@@ -6,12 +6,17 @@ use super::possible::Possible;
 /// A law: whether it holds.
 pub(super) type Law = fn(&Catalogue, &Possible) -> bool;
 
+pub(super) const AGREEMENT: &str = "agreement";
+pub(super) const ONE_QC: &str = "one QC per view";
+pub(super) const EXTENDS: &str = "certified blocks extend committed ones";
+pub(super) const NAMES: &str = "TCs name committed views";
+
 /// All of them, with their names.
 pub(super) const ALL: [(&str, Law); 4] = [
-    ("agreement", agreement),
-    ("one QC per view", one_qc_per_view),
-    ("certified blocks extend committed ones", certified_extend_committed),
-    ("TCs name committed views", tcs_name_committed),
+    (AGREEMENT, agreement),
+    (ONE_QC, one_qc_per_view),
+    (EXTENDS, certified_extend_committed),
+    (NAMES, tcs_name_committed),
 ];
 
 /// Of two committed blocks one extends the other.

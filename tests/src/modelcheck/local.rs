@@ -1,34 +1,46 @@
-//! One member, alone with the adversary: the real engine and safety rules, and what became of them for everything that can happen.
+//! One member, alone with the adversary: the real engine and safety rules, and what becomes of them by what happens.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use althing_consensus::{
-    Certificate, Height, Memory, Message, Micros, Now, Position, SafetyRecord, TimeoutCertificate, View,
-    view_of,
+    Certificate, Memory, Message, Micros, Now, Position, QuorumCertificate, SafetyRecord, TimeoutVote, View,
 };
-use althing_crypto::BlockHash;
 
 use super::blocks::Set;
 use super::forge::{Forge, quorum};
 use super::said::{Said, word};
-use super::stimulus::Stimulus;
+use super::stimulus::{Stimulus, Tc};
 use crate::bare::{Input, Load, Member, Output, Wire};
 
 /// The member that stands for each of the correct ones.
 const ME: Position = Position(0);
 
-/// A state of one member.
+/// What happens to a member, by its place in the alphabet, and after how many of the writes to its disk that come of it the member
+/// crashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What.
+    pub what: usize,
+    /// When it crashes, if it does.
+    pub crash: Option<usize>,
+}
+
+/// A member that has come so far.
 #[derive(Clone, Debug)]
 pub(super) struct Local {
     /// Engine, safety rules, disk.
-    pub(super) member: Member,
+    member: Member,
     /// What it has signed.
     pub(super) said: Said,
-    /// The promise that it broke to get here.
+    /// The promise that it broke.
     pub(super) broken: Option<String>,
+    /// What it was before, and what happened then.
+    pub(super) past: Option<(Arc<Local>, Event)>,
     /// Blocks that were sent to it since something happened, as it asked for them.
     fetched: Set,
+    /// After so many writes it is dead.
+    writes: usize,
 }
 
 impl Local {
@@ -37,69 +49,70 @@ impl Local {
         let leaders: Arc<[Position]> = std::iter::repeat_n(forge.leader, 64).collect();
         let mut member = Member::new(&forge.setup, ME);
         member.give_leaders(leaders);
-        let mut local = Self { member, said: Said::default(), broken: None, fetched: 0 };
+        let mut local =
+            Self { member, said: Said::default(), broken: None, past: None, fetched: 0, writes: usize::MAX };
         local.start(forge);
         local
     }
 
-    /// The name of its state: the same in every run.
-    pub(super) fn id(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        let engine = self.member.engine();
-        (&self.said, &self.broken, self.member.durable().record.high_view(), engine.is_halted())
-            .hash(&mut hasher);
-        hasher.finish()
+    /// Its view.
+    pub(super) fn view(&self) -> u64 {
+        self.member.engine().view().0
     }
 
-    /// Whether another member in this state is the same in all that counts, or, exactly, in everything.
-    pub(super) fn same(&self, other: &Self, exact: bool) -> bool {
-        if exact { self.member == other.member } else { self.counts() == other.counts() }
+    /// All of it.
+    pub(super) fn everything(&self) -> u64 {
+        hash(&(&self.member, &self.said, &self.broken))
     }
 
-    pub(super) fn dbg(&self) -> String {
-        let r = &self.member.durable().record;
-        format!(
-            "view {} head {} high {} tc {:?} commit {:?}",
-            self.member.engine().view(),
-            self.member.engine().committed().height,
-            r.high_view(),
-            r.tc.as_ref().map(|t| (t.view, t.max_high_view())),
-            r.commit.as_ref().map(|c| c.view)
-        )
-    }
-    /// View, newest committed block, and the views of the certificates in the record.
-    fn counts(&self) -> (View, Height, BlockHash, [View; 3]) {
-        let (record, engine) = (&self.member.durable().record, self.member.engine());
-        let tc = record.tc.as_ref();
-        let named = tc.map_or(View(0), TimeoutCertificate::max_high_view);
-        let views = [tc.map_or(View(0), |tc| tc.view), named, view_of(record.commit.as_ref())];
-        (engine.view(), engine.committed().height, engine.committed().hash(), views)
+    /// All of it that bears on what it signs: what its record holds it to, where a restart would begin, its view, high QC and newest
+    /// committed block, and whether it listens. Left out are blocks, as it is given those that it asks for, certificates that it is in
+    /// a later view than, and times.
+    pub(super) fn essence(&self) -> u64 {
+        let (engine, record) = (self.member.engine(), &self.member.durable().record);
+        let named = record.timeout.as_ref().map(TimeoutVote::high_view);
+        let signed = (record.voted(), record.commit_voted(), record.timed_out(), named, record.floor);
+        let restart = record.high_view().max(record.tc.as_ref().map_or(View(0), |tc| tc.view));
+        let block = |qc: Option<&QuorumCertificate>| qc.map(|qc| qc.block);
+        let durable = (signed, restart, block(record.high_qc.as_ref()));
+        let high = engine.newest().high_qc;
+        let memory = (engine.view(), block(high.as_deref()), engine.committed().hash());
+        let listens = (engine.is_halted(), engine.pool_sizes().candidates);
+        hash(&(&self.said, &self.broken, durable, memory, listens))
     }
 
-    /// What it becomes. None if it signs nothing new by that and did not crash: whatever it has learnt it can learn again later.
-    pub(super) fn after(&self, forge: &Forge, stimulus: &Stimulus) -> Option<Self> {
-        if self.broken.is_some() {
-            return None;
-        }
-        let mut next = Self { fetched: 0, ..self.clone() };
+    /// All that it can become by this: whole, or with a crash after any write on the way.
+    pub(super) fn all_after(self: &Arc<Self>, forge: &Forge, stimulus: &Stimulus, what: usize) -> Vec<Self> {
+        let after = |crash| self.after(forge, stimulus, Event { what, crash });
+        after(None).into_iter().chain((1..).map_while(|writes| after(Some(writes)))).collect()
+    }
+
+    /// What it becomes. None if that crash cannot be, or nothing comes of it.
+    pub(super) fn after(self: &Arc<Self>, forge: &Forge, stimulus: &Stimulus, event: Event) -> Option<Self> {
+        let past = Some((self.clone(), event));
+        let mut next =
+            Self { fetched: 0, past, writes: event.crash.unwrap_or(usize::MAX), ..Self::clone(self) };
         let quorum = |block, phase| forge.certificate(Certificate::Quorum(forge.quorum(phase, block)));
-        let timeout = |(view, high)| forge.certificate(Certificate::Timeout(forge.timeout(view, high)));
+        let timeout = |(view, high): Tc| forge.certificate(Certificate::Timeout(forge.timeout(view, high)));
         match *stimulus {
             Stimulus::Propose { block, justify, tc } => next.hear(forge, forge.proposal(block, justify, tc)),
             Stimulus::Certify { block, phase } => next.hear(forge, quorum(block, phase)),
-            Stimulus::GiveUp { high, tc } => {
-                let shown =
-                    high.map(|(block, phase)| quorum(block, phase)).into_iter().chain(tc.map(timeout));
-                shown.for_each(|wire| next.hear(forge, wire));
-                next.step(forge, 1, Input::Wake);
-            }
-            Stimulus::Crash => {
-                next.member = next.member.restart();
-                next.start(forge);
-                return Some(next);
-            }
+            Stimulus::End(tc) => next.hear(forge, timeout(tc)),
+            Stimulus::Wake => next.step(forge, 1, Input::Wake),
+            Stimulus::Crash if event.crash.is_none() => next.writes = 0,
+            Stimulus::Crash => {}
         }
-        Some(next).filter(|next| next.said != self.said || next.broken.is_some())
+        let crashed = next.writes == 0;
+        if crashed {
+            next.writes = usize::MAX;
+            next.member = next.member.restart();
+            next.start(forge);
+        } else if event.crash.is_some() {
+            return None;
+        }
+        // A timer that makes it sign nothing makes it repeat what it said.
+        let idle = *stimulus == Stimulus::Wake && !crashed && next.said == self.said && next.broken.is_none();
+        (!idle).then_some(next)
     }
 
     /// Up, with transactions waiting, so that its view timer runs; a quorum answers that it knows of nothing that the record lacks.
@@ -120,10 +133,9 @@ impl Local {
     fn step(&mut self, forge: &Forge, later: u64, input: Input) {
         let hours = u64::from(self.said.timeouts.count_ones()) + later;
         let now = Now { mono: Micros::from_millis(hours * 3_600_000), unix_ms: 1_000 };
+        let before = views(&self.member.durable().record);
         let mut asked = Vec::new();
-        let record = |member: &Member| member.durable().record.clone();
-        let before = record(&self.member);
-        for output in self.member.step(now, input) {
+        for output in self.member.step_dying(now, input, &mut self.writes) {
             let Output::Send(_, wire) = output else { continue };
             if let Wire::Ask(hash) = *wire {
                 asked.push(hash);
@@ -133,20 +145,27 @@ impl Local {
                 self.broken = self.broken.take().or(said.err());
             }
         }
-        let after = record(&self.member);
-        let views = |record: &SafetyRecord| {
-            [record.voted(), record.commit_voted(), record.timed_out(), record.high_view(), record.floor]
-        };
-        let back = views(&before).iter().zip(views(&after)).any(|(before, after)| after < *before);
-        if back && self.broken.is_none() {
+        let after = views(&self.member.durable().record);
+        if before.iter().zip(after).any(|(before, after)| after < *before) && self.broken.is_none() {
             self.broken = Some("its record went back".to_owned());
         }
         for hash in asked {
-            let block = forge.blocks.find(&hash).filter(|at| self.fetched >> at & 1 == 0);
+            let block = forge.blocks.find(&hash).filter(|at| self.fetched >> at & 1 == 0 && self.writes > 0);
             if let Some(at) = block {
                 self.fetched |= 1 << at;
                 self.hear(forge, Wire::Body(forge.blocks.get(at).block.clone()));
             }
         }
     }
+}
+
+/// S1: what never goes back.
+fn views(record: &SafetyRecord) -> [View; 5] {
+    [record.voted(), record.commit_voted(), record.timed_out(), record.high_view(), record.floor]
+}
+
+fn hash(what: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
 }

@@ -1,16 +1,17 @@
-//! The model that `stateright` searches: correct members, each a state of the automaton, and an adversary who knows all that they signed.
+//! The model that `stateright` searches: correct members, each known by what it has signed, and an adversary who knows all of that.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use althing_consensus::{ConsensusParams, Position};
 use stateright::{Model, Property};
 
-use super::automaton::{Alike, Automaton};
+use super::automaton::{Automaton, Group};
 use super::blocks::Catalogue;
 use super::forge::{Forge, quorum};
 use super::laws;
 use super::possible::Possible;
+use super::said::Said;
 use super::stimulus::alphabet;
 use crate::bare::Setup;
 
@@ -25,34 +26,33 @@ pub struct Bound {
     pub views: u64,
     /// Blocks of each view on each parent.
     pub names: u8,
-    /// Whether commit votes and timeout votes of the last view are cast as well. Nothing within the bound can follow from them.
+    /// Whether the laws look at commit votes and timeout votes of the last view, too. Of itself each member is always held to its
+    /// promises in them, and by those promises quorums of them break no law unless one is broken before.
     pub whole: bool,
     /// Whether members are told apart by everything in them, to see that it makes no difference.
     pub exact: bool,
 }
 
-/// The model.
+/// The model. Clones share what they find out about members.
+#[derive(Clone)]
 pub struct Votes {
-    automaton: Automaton,
-    bound: Bound,
-    /// So many correct signers, with all of the adversary, are a quorum.
-    needed: usize,
-    first: u64,
-    stop: AtomicBool,
-    cut: AtomicBool,
+    pub(super) bound: Bound,
+    automaton: Arc<Mutex<Automaton>>,
+    stop: Arc<AtomicBool>,
+    cut: Arc<AtomicBool>,
 }
 
-/// The correct members' states, in order of their names: members are alike, so who is who does not matter.
+/// The correct members' groups, in their order: members are alike, so who is who does not matter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct State(Vec<u64>);
+pub struct State(pub(super) Vec<u32>);
 
-/// One member's step.
+/// One member signs something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Happens {
-    /// The member, by its place in the state.
-    pub to: usize,
-    /// What, by its place in the alphabet.
-    pub what: usize,
+pub struct Signs {
+    /// Its group.
+    pub(super) of: u32,
+    /// The group that it is of from then on.
+    pub(super) becomes: u32,
 }
 
 impl Votes {
@@ -62,16 +62,14 @@ impl Votes {
         let blocks = Catalogue::new(&setup, bound.views, bound.names);
         let stimuli = alphabet(&blocks, bound.views);
         let forge = Forge { setup, blocks, leader: Position(bound.members as u16 - 1) };
-        let last_view = Some(bound.views).filter(|_| !bound.whole);
-        let (automaton, first) = Automaton::new(forge, stimuli, last_view, bound.exact);
-        let needed = quorum(bound.members) - bound.faulty;
-        Self { automaton, bound, needed, first, stop: AtomicBool::new(false), cut: AtomicBool::new(false) }
+        let automaton = Automaton::new(forge, stimuli, bound.views, bound.whole, bound.exact);
+        Self { bound, automaton: Arc::new(Mutex::new(automaton)), stop: Arc::default(), cut: Arc::default() }
     }
 
-    /// States that one member was seen in, and variants of them.
-    pub fn member_states(&self) -> (usize, usize) {
-        let (states, variants, _) = self.automaton.counts();
-        (states, variants)
+    /// How many groups of members there are, and members in them.
+    pub fn members_found(&self) -> (usize, usize) {
+        let automaton = self.automaton();
+        (automaton.groups.len(), automaton.groups.iter().map(|group| group.members.len()).sum())
     }
 
     /// Ends the search: no state leads anywhere any more.
@@ -79,102 +77,90 @@ impl Votes {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Whether nothing was left out of the search: it was not stopped, and members taken for one were alike.
-    pub fn is_whole(&self) -> bool {
-        !self.cut.load(Ordering::Relaxed) && self.automaton.counts().2 == 0
+    /// Whether a search was stopped before its end.
+    pub fn was_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
     }
 
-    fn blocks(&self) -> &Catalogue {
-        &self.automaton.forge.blocks
+    /// Whether members did more than an earlier answer said, since this was last asked: then the search is to be repeated.
+    pub fn has_grown(&self) -> bool {
+        std::mem::take(&mut self.automaton().grown)
     }
 
-    fn members(&self, state: &State) -> Vec<Arc<Alike>> {
-        state.0.iter().map(|id| self.automaton.get(*id)).collect()
+    pub(super) fn automaton(&self) -> MutexGuard<'_, Automaton> {
+        self.automaton.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What can be made of the members' messages.
-    fn possible(&self, members: &[Arc<Alike>]) -> Possible {
-        let said = members.iter().map(|member| &member.said);
-        Possible::new(self.blocks(), self.bound.views, self.needed, said)
+    pub(super) fn possible<'a>(
+        &self,
+        blocks: &Catalogue,
+        said: impl Iterator<Item = &'a Said> + Clone,
+    ) -> Possible {
+        // So many correct signers, with all of the adversary, are a quorum.
+        let needed = quorum(self.bound.members) - self.bound.faulty;
+        Possible::new(blocks, self.bound.views, needed, said)
     }
 
     fn holds(&self, state: &State, law: laws::Law) -> bool {
-        law(self.blocks(), &self.possible(&self.members(state)))
+        let automaton = self.automaton();
+        let blocks = &automaton.forge.blocks;
+        law(blocks, &self.possible(blocks, groups(&automaton, state).map(|group| &group.said)))
     }
+}
 
-    /// Goes these steps again, from the beginning: what happens, in words, and the laws that it breaks.
-    pub fn replay(&self, steps: &[Happens]) -> (Vec<String>, Vec<&'static str>) {
-        let (mut state, mut told, mut broken) = (self.init_states().remove(0), Vec::new(), Vec::new());
-        for (at, step) in steps.iter().enumerate() {
-            let Some(next) = self.next_state(&state, *step) else {
-                told.push(format!("{}. cannot happen", at + 1));
-                break;
-            };
-            told.push(format!("{}. member {} {}", at + 1, step.to, self.describe(step)));
-            state = next;
-            let promises = self.members(&state);
-            told.extend(promises.iter().filter_map(|member| member.broken.clone()));
-        }
-        for law in self.properties() {
-            if !(law.condition)(self, &state) {
-                broken.push(law.name);
-            }
-        }
-        (told, broken)
-    }
-
-    /// What happens, in words.
-    pub fn describe(&self, happens: &Happens) -> String {
-        self.automaton.stimuli[happens.what].describe(self.blocks())
-    }
+fn groups<'a>(automaton: &'a Automaton, state: &'a State) -> impl Iterator<Item = &'a Group> + Clone {
+    state.0.iter().map(|group| &automaton.groups[*group as usize])
 }
 
 impl Model for Votes {
     type State = State;
-    type Action = Happens;
+    type Action = Signs;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State(vec![self.first; self.bound.members - self.bound.faulty])]
+        vec![State(vec![0; self.bound.members - self.bound.faulty])]
     }
 
-    fn actions(&self, state: &State, actions: &mut Vec<Happens>) {
+    fn actions(&self, state: &State, actions: &mut Vec<Signs>) {
         if self.stop.load(Ordering::Relaxed) {
             return self.cut.store(true, Ordering::Relaxed);
         }
-        let members = self.members(state);
-        let possible = self.possible(&members);
-        for (what, stimulus) in self.automaton.stimuli.iter().enumerate() {
-            if !possible.allows(self.blocks(), stimulus) {
+        let mut automaton = self.automaton();
+        let possible =
+            self.possible(&automaton.forge.blocks, groups(&automaton, state).map(|group| &group.said));
+        let stimuli = 0..automaton.stimuli.len();
+        let allowed: Vec<usize> = stimuli
+            .filter(|what| possible.allows(&automaton.forge.blocks, &automaton.stimuli[*what]))
+            .collect();
+        for (member, group) in state.0.iter().enumerate() {
+            if member > 0 && state.0[member - 1] == *group {
                 continue;
             }
-            for (to, member) in members.iter().enumerate() {
-                let first_alike = to == 0 || state.0[to - 1] != state.0[to];
-                if first_alike && self.automaton.lead(member, what).is_some() {
-                    actions.push(Happens { to, what });
-                }
-            }
+            let mut becomes: Vec<u32> =
+                allowed.iter().flat_map(|what| automaton.leads(*group, *what).clone()).collect();
+            becomes.sort_unstable();
+            becomes.dedup();
+            actions.extend(becomes.into_iter().map(|becomes| Signs { of: *group, becomes }));
         }
     }
 
-    fn next_state(&self, state: &State, Happens { to, what }: Happens) -> Option<State> {
+    fn next_state(&self, state: &State, Signs { of, becomes }: Signs) -> Option<State> {
         let mut next = state.clone();
-        next.0[to] = self.automaton.lead(&self.automaton.get(*state.0.get(to)?), what)?;
+        *next.0.iter_mut().find(|group| **group == of)? = becomes;
         next.0.sort_unstable();
         Some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("agreement", |model, state| model.holds(state, laws::agreement)),
-            Property::always("one QC per view", |model, state| model.holds(state, laws::one_qc_per_view)),
-            Property::always("certified blocks extend committed ones", |model, state| {
+            Property::always(laws::AGREEMENT, |model, state| model.holds(state, laws::agreement)),
+            Property::always(laws::ONE_QC, |model, state| model.holds(state, laws::one_qc_per_view)),
+            Property::always(laws::EXTENDS, |model, state| {
                 model.holds(state, laws::certified_extend_committed)
             }),
-            Property::always("TCs name committed views", |model, state| {
-                model.holds(state, laws::tcs_name_committed)
-            }),
+            Property::always(laws::NAMES, |model, state| model.holds(state, laws::tcs_name_committed)),
             Property::always("members keep their promises", |model, state| {
-                model.members(state).iter().all(|member| member.broken.is_none())
+                groups(&model.automaton(), state).all(|group| group.broken.is_none())
             }),
         ]
     }

@@ -45,39 +45,26 @@ impl Possible {
         set >> block & 1 == 1
     }
 
-    fn lowest(&self, view: u64) -> Option<u64> {
-        self.lowest[view as usize - 1]
-    }
-
     /// A TC can name any QC above the lowest: a faulty signer names it.
     fn tc(&self, blocks: &Catalogue, (view, high): Tc) -> bool {
         let named = blocks.view(high);
-        self.lowest(view).is_some_and(|low| low <= named)
+        self.lowest[view as usize - 1].is_some_and(|low| low <= named)
             && high.is_none_or(|block| self.certificate(block, Phase::Vote))
     }
 
-    /// Whether it can happen now. Of what only helps a member, the weakest that suffices: a TC that permits a proposal, or that ends
-    /// a view, is one with the lowest name.
+    /// Whether it can happen now. Names of blocks mean nothing, so they are given in the order of the first votes.
     pub(super) fn allows(&self, blocks: &Catalogue, stimulus: &Stimulus) -> bool {
         match *stimulus {
             Stimulus::Propose { block, justify, tc } => {
                 let known = blocks.get(block);
                 let named_before = known.name == 0 || self.voted >> (block - 1) & 1 == 1;
-                let weakest = |(view, high): Tc| {
-                    let named = blocks.view(high);
-                    named > blocks.view(known.parent) || self.lowest(view) == Some(named)
-                };
                 named_before
                     && known.parent.is_none_or(|parent| self.certificate(parent, justify))
-                    && tc.is_none_or(|tc| self.tc(blocks, tc) && weakest(tc))
+                    && tc.is_none_or(|tc| self.tc(blocks, tc))
             }
             Stimulus::Certify { block, phase } => self.certificate(block, phase),
-            Stimulus::GiveUp { high, tc } => {
-                let weakest = |(view, high): Tc| self.lowest(view) == Some(blocks.view(high));
-                high.is_none_or(|(block, phase)| self.certificate(block, phase))
-                    && tc.is_none_or(|tc| self.tc(blocks, tc) && weakest(tc))
-            }
-            Stimulus::Crash => true,
+            Stimulus::End(tc) => self.tc(blocks, tc),
+            Stimulus::Wake | Stimulus::Crash => true,
         }
     }
 }

@@ -45,6 +45,14 @@ impl Said {
             .map(|bit| (bit / MAX_VIEWS + 1, bit % MAX_VIEWS))
     }
 
+    /// Without commit votes and timeout votes of this view.
+    pub(super) fn without_end_of(&self, blocks: &Catalogue, view: u64) -> Self {
+        let ends = blocks.of(self.commits).filter(|(_, known)| known.view == view);
+        let commits = ends.fold(self.commits, |commits, (at, _)| commits & !(1 << at));
+        let names = ((1 << MAX_VIEWS) - 1) << (MAX_VIEWS * (view - 1));
+        Self { commits, timeouts: self.timeouts & !names, ..*self }
+    }
+
     fn holds(&self, word: Word) -> bool {
         let mut with = *self;
         with.add(word);

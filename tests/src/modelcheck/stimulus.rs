@@ -1,4 +1,4 @@
-//! The adversary's alphabet: what can happen to a member that may make it sign, and when it can happen.
+//! The adversary's alphabet: what can happen to a member.
 
 use althing_consensus::Phase;
 
@@ -19,20 +19,17 @@ pub(super) enum Stimulus {
         /// The TC.
         tc: Option<Tc>,
     },
-    /// A certificate comes.
+    /// A QC or commit certificate comes.
     Certify {
         /// For which block.
         block: usize,
         /// Of what it is made.
         phase: Phase,
     },
-    /// A certificate and a TC come, or one of them, or none; then the view timer fires.
-    GiveUp {
-        /// The certificate's block, and what it is made of.
-        high: Option<(usize, Phase)>,
-        /// The TC.
-        tc: Option<Tc>,
-    },
+    /// A TC comes.
+    End(Tc),
+    /// The view timer fires.
+    Wake,
     /// It crashes, and starts again from what is durable.
     Crash,
 }
@@ -40,32 +37,24 @@ pub(super) enum Stimulus {
 /// All that can ever happen to a member in so many views.
 pub(super) fn alphabet(blocks: &Catalogue, views: u64) -> Vec<Stimulus> {
     let all = || 0..blocks.len();
-    let below = |view: u64| all().filter(move |at| blocks.get(*at).view < view);
-    let highs = |view: u64| std::iter::once(None).chain(below(view).map(Some));
-    let phases = [Phase::Vote, Phase::Commit];
-    let mut stimuli = Vec::new();
+    let tcs = |view: u64| {
+        let below = all().filter(move |at| blocks.get(*at).view < view);
+        std::iter::once(None).chain(below.map(Some)).map(move |high| (view, high))
+    };
+    let mut stimuli = vec![Stimulus::Wake, Stimulus::Crash];
+    stimuli.extend((1..views).flat_map(tcs).map(Stimulus::End));
     for block in all() {
         let known = blocks.get(block);
+        stimuli.extend([Phase::Vote, Phase::Commit].map(|phase| Stimulus::Certify { block, phase }));
         // The opening block has but one certificate: none.
-        for justify in phases.into_iter().take(if known.parent.is_none() { 1 } else { 2 }) {
+        let kinds = if known.parent.is_none() { 1 } else { 2 };
+        for justify in [Phase::Vote, Phase::Commit].into_iter().take(kinds) {
             stimuli.push(Stimulus::Propose { block, justify, tc: None });
-            let before = known.view - 1;
-            let tcs = highs(before).filter(|_| before > 0);
-            stimuli.extend(tcs.map(|high| Stimulus::Propose { block, justify, tc: Some((before, high)) }));
-        }
-        stimuli.extend(phases.map(|phase| Stimulus::Certify { block, phase }));
-    }
-    let certificates = |view| {
-        let of = move |block| phases.map(move |phase| Some((block, phase)));
-        std::iter::once(None).chain(below(view).flat_map(of))
-    };
-    stimuli.extend(certificates(views).map(|high| Stimulus::GiveUp { high, tc: None }));
-    for view in 1..views {
-        for tc in highs(view) {
-            stimuli.extend(certificates(view).map(|high| Stimulus::GiveUp { high, tc: Some((view, tc)) }));
+            let before = (known.view > 1).then_some(known.view - 1);
+            let with = before.into_iter().flat_map(tcs);
+            stimuli.extend(with.map(|tc| Stimulus::Propose { block, justify, tc: Some(tc) }));
         }
     }
-    stimuli.push(Stimulus::Crash);
     stimuli
 }
 
@@ -77,21 +66,19 @@ impl Stimulus {
             format!("the {kind} of {}", blocks.get(block).label)
         };
         let tc = |(view, high): Tc| format!("a TC of view {view} that names view {}", blocks.view(high));
-        let list =
-            |parts: Vec<String>| if parts.is_empty() { "nothing".to_owned() } else { parts.join(" and ") };
         match *self {
             Self::Propose { block, justify, tc: with } => {
                 let known = blocks.get(block);
                 let parts =
                     known.parent.map(|parent| certificate(parent, justify)).into_iter().chain(with.map(tc));
-                format!("is shown the proposal of {} with {}", known.label, list(parts.collect()))
+                let parts: Vec<String> = parts.collect();
+                let with =
+                    if parts.is_empty() { String::new() } else { format!(" with {}", parts.join(" and ")) };
+                format!("gets the proposal of {}{with}", known.label)
             }
-            Self::Certify { block, phase } => format!("is shown {}", certificate(block, phase)),
-            Self::GiveUp { high, tc: with } => {
-                let parts =
-                    high.map(|(block, phase)| certificate(block, phase)).into_iter().chain(with.map(tc));
-                format!("is shown {}, and its view timer fires", list(parts.collect()))
-            }
+            Self::Certify { block, phase } => format!("gets {}", certificate(block, phase)),
+            Self::End(with) => format!("gets {}", tc(with)),
+            Self::Wake => "gives up, as its view timer fires".to_owned(),
             Self::Crash => "crashes and starts again".to_owned(),
         }
     }
