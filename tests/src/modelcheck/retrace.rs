@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::automaton::Automaton;
 use super::laws;
 use super::local::{Event, Local};
 use super::model::{Signs, Votes};
@@ -19,6 +20,9 @@ pub struct Deed {
 
 /// What a member may be, and the group of all of these.
 type May = (u32, Vec<Arc<Local>>);
+
+/// What a member may be by what it can be given without signing anything, and what it may become by signing.
+type Learnt = (May, Vec<(u32, Arc<Local>)>);
 
 impl Votes {
     /// A run in which members sign what the search found that they can. It takes those that have signed the same for one, so perhaps
@@ -37,46 +41,21 @@ impl Votes {
         let learnt = self.learn(members);
         let able = (0..members.len()).filter(|member| members[*member].0 == step.of);
         able.into_iter().find_map(|member| {
-            let mut next: Vec<May> = learnt.iter().map(|(group, may, _)| (*group, may.clone())).collect();
-            let becomes = learnt[member].2.iter().filter(|(group, _)| *group == step.becomes);
+            let mut next: Vec<May> = learnt.iter().map(|(may, _)| may.clone()).collect();
+            let becomes = learnt[member].1.iter().filter(|(group, _)| *group == step.becomes);
             next[member] = (step.becomes, becomes.map(|(_, local)| local.clone()).collect());
             if next[member].1.is_empty() { None } else { self.follow(&next, rest) }
         })
     }
 
-    /// Each member with all that it can become now while it signs nothing, and then by signing.
-    fn learn(&self, members: &[May]) -> Vec<(u32, Vec<Arc<Local>>, Vec<(u32, Arc<Local>)>)> {
+    fn learn(&self, members: &[May]) -> Vec<Learnt> {
         let automaton = &mut *self.automaton();
         let said: Vec<Said> = members.iter().map(|(_, may)| may[0].said).collect();
         let possible = self.possible(&automaton.forge.blocks, said.iter());
         let allowed: Vec<usize> = (0..automaton.stimuli.len())
             .filter(|what| possible.allows(&automaton.forge.blocks, &automaton.stimuli[*what]))
             .collect();
-        let learn = |(group, may): &May| {
-            let (mut may, mut signed) = (may.clone(), Vec::new());
-            let mut known: HashSet<u64> = may.iter().map(|local| local.essence()).collect();
-            let mut at = 0;
-            while at < may.len() {
-                let local = may[at].clone();
-                at += 1;
-                if !automaton.follows(&local) {
-                    continue;
-                }
-                for what in &allowed {
-                    for next in local.all_after(&automaton.forge, &automaton.stimuli[*what], *what) {
-                        let next = Arc::new(next);
-                        match automaton.group_of(&next) {
-                            same if same == *group && known.insert(next.essence()) => may.push(next),
-                            same if same == *group => {}
-                            other if known.insert(next.essence()) => signed.push((other, next)),
-                            _ => {}
-                        }
-                    }
-                }
-            }
-            (*group, may, signed)
-        };
-        members.iter().map(learn).collect()
+        members.iter().map(|may| learn(automaton, &allowed, may.clone())).collect()
     }
 
     /// Each member's past in its order, each event as soon as it can happen: what can happen once can happen ever after.
@@ -139,6 +118,29 @@ impl Votes {
         let promises = members.iter().filter_map(|member| member.broken.clone());
         (told, laws.chain(promises).collect())
     }
+}
+
+fn learn(automaton: &mut Automaton, allowed: &[usize], (group, mut may): May) -> Learnt {
+    let mut signed = Vec::new();
+    let mut known: HashSet<u64> = may.iter().map(|local| local.essence()).collect();
+    let mut at = 0;
+    while let Some(local) = may.get(at).cloned() {
+        at += 1;
+        if !automaton.follows(&local) {
+            continue;
+        }
+        for what in allowed {
+            for next in local.all_after(&automaton.forge, &automaton.stimuli[*what], *what) {
+                let next = Arc::new(next);
+                let becomes = automaton.group_of(&next);
+                if !known.insert(next.essence()) {
+                    continue;
+                }
+                if becomes == group { may.push(next) } else { signed.push((becomes, next)) }
+            }
+        }
+    }
+    ((group, may), signed)
 }
 
 fn past(member: &Arc<Local>) -> Vec<(&Local, Event)> {
