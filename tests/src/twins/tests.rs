@@ -52,9 +52,9 @@ fn finds(twins: &Twins, violation: &str) -> bool {
 }
 
 #[test]
-fn two_members_duplicated_fork_the_chain() {
+fn two_members_duplicated_certify_two_blocks_of_a_view() {
     let twins = Twins::new(2, 4);
-    assert!(finds(&twins, "fork: commits"));
+    assert!(finds(&twins, "two certificates of view"));
 }
 
 #[test]
