@@ -37,6 +37,8 @@ pub(super) struct BlockSync {
     engaged: Option<(Position, bool)>,
     /// Whether the newest answer was a full run, whoever gave it.
     productive: bool,
+    /// Who gave several blocks and had no more: the chain has gone on meanwhile, and no status says so yet.
+    trailed: Option<Position>,
     /// When it was last asked.
     asked: Micros,
     /// A question or a check is under way.
@@ -108,12 +110,14 @@ impl BlockSync {
     }
 
     /// The peer gave a run. It keeps its turn for long runs given fast; after any other the next peer has its turn.
-    fn given(&mut self, now: Micros, full: bool) {
+    fn given(&mut self, now: Micros, full: bool, blocks: usize) {
         self.productive = full;
         let Some((peer, _)) = self.engaged.take() else { return };
         self.resting.remove(&peer);
         if full && now <= self.asked.after(SLOW) {
             self.engaged = Some((peer, true));
+        } else if !full && blocks > 1 {
+            self.trailed = Some(peer);
         }
     }
 
@@ -132,12 +136,14 @@ impl Driver {
         if self.sync.busy || full || self.engine.is_halted() {
             return;
         }
+        let trailed = self.sync.trailed.take();
         let connected = |peer| self.connected_member(peer).is_some();
         let kept = self.sync.engaged.filter(|(peer, _)| connected(*peer));
         // Nobody sends certificates to a node that is no validator.
         let patience = if self.config.me.is_some() { PATIENCE } else { Micros(0) };
+        let trailed = trailed.filter(|peer| connected(*peer)).map(|peer| (peer, true));
         let choose = || self.sync.choose(own, patience, step.now.mono, connected);
-        let chosen = kept.or_else(|| choose().map(|peer| (peer, false)));
+        let chosen = kept.or_else(|| choose().map(|peer| (peer, false))).or(trailed);
         self.sync.engaged = chosen;
         let Some((peer, _)) = chosen else { return };
         let Some(to) = self.connected_member(peer) else { return };
@@ -171,7 +177,7 @@ impl Driver {
         self.sync.busy = false;
         match outcome {
             Ok((bodies, certificate)) => {
-                self.sync.given(step.now.mono, is_full_run(&bodies));
+                self.sync.given(step.now.mono, is_full_run(&bodies), bodies.len());
                 for body in &bodies {
                     self.body_at_hand(step, body.block.hash(), body);
                 }
@@ -284,6 +290,23 @@ mod tests {
         assert_eq!(next(&mut bench), ["#3 ask v1 for blocks from 1"]);
         give(&mut bench, 1, 64, 100);
         assert_eq!(next(&mut bench), ["#4 ask v1 for blocks from 1"], "long and fast: its turn goes on");
+    }
+
+    #[test]
+    fn who_gave_several_blocks_is_asked_once_more_unless_another_shows_more() {
+        let mut bench = Bench::connected(&[1, 2]);
+        hear(&mut bench, 1, GAP + 1);
+        assert_eq!(next(&mut bench), ["#1 ask v1 for blocks from 1"]);
+        hear(&mut bench, 1, 0);
+        give(&mut bench, 1, 2, 0);
+        assert_eq!(next(&mut bench), ["#2 ask v1 for blocks from 1"], "the chain has gone on");
+        give(&mut bench, 1, 1, 0);
+        assert_eq!(next(&mut bench), [""; 0], "as far as it has gone");
+        hear(&mut bench, 1, GAP + 1);
+        assert_eq!(next(&mut bench), ["#3 ask v1 for blocks from 1"]);
+        hear(&mut bench, 2, 100);
+        give(&mut bench, 1, 2, 0);
+        assert_eq!(next(&mut bench), ["#4 ask v2 for blocks from 1"]);
     }
 
     #[test]
