@@ -1,5 +1,5 @@
 //! A validator that ends at any write and comes back never contradicts itself, loses nothing, and catches up. That it signs
-//! nothing twice is checked on every message of every run, by the simulator's record.
+//! nothing twice is checked on every message of every run, by the simulator's checkers.
 
 use althing_consensus::{ConsensusParams, Height, Micros};
 use althing_tests::sim::{Cluster, Load, Network, Options, When};

@@ -173,7 +173,9 @@ impl Driver {
     /// gossip, as all others may send it theirs at once.
     pub(super) fn send_pending(&mut self, step: &mut Step, leader: Option<Position>) {
         let block = self.config.params.max_block_bytes as usize;
-        let oldest = self.mempool().oldest(if leader.is_some() { block.min(GOSSIP_BYTES) } else { block });
+        // One transaction fits in any case: the oldest would else keep all others back.
+        let message = GOSSIP_BYTES.max(self.config.params.max_tx_bytes as usize);
+        let oldest = self.mempool().oldest(if leader.is_some() { block.min(message) } else { block });
         let max = self.config.params.max_block_txs as usize;
         let txs: Vec<TxBytes> = oldest.into_iter().take(max).map(|(_, tx)| tx).collect();
         if txs.is_empty() {

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 /// protocol promises (commit 3δ, period 2δ, 2δ after a timeout certificate).
 #[derive(Parser)]
 struct Arguments {
-    /// Cluster sizes.
-    #[arg(long, value_delimiter = ',', default_values_t = [4, 10, 31, 100])]
-    validators: Vec<usize>,
+    /// Cluster sizes, from 4.
+    #[arg(long, value_delimiter = ',', default_values_t = [4, 10, 31, 100], value_parser = clap::value_parser!(u16).range(4..=100))]
+    validators: Vec<u16>,
     /// Blocks measured per size.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     blocks: u64,
     /// Ends with one JSON object.
     #[arg(long)]
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     println!("validators  commit  period  after a crash  messages/block  bytes/block");
     let mut rows = Vec::new();
     for validators in arguments.validators {
-        let costs = measure(validators, arguments.blocks);
+        let costs = measure(validators.into(), arguments.blocks);
         let [commit, period, after_crash] = in_deltas(&costs);
         let Costs { messages_per_block, bytes_per_block, .. } = costs;
         println!(

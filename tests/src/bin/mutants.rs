@@ -27,8 +27,8 @@ struct Arguments {
     #[arg(long)]
     json: bool,
     /// Faults looked for side by side; as many as there are processors if not given.
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// Looks with this alone: all directed `scenarios` or one of them by its name, random `walks` of bare members, `twins`, or the
     /// simulator's `swarm`.
     #[arg(long, conflicts_with = "table")]
@@ -96,8 +96,9 @@ fn hunt(arguments: &Arguments, mutants: &[&'static Mutant]) -> std::io::Result<E
     if let Some(finding) = &unmutated {
         eprintln!("without a fault: {}: {}", finding.checker, finding.what);
     }
-    let threads =
-        arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let threads = arguments
+        .threads
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let hunted = hunt.all(mutants, threads, |one| report(&hunt, one))?;
     if arguments.table {
         table::write(&hunted)?;

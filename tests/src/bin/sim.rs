@@ -16,7 +16,7 @@ use serde_json::json;
 #[derive(Parser)]
 struct Arguments {
     /// How many seeds.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first seed; random if not given.
     #[arg(long)]
@@ -28,8 +28,8 @@ struct Arguments {
     #[arg(long, requires = "replay")]
     trace: bool,
     /// Seeds run side by side; as many as there are processors if not given.
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// Ends with one JSON object.
     #[arg(long)]
     json: bool,
@@ -81,8 +81,9 @@ struct Tally {
 
 fn search(arguments: &Arguments) -> ExitCode {
     let base = arguments.base_seed.unwrap_or_else(random_base);
-    let threads =
-        arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let threads = arguments
+        .threads
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     eprintln!("{} seeds from {base} on {threads} threads", arguments.seeds);
     let (next, tally, began) = (AtomicU64::new(0), Mutex::new(Tally::default()), Instant::now());
     std::thread::scope(|scope| {

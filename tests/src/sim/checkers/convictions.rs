@@ -24,6 +24,8 @@ const NEAR: u64 = 8;
 const WINDOW: u64 = 16;
 /// How long after its arrival a message has surely passed the door, and evidence its check.
 const SETTLED: Micros = Micros::from_millis(1_000);
+/// A node that takes no event for so long may stand still.
+const PAUSED: Micros = Micros::from_millis(200);
 /// Messages queue at the door for less than this.
 const SPAN: Micros = Micros::from_millis(100);
 /// So many messages of a peer, and so many proposals among them, the door takes at once.

@@ -18,6 +18,7 @@ mod liveness;
 mod named_commits;
 mod pools;
 mod rest;
+mod resumes;
 mod sent_after_durable;
 mod signs_once;
 #[cfg(test)]
@@ -145,6 +146,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::<signs_once::SignsOnce>::default(),
         Box::<durable_grows::DurableGrows>::default(),
         Box::<sent_after_durable::SentAfterDurable>::default(),
+        Box::<resumes::Resumes>::default(),
         Box::<executions::Executions>::default(),
         Box::<transactions::Transactions>::default(),
         Box::<block_times::BlockTimes>::default(),

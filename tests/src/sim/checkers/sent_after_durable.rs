@@ -7,7 +7,7 @@ use althing_consensus::{Message, Micros, Phase, SafetyRecord, View};
 use althing_crypto::{BlockHash, bls};
 
 use super::{Checker, Seen};
-use crate::sim::world::World;
+use crate::sim::world::{Standing, World};
 
 /// Messages of one kind that are remembered as durable: far more than are signed and not yet sent at any time.
 const REMEMBERED: usize = 256;
@@ -108,15 +108,19 @@ impl Checker for SentAfterDurable {
     }
 
     fn see(&mut self, world: &World, _: Micros, node: usize, seen: &Seen<'_>) -> Result<(), String> {
+        let standing = world.standing.get(node).copied().unwrap_or(Standing::Byzantine);
         match seen {
+            Seen::Forgot => drop(self.0.remove(&node)),
             Seen::RecordDurable { record } | Seen::Started { record } => {
                 self.0.entry(node).or_default().holds(record);
             }
             Seen::Committed { .. } => self.0.entry(node).or_default().commits += 1,
-            Seen::Sent { message, holds_body } if world.is_correct(node) => {
+            Seen::Sent { message, holds_body } if standing != Standing::Byzantine => {
                 let Some(own) = own(message, node) else { return Ok(()) };
+                // A database that forgot may have rotten: it owes its record only.
+                let holds = |block: &_| standing == Standing::Forgetful || holds_body(block);
                 let disk = self.0.entry(node).or_default();
-                return disk.sends(&own, *holds_body).map_err(|what| format!("node {node} sends {what}"));
+                return disk.sends(&own, &holds).map_err(|what| format!("node {node} sends {what}"));
             }
             _ => {}
         }
@@ -128,7 +132,6 @@ impl Checker for SentAfterDurable {
 mod tests {
     use super::super::testing::{Bench, block, found};
     use super::*;
-    use crate::sim::world::Standing;
 
     /// One message of each kind, and the record that holds them all.
     fn messages(bench: &Bench) -> (SafetyRecord, [Message; 4]) {
@@ -192,12 +195,17 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_forgot_is_exempt() {
+    fn a_disk_that_forgot_owes_its_record_but_no_block() {
         let mut bench = Bench::new();
         bench.world.standing[2] = Standing::Forgetful;
-        let (_, messages) = messages(&bench);
+        let (record, messages) = messages(&bench);
         for message in &messages {
-            bench.sends(&mut SentAfterDurable::default(), 2, message).expect("exempt");
+            found(bench.sends(&mut SentAfterDurable::default(), 2, message), &["node 2 sends"]);
+            let mut checker = SentAfterDurable::default();
+            bench.see(&mut checker, 2, &Seen::Started { record: &record }).expect("no message");
+            bench
+                .see(&mut checker, 2, &Seen::Sent { message, holds_body: &|_| false })
+                .expect("in the record");
         }
     }
 }

@@ -1,14 +1,15 @@
 //! A key says one thing a view, and does not go back on it: one vote, one commit vote, one proposal per view; none in a view before
 //! the newest; no vote and no commit vote in a view that was given up; no timeout vote that names less than was commit-voted
-//! (S3–S6). Across crashes, for members whose disks forget nothing.
+//! (S3–S6). Across crashes; one whose disk forgot begins anew with what its record holds. Nothing new in views up to the record's floor
+//! (S7).
 
 use std::collections::BTreeMap;
 
-use althing_consensus::{Message, Micros, Phase, TimeoutVote, View, Vote};
+use althing_consensus::{Message, Micros, Phase, SafetyRecord, TimeoutVote, View, Vote};
 use althing_crypto::BlockHash;
 
 use super::{Checker, Seen};
-use crate::sim::world::World;
+use crate::sim::world::{Standing, World};
 
 /// What every key has said last, as its node sent it. S2 and R8 have only the newest message of each kind said again.
 #[derive(Default)]
@@ -21,6 +22,7 @@ struct Said {
     commit_vote: Option<(View, BlockHash)>,
     /// The view given up, and the view named.
     timeout: Option<(View, View)>,
+    floor: View,
 }
 
 /// Whether something is said for the first time; it is the newest then.
@@ -44,8 +46,30 @@ fn newest(
 }
 
 impl Said {
+    /// As a record has it.
+    fn of(record: &SafetyRecord) -> Self {
+        let vote = |vote: &Option<Vote>| vote.as_ref().map(|vote| (vote.view, vote.block));
+        Self {
+            proposal: record.proposal.as_ref().map(|one| (one.view, one.block.hash())),
+            vote: vote(&record.vote),
+            commit_vote: vote(&record.commit_vote),
+            timeout: record.timeout.as_ref().map(|one| (one.view, one.high_view())),
+            floor: record.floor,
+        }
+    }
+
+    fn above_the_floor(&self, what: &str, view: View) -> Result<(), String> {
+        if view > self.floor {
+            return Ok(());
+        }
+        Err(format!("{what} of view {view}, which is new, with a floor at {}", self.floor))
+    }
+
     fn proposes(&mut self, view: View, block: BlockHash) -> Result<(), String> {
-        newest(&mut self.proposal, "a proposal", view, block).map(drop)
+        match newest(&mut self.proposal, "a proposal", view, block)? {
+            true => self.above_the_floor("a proposal", view),
+            false => Ok(()),
+        }
     }
 
     fn votes(&mut self, vote: &Vote) -> Result<(), String> {
@@ -54,6 +78,9 @@ impl Said {
             Phase::Commit => (&mut self.commit_vote, "a commit vote"),
         };
         let first = newest(slot, what, vote.view, vote.block)?;
+        if first {
+            self.above_the_floor(what, vote.view)?;
+        }
         match self.timeout {
             Some((given_up, _)) if first && given_up >= vote.view => {
                 let (view, block) = (vote.view, vote.block);
@@ -75,6 +102,7 @@ impl Said {
             }
             _ => self.timeout = Some(now),
         }
+        self.above_the_floor("a timeout vote", now.0)?;
         match self.commit_vote {
             Some((committed, _)) if now.1 < committed => Err(format!(
                 "a timeout vote of view {} that names view {} after a commit vote of view {committed}",
@@ -91,8 +119,15 @@ impl Checker for SignsOnce {
     }
 
     fn see(&mut self, world: &World, _: Micros, node: usize, seen: &Seen<'_>) -> Result<(), String> {
+        match seen {
+            Seen::Forgot => drop(self.0.remove(&node)),
+            Seen::Started { record } | Seen::RecordDurable { record } => {
+                self.0.entry(node).or_insert_with(|| Said::of(record)).floor = record.floor;
+            }
+            _ => {}
+        }
         let Seen::Sent { message, .. } = seen else { return Ok(()) };
-        if !world.is_correct(node) {
+        if world.standing.get(node).is_none_or(|standing| *standing == Standing::Byzantine) {
             return Ok(());
         }
         let said = self.0.entry(node).or_default();
@@ -113,7 +148,6 @@ impl Checker for SignsOnce {
 mod tests {
     use super::super::testing::{Bench, block, found};
     use super::*;
-    use crate::sim::world::Standing;
 
     fn timeout(bench: &Bench, view: u64, named: u64) -> Message {
         let qc = (named > 0).then(|| bench.qc(Phase::Vote, named, block("high"), &[0, 1, 2]));
@@ -195,15 +229,44 @@ mod tests {
     }
 
     #[test]
-    fn a_key_whose_disk_forgot_and_another_s_message_are_exempt() {
+    fn a_byzantine_key_and_another_s_message_are_exempt() {
         let mut bench = Bench::new();
         let mut checker = SignsOnce::default();
         for name in ["a", "b"] {
             let relayed = vote(&bench, Phase::Vote, 3, name);
             bench.sends(&mut checker, 2, &relayed).expect("not its own");
         }
-        bench.world.standing[1] = Standing::Forgetful;
+        bench.world.standing[1] = Standing::Byzantine;
         outcome(&bench, &[vote(&bench, Phase::Vote, 3, "a"), vote(&bench, Phase::Vote, 3, "b")])
-            .expect("exempt");
+            .expect("it does what it likes");
+    }
+
+    #[test]
+    fn a_disk_that_forgot_begins_anew_with_its_record_and_is_held_to_it() {
+        let mut bench = Bench::new();
+        bench.world.standing[1] = Standing::Forgetful;
+        let mut checker = SignsOnce::default();
+        bench.sends(&mut checker, 1, &vote(&bench, Phase::Vote, 3, "a")).expect("the first");
+        bench.see(&mut checker, 1, &Seen::Forgot).expect("no message");
+        let mut record = bench.record(1);
+        record.timeout = Some(bench.timeout(1, 1, None));
+        bench.see(&mut checker, 1, &Seen::Started { record: &record }).expect("no message");
+        bench.sends(&mut checker, 1, &vote(&bench, Phase::Vote, 3, "b")).expect("it cannot know");
+        bench.sends(&mut checker, 1, &timeout(&bench, 1, 0)).expect("of its record");
+        found(bench.sends(&mut checker, 1, &vote(&bench, Phase::Vote, 3, "a")), &["vote of view 3"]);
+    }
+
+    #[test]
+    fn something_new_below_the_floor_is_found() {
+        let bench = Bench::new();
+        let mut checker = SignsOnce::default();
+        let mut record = bench.record(1);
+        (record.floor, record.vote) = (View(5), Some(bench.vote(Phase::Vote, 1, 2, block("a"))));
+        bench.see(&mut checker, 1, &Seen::Started { record: &record }).expect("no message");
+        bench.sends(&mut checker, 1, &vote(&bench, Phase::Vote, 2, "a")).expect("of its record");
+        for message in [vote(&bench, Phase::Vote, 5, "a"), proposal(&bench, 4, "tx"), timeout(&bench, 5, 0)] {
+            found(bench.sends(&mut checker, 1, &message), &["a floor at 5"]);
+        }
+        bench.sends(&mut checker, 1, &vote(&bench, Phase::Vote, 6, "a")).expect("above it");
     }
 }

@@ -161,9 +161,13 @@ impl Cluster {
         self.see(node, &Seen::Forgot);
     }
 
-    /// Nothing happens at a node until this instant; then all of it.
+    /// Nothing happens at a node until this instant; then all of it. A node that stands still already goes on when it would have: what
+    /// waits for it would else be overtaken by what comes later.
     pub fn pause_until(&mut self, node: usize, until: Micros) {
-        self.slots[node].paused_until = until;
+        let slot = &mut self.slots[node];
+        if slot.paused_until <= self.now {
+            slot.paused_until = until;
+        }
     }
 
     /// Sets a node's clock: how far it is ahead of the others', in milliseconds.

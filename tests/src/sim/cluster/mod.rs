@@ -274,6 +274,11 @@ impl Cluster {
         &self.world
     }
 
+    /// A line of the trace, if somebody reads it.
+    pub fn trace_line(&self, node: usize, text: std::fmt::Arguments<'_>) {
+        self.trace.line(self.now, node, text);
+    }
+
     /// The trace.
     pub fn trace(&self) -> &Trace {
         &self.trace

@@ -22,10 +22,9 @@ pub(super) struct Mishaps<'a> {
 
 impl<'a> Mishaps<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
-        let mut random = plan.random.clone();
         Self {
             plan,
-            random: random.fork(),
+            random: plan.random_of_mishaps.clone(),
             load: Load::default(),
             submitted: Vec::new(),
             forgetful: Vec::new(),
@@ -76,6 +75,7 @@ impl<'a> Mishaps<'a> {
 
     fn strike(&mut self, cluster: &mut Cluster, fault: Fault) {
         let node = self.correct();
+        cluster.trace_line(node, format_args!("{fault:?}"));
         match fault {
             Fault::Cut | Fault::Partition | Fault::Clog | Fault::Reconnect => {
                 self.strike_links(cluster, fault)

@@ -62,6 +62,7 @@ pub fn run(seed: u64, print: bool) -> Outcome {
 fn play(plan: &Plan, cluster: &mut Cluster) -> Option<Violation> {
     let mut mishaps = Mishaps::new(plan);
     mishaps.befall(cluster);
+    cluster.trace_line(0, format_args!("all is healed"));
     cluster.heal(plan.healed_delay);
     mishaps.submit_again(cluster);
     mishaps.submit_for(cluster, GO_ON);

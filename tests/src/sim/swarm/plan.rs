@@ -89,8 +89,10 @@ pub struct Plan {
     pub(super) submit_every: Micros,
     /// How long messages take once all is healed.
     pub(super) healed_delay: (Micros, Micros),
-    /// What is drawn during the run.
-    pub(super) random: Random,
+    /// What the network and the members draw during the run.
+    random: Random,
+    /// What the mishaps draw.
+    pub(super) random_of_mishaps: Random,
 }
 
 impl Plan {
@@ -140,6 +142,7 @@ impl Plan {
             delay,
             powers,
             random: r.fork(),
+            random_of_mishaps: r.fork(),
         }
     }
 

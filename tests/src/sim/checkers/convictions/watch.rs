@@ -7,7 +7,7 @@ use althing_crypto::{BlockHash, merkle_root};
 
 use super::super::certificates::{quorum_certificate, timeout_certificate};
 use super::super::innocents::{signed, vote_is_signed};
-use super::{AT_DOOR, NEAR, PROPOSALS_AT_DOOR, SETTLED, SPAN, WINDOW};
+use super::{AT_DOOR, NEAR, PAUSED, PROPOSALS_AT_DOOR, SETTLED, SPAN, WINDOW};
 use crate::sim::world::World;
 
 /// What a member may sign once a view.
@@ -23,8 +23,9 @@ type Deed = (View, Position, Kind);
 /// One node's view of faulty members.
 #[derive(Default)]
 pub(super) struct Watch {
-    /// Its view, as of its last step.
+    /// Its view, as of its last step, and when that was.
     view: View,
+    stepped: Micros,
     /// The first vote of each slot within the window; none where a bad one may sit.
     votes: BTreeMap<Deed, Option<BlockHash>>,
     /// Each member's newest proposal that surely passed the door; none where that is not known.
@@ -111,6 +112,11 @@ impl Watch {
 
     /// The node has stepped, and is in this view now.
     pub(super) fn enters(&mut self, at: Micros, view: View) {
+        // It stood still, or had nothing to do: what came just before is still at the door.
+        if self.stepped.after(PAUSED) <= at {
+            self.due.values_mut().for_each(|since| *since = at);
+        }
+        self.stepped = at;
         if view == self.view {
             return;
         }
