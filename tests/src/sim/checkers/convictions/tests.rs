@@ -97,8 +97,20 @@ fn votes_beyond_the_window_owe_nothing_nor_those_that_it_left_at_once() {
     for name in ["a", "b"] {
         receives(&bench, &mut checker, 1_000, 3, &vote(&bench, 20, name));
     }
+    (1_000..2_100).step_by(100).for_each(|ms| enters(&mut checker, ms, 20));
     enters(&mut checker, 2_100, 90);
     found(finished(&bench, &mut checker), &["view 20"]);
+}
+
+#[test]
+fn a_node_that_stood_still_has_its_time_afterwards() {
+    let (bench, mut checker) = bench();
+    for name in ["a", "b"] {
+        receives(&bench, &mut checker, 1_000, 3, &vote(&bench, 3, name));
+    }
+    enters(&mut checker, 1_000, 2);
+    enters(&mut checker, 4_000, 90);
+    finished(&bench, &mut checker).expect("it left the window as soon as it went on");
 }
 
 #[test]
