@@ -20,6 +20,9 @@
 (* - The faulty members' messages.  They sign everything, so each of their *)
 (*   messages is taken as sent.                                            *)
 (* - Unequal powers.  Members count one each.                              *)
+(*                                                                         *)
+(* One thing is taken for granted: who restores a backup is told of all it *)
+(* signed.  PROTOCOL.md promises what a quorum of running members saw.     *)
 (***************************************************************************)
 EXTENDS Integers, FiniteSets, Sequences, TLC
 
