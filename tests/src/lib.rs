@@ -7,5 +7,6 @@ pub mod message_delays;
 pub mod modelcheck;
 pub mod mutants;
 pub mod processes;
+pub mod side_by_side;
 pub mod sim;
 pub mod twins;

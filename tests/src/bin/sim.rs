@@ -4,12 +4,11 @@
 
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use althing_tests::side_by_side::{self, processor_time, random_base};
 use althing_tests::sim::swarm::{self, Outcome};
 use clap::Parser;
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 /// Simulates clusters under faults, one per seed, and checks everything that they do. Exit code 1: a check failed.
@@ -85,38 +84,21 @@ fn search(arguments: &Arguments) -> ExitCode {
         .threads
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     eprintln!("{} seeds from {base} on {threads} threads", arguments.seeds);
-    let (next, tally, began) = (AtomicU64::new(0), Mutex::new(Tally::default()), Instant::now());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= arguments.seeds {
-                        break;
-                    }
-                    let started = processor_time();
-                    let outcome = swarm::run(base.wrapping_add(index), false);
-                    let took = processor_time().saturating_sub(started);
-                    take(&mut tally.lock().expect("no thread panics here"), outcome, took);
-                }
-            });
-        }
-        scope.spawn(|| progress(&next, &tally, arguments.seeds));
-    });
+    let (tally, began) = (Mutex::new(Tally::default()), Instant::now());
+    let play = |index: u64| {
+        let started = processor_time();
+        let outcome = swarm::run(base.wrapping_add(index), false);
+        let took = processor_time().saturating_sub(started);
+        take(&mut tally.lock().expect("no thread panics here"), outcome, took);
+    };
+    let progress = || {
+        let Tally { runs, commits, failures, .. } = &*tally.lock().expect("no thread panics here");
+        eprintln!("{runs} of {} seeds, {} failures, {commits} blocks", arguments.seeds, failures.len());
+    };
+    side_by_side::run(threads, arguments.seeds, play, progress);
     let tally = tally.into_inner().expect("no thread panics here");
     eprintln!("{:.0} s", began.elapsed().as_secs_f64());
     report(arguments, base, &tally)
-}
-
-/// What this thread has used.
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
-}
-
-fn random_base() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0) >> 16
 }
 
 fn take(tally: &mut Tally, outcome: Outcome, took: Duration) {
@@ -132,23 +114,6 @@ fn take(tally: &mut Tally, outcome: Outcome, took: Duration) {
         eprintln!("seed {}: {violation}", outcome.seed);
         eprintln!("  cargo run --release -p althing-tests --bin sim -- --replay {} --trace", outcome.seed);
         tally.failures.push(outcome);
-    }
-}
-
-fn progress(next: &AtomicU64, tally: &Mutex<Tally>, seeds: u64) {
-    let mut said = Instant::now();
-    while next.load(Ordering::Relaxed) < seeds {
-        std::thread::sleep(Duration::from_millis(200));
-        if said.elapsed() > Duration::from_secs(5) {
-            said = Instant::now();
-            let tally = tally.lock().expect("no thread panics here");
-            eprintln!(
-                "{} of {seeds} seeds, {} failures, {} blocks",
-                tally.runs,
-                tally.failures.len(),
-                tally.commits
-            );
-        }
     }
 }
 

@@ -4,12 +4,11 @@
 
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use althing_tests::side_by_side::{self, processor_time, random_base};
 use althing_tests::twins::{Outcome, Space, Twins};
 use clap::Parser;
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 /// Plays scenarios of four members, one of them duplicated: who leads and who hears whom, view by view. Exit code 1: the protocol broke.
@@ -69,6 +68,7 @@ fn replay(twins: &Twins, number: u128, arguments: &Arguments) -> ExitCode {
 /// What a search has found so far.
 #[derive(Default)]
 struct Tally {
+    scenarios: u64,
     commits: u64,
     views_to_heal: u64,
     violations: u64,
@@ -77,46 +77,30 @@ struct Tally {
 }
 
 fn search(twins: &Twins, arguments: &Arguments) -> ExitCode {
-    let seed = arguments.base_seed.unwrap_or_else(random_seed);
+    let seed = arguments.base_seed.unwrap_or_else(random_base);
     let size = twins.space.size();
     let scenarios = u64::try_from(size).unwrap_or(u64::MAX).min(arguments.scenarios);
     eprintln!("{scenarios} of {size} scenarios, order {seed}");
-    let (next, tally) = (AtomicU64::new(0), Mutex::new(Tally::default()));
-    std::thread::scope(|scope| {
-        for _ in 0..arguments.threads {
-            scope.spawn(|| {
-                let began = processor_time();
-                loop {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    if place >= scenarios {
-                        break;
-                    }
-                    let number = twins.space.shuffled(place.into(), seed);
-                    let outcome = twins.play(number);
-                    take(&mut tally.lock().expect("no thread panics here"), number, outcome, arguments);
-                }
-                let took = processor_time().saturating_sub(began);
-                tally.lock().expect("no thread panics here").took += took;
-            });
-        }
-        scope.spawn(|| progress(&next, &tally, scenarios));
-    });
+    let tally = Mutex::new(Tally::default());
+    let play = |place: u64| {
+        let number = twins.space.shuffled(place.into(), seed);
+        let began = processor_time();
+        let outcome = twins.play(number);
+        let mut tally = tally.lock().expect("no thread panics here");
+        tally.took += processor_time().saturating_sub(began);
+        take(&mut tally, number, outcome, arguments);
+    };
+    let progress = || {
+        let Tally { scenarios: done, violations, .. } = *tally.lock().expect("no thread panics here");
+        eprintln!("{done} of {scenarios} scenarios, {violations} violations");
+    };
+    side_by_side::run(arguments.threads as usize, scenarios, play, progress);
     let tally = tally.into_inner().expect("no thread panics here");
-    report(arguments, scenarios, seed, &tally)
-}
-
-/// What this thread has used.
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
-}
-
-fn random_seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0) >> 16
+    report(arguments, seed, &tally)
 }
 
 fn take(tally: &mut Tally, number: u128, outcome: Result<Outcome, String>, arguments: &Arguments) {
+    tally.scenarios += 1;
     match outcome {
         Ok(outcome) => {
             tally.commits += outcome.commits;
@@ -136,22 +120,9 @@ fn take(tally: &mut Tally, number: u128, outcome: Result<Outcome, String>, argum
     }
 }
 
-fn progress(next: &AtomicU64, tally: &Mutex<Tally>, scenarios: u64) {
-    let mut said = Instant::now();
-    while next.load(Ordering::Relaxed) < scenarios {
-        std::thread::sleep(Duration::from_millis(20));
-        if said.elapsed() > Duration::from_secs(5) {
-            said = Instant::now();
-            let violations = tally.lock().expect("no thread panics here").violations;
-            let done = next.load(Ordering::Relaxed).min(scenarios);
-            eprintln!("{done} of {scenarios} scenarios, {violations} violations");
-        }
-    }
-}
-
-fn report(arguments: &Arguments, scenarios: u64, seed: u64, tally: &Tally) -> ExitCode {
-    let Tally { commits, views_to_heal, violations, took } = tally;
-    let per_second = u128::from(scenarios) * 1_000_000 / took.as_micros().max(1);
+fn report(arguments: &Arguments, seed: u64, tally: &Tally) -> ExitCode {
+    let Tally { scenarios, commits, views_to_heal, violations, took } = tally;
+    let per_second = u128::from(*scenarios) * 1_000_000 / took.as_micros().max(1);
     println!(
         "{scenarios} scenarios in order {seed}: {violations} violations, {commits} blocks while split, healed within {views_to_heal} \
          views, {per_second} scenarios a second and core"

@@ -3,7 +3,9 @@
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use althing_crypto::mutant::VARIABLE;
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -39,19 +41,13 @@ pub fn run(program: &Path, mutant: &str, arguments: &[String], limit: Duration) 
     let mut command = Command::new(program);
     command.args(arguments).env(VARIABLE, mutant).env("RUST_BACKTRACE", "0");
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let mut output = child.stdout.take();
-    // It prints one line, and that at its end: less than a pipe holds.
-    if !ends_within(&mut child, limit)? {
+    let Some(text) = said_within(&mut child, limit) else {
         child.kill()?;
         child.wait()?;
         let what = format!("still running after {} s", limit.as_secs());
         return Ok(Looked { finding: Some(Finding { checker: "time limit".into(), what }), tried: 1 });
-    }
+    };
     let status = child.wait()?;
-    let mut text = String::new();
-    if let Some(output) = &mut output {
-        output.read_to_string(&mut text)?;
-    }
     if status.code() == Some(USAGE.into()) {
         return Err(std::io::Error::other(format!("{} does not know {arguments:?}", program.display())));
     }
@@ -61,15 +57,17 @@ pub fn run(program: &Path, mutant: &str, arguments: &[String], limit: Duration) 
     }))
 }
 
-fn ends_within(child: &mut Child, limit: Duration) -> std::io::Result<bool> {
-    let began = Instant::now();
-    while began.elapsed() < limit {
-        if child.try_wait()?.is_some() {
-            return Ok(true);
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Ok(false)
+/// All that it prints, if it ends in time: its end closes the pipe.
+fn said_within(child: &mut Child, limit: Duration) -> Option<String> {
+    let mut output = child.stdout.take()?;
+    let (said, hear) = channel();
+    thread::spawn(move || {
+        let mut text = String::new();
+        // What is no text is no answer.
+        let _ = output.read_to_string(&mut text);
+        let _ = said.send(text);
+    });
+    hear.recv_timeout(limit).ok()
 }
 
 fn parse(text: &str) -> Option<Looked> {
