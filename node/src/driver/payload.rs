@@ -55,6 +55,10 @@ enum Stage {
 }
 
 impl Payloads {
+    pub(super) fn len(&self) -> usize {
+        self.gathering.len()
+    }
+
     pub(super) fn is_gathering(&self, block: &BlockHash) -> bool {
         self.gathering.contains_key(block)
     }
@@ -303,6 +307,8 @@ impl Driver {
 
     pub(super) fn processed(&mut self, step: &mut Step, block: BlockHash, verdict: Result<(), String>) {
         if self.payloads.is_at(&block, &Stage::Processing) {
+            // Committed meanwhile: whatever this application says, it is to be stored and executed.
+            let verdict = if self.commits.wants(&block) { Ok(()) } else { verdict };
             self.payload_done(step, block, verdict);
         }
     }
