@@ -34,6 +34,10 @@ struct Fetch {
 }
 
 impl Fetches {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// When the next rest ends.
     pub(super) fn retry_at(&self) -> Option<Micros> {
         self.0.values().filter_map(|fetch| fetch.rests_until).min()

@@ -18,6 +18,7 @@
 //! | `sync` | runs of committed blocks from whoever has more |
 //! | `mempool` | admission, gossip |
 //! | `wake` | one timer for all |
+//! | `sizes` | how much is kept for others |
 
 mod aggregate;
 mod bodies;
@@ -31,6 +32,7 @@ mod payload;
 mod peers;
 mod requests;
 mod sign;
+mod sizes;
 mod sync;
 #[cfg(test)]
 mod testing;
@@ -49,6 +51,7 @@ pub use job::{
     CheckJob, Done, ExecuteJob, Job, PrecheckJob, Prechecked, SafetyJob, ServeJob, StoreJob, VerifyJob,
 };
 pub use message::{Effect, Event, Peer};
+pub use sizes::DriverSizes;
 
 use crate::body::Body;
 

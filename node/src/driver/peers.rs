@@ -53,6 +53,11 @@ impl Peers {
         }
     }
 
+    /// Messages of all peers that are being verified.
+    pub(super) fn at_door(&self) -> usize {
+        self.at_door
+    }
+
     pub(super) fn connected_peers(&self) -> Vec<Peer> {
         self.connected.iter().copied().collect()
     }

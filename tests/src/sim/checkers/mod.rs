@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use althing_consensus::{Evidence, Execution, Message, Micros, QuorumCertificate, SafetyRecord};
 use althing_crypto::{BlockHash, TxHash};
+use althing_mempool::{Refusal, Status};
 use althing_node::body::Body;
 use althing_node::driver::Driver;
 
@@ -88,6 +89,13 @@ pub enum Seen<'a> {
     Dropped {
         /// The transaction.
         tx: TxHash,
+        /// Why.
+        refusal: &'a Refusal,
+    },
+    /// The run is over; the node is up.
+    Rested {
+        /// Where its mempool says that a transaction stands.
+        status: &'a dyn Fn(&TxHash) -> Status,
     },
     /// The node reports misbehaviour.
     Convicted {

@@ -3,16 +3,17 @@
 //! V5 forbids a second time only above the height that the block vouches for; below it the application refuses what was executed. So a
 //! leader that is Byzantine, or whose disk forgot, may carry an old transaction again, to no effect; a correct one never does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use althing_consensus::{Header, Height, Micros};
 use althing_crypto::TxHash;
+use althing_mempool::{Code, Refusal, Status};
 use althing_node::body::Body;
 
 use super::chain::Chain;
 use super::election::{absent_on, leader};
-use super::work::Owed;
 use super::{Checker, Seen};
+use crate::sim::load;
 use crate::sim::world::World;
 
 /// Where every transaction is, and who owes which to a client.
@@ -23,7 +24,8 @@ pub(super) struct Transactions {
     head: Option<Header>,
     /// All of the chain, at 40 bytes each: one may come again at any time.
     committed: BTreeMap<TxHash, Height>,
-    owed: Owed,
+    /// What each node told a client that it has, and has not taken back: a node that ends forgets it.
+    owed: BTreeMap<usize, BTreeSet<TxHash>>,
 }
 
 impl Transactions {
@@ -40,11 +42,38 @@ impl Transactions {
                      that vouches for height {vouched}"
                 ));
             }
-            self.owed.committed(tx);
         }
         self.head = Some(header.clone());
         Ok(())
     }
+}
+
+impl Transactions {
+    /// What a node still owes at the end waits for an earlier one of its sender that no block holds: whoever owes that one answers for it.
+    fn settle(&self, node: usize, status: &dyn Fn(&TxHash) -> Status) -> Result<(), String> {
+        let owed = self.owed.get(&node).into_iter().flatten();
+        for tx in owed.filter(|tx| !self.committed.contains_key(tx)) {
+            let status = status(tx);
+            let earlier = match &status {
+                Status::Held { missing } => load::of_the_same_account(tx, *missing),
+                _ => None,
+            };
+            match earlier {
+                Some(earlier) if !self.committed.contains_key(&earlier) => {}
+                _ => {
+                    return Err(format!(
+                        "node {node} acknowledged transaction {tx}, which is in no block; the node says of it: {status:?}"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reasons to give up what was admitted that are nobody's fault but the sender's, or for want of room.
+fn may_be_dropped(refusal: &Refusal) -> bool {
+    matches!(refusal.own_code(), Some(Code::Expired | Code::HeldTooLong | Code::HeldFull))
 }
 
 impl Checker for Transactions {
@@ -59,20 +88,17 @@ impl Checker for Transactions {
                     self.block(world, body)?;
                 }
             }
-            Seen::Acknowledged { tx } if !self.committed.contains_key(tx) => {
-                self.owed.acknowledged(node, *tx)
+            Seen::Acknowledged { tx } => {
+                self.owed.entry(node).or_default().insert(*tx);
             }
-            _ => self.owed.see(node, seen),
+            Seen::Dropped { tx, refusal } if may_be_dropped(refusal) => {
+                self.owed.entry(node).or_default().remove(tx);
+            }
+            Seen::Stopped => drop(self.owed.remove(&node)),
+            Seen::Rested { status } if world.is_correct(node) => self.settle(node, status)?,
+            _ => {}
         }
         Ok(())
-    }
-
-    fn finished(&mut self, world: &World, _: Micros) -> Result<(), String> {
-        let Some((node, owed, first)) = self.owed.debtor(world) else { return Ok(()) };
-        Err(format!(
-            "node {node} acknowledged {owed} transactions that are in no block, {first} among them, and not all of them wait for \
-             an earlier one of their sender"
-        ))
     }
 }
 
@@ -104,15 +130,18 @@ mod tests {
         bodies
     }
 
-    fn finished(bench: &Bench, seen: &[Seen<'_>], committed: &[&[&str]]) -> Result<(), String> {
-        let mut checker = Transactions::default();
+    /// What the checker says of node 1 at the end: it has seen this, these are committed, and its pool says that of every transaction.
+    fn rested(seen: &[Seen<'_>], committed: &[TxHash], says: Status) -> Result<(), String> {
+        let (bench, mut checker) = (Bench::new(), Transactions::default());
         for one in seen {
             bench.see(&mut checker, 1, one)?;
         }
-        if !committed.is_empty() {
-            bench.commits(&mut checker, 0, &chain(bench, committed, 0))?;
-        }
-        checker.finished(&bench.world, Micros(0))
+        checker.committed.extend(committed.iter().map(|tx| (*tx, Height(1))));
+        bench.see(&mut checker, 1, &Seen::Rested { status: &|_| says.clone() })
+    }
+
+    fn refusal(code: Code) -> Refusal {
+        Refusal { code: code as u32, codespace: althing_mempool::CODESPACE.into(), log: "no".into() }
     }
 
     #[test]
@@ -150,24 +179,45 @@ mod tests {
     }
 
     #[test]
-    fn what_was_acknowledged_is_committed_dropped_or_lost_with_its_node() {
-        let bench = Bench::new();
+    fn what_was_acknowledged_is_committed_or_lost_with_its_node() {
         let acknowledged = || Seen::Acknowledged { tx: tx("a") };
-        finished(&bench, &[acknowledged()], &[&["a"]]).expect("committed");
-        finished(&bench, &[acknowledged(), Seen::Dropped { tx: tx("a") }], &[]).expect("dropped");
-        finished(&bench, &[acknowledged(), Seen::Stopped], &[]).expect("lost with its node");
-        found(finished(&bench, &[acknowledged()], &[&["b"]]), &["node 1", "1 transactions", "in no block"]);
-        found(
-            finished(&bench, &[acknowledged(), Seen::Dropped { tx: tx("b") }], &[]),
-            &["node 1", &tx("a").to_string()],
-        );
+        rested(&[acknowledged()], &[tx("a")], Status::Unknown).expect("committed");
+        rested(&[acknowledged(), Seen::Stopped], &[], Status::Unknown).expect("lost with its node");
+        for says in [Status::Unknown, Status::Ready, Status::Checking, Status::Held { missing: 0 }] {
+            found(
+                rested(&[acknowledged()], &[tx("b")], says),
+                &["node 1", &tx("a").to_string(), "in no block"],
+            );
+        }
     }
 
     #[test]
-    fn an_answer_that_comes_after_the_commit_owes_nothing() {
-        let (bench, mut checker) = (Bench::new(), Transactions::default());
-        bench.commits(&mut checker, 0, &chain(&bench, &[&["a"]], 0)).expect("once");
-        bench.see(&mut checker, 1, &Seen::Acknowledged { tx: tx("a") }).expect("told");
-        checker.finished(&bench.world, Micros(0)).expect("it is committed");
+    fn it_is_dropped_for_a_good_reason_only() {
+        let dropped = |code, name: &str| {
+            let (tx, refusal) = (tx(name), &refusal(code));
+            rested(
+                &[Seen::Acknowledged { tx: self::tx("a") }, Seen::Dropped { tx, refusal }],
+                &[],
+                Status::Unknown,
+            )
+        };
+        for code in [Code::Expired, Code::HeldTooLong, Code::HeldFull] {
+            dropped(code, "a").expect("a good reason");
+            found(dropped(code, "b"), &["node 1"]);
+        }
+        for code in Code::ALL.into_iter().filter(|code| !may_be_dropped(&refusal(*code))) {
+            found(dropped(code, "a"), &["node 1", "in no block"]);
+        }
+    }
+
+    #[test]
+    fn what_waits_for_an_earlier_one_is_excused_until_that_is_committed() {
+        let mut load = load::Load::default();
+        let all: Vec<TxHash> = (0..45).map(|_| TxHash::of(&load.transfer())).collect();
+        // Twenty accounts take turns.
+        let (first, third) = (all[4], all[44]);
+        let says = Status::Held { missing: 0 };
+        rested(&[Seen::Acknowledged { tx: third }], &[], says.clone()).expect("it waits");
+        found(rested(&[Seen::Acknowledged { tx: third }], &[first], says), &[&third.to_string(), "Held"]);
     }
 }

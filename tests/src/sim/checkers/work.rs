@@ -31,7 +31,7 @@ impl Owed {
     /// Whatever else ends or changes what a node owes.
     pub(super) fn see(&mut self, node: usize, seen: &Seen<'_>) {
         match seen {
-            Seen::Dropped { tx } => {
+            Seen::Dropped { tx, .. } => {
                 self.owed.entry(node).or_default().remove(tx);
             }
             Seen::Stopped => drop(self.owed.remove(&node)),
@@ -101,6 +101,8 @@ pub(super) struct Grown {
 
 #[cfg(test)]
 mod tests {
+    use althing_mempool::Refusal;
+
     use super::super::testing::Bench;
     use super::*;
 
@@ -133,8 +135,9 @@ mod tests {
     #[test]
     fn what_is_lost_with_its_node_or_dropped_is_none() {
         let (bench, mut work) = (Bench::new(), Work::default());
+        let refusal = &Refusal { code: 1, codespace: "test".into(), log: "no".into() };
         work.chain.height = Height(1);
-        for end in [Seen::Stopped, Seen::Dropped { tx: TxHash::of(b"a") }] {
+        for end in [Seen::Stopped, Seen::Dropped { tx: TxHash::of(b"a"), refusal }] {
             work.see(2, &Seen::Acknowledged { tx: TxHash::of(b"a") });
             assert!(work.is_due(&bench.world));
             work.see(1, &end);

@@ -22,11 +22,15 @@ impl Cluster {
             Effect::Reply { id, response } => self.reply(node, id, response),
             Effect::Answer { hash, outcome, .. } => {
                 if let Outcome::Accepted { .. } = outcome {
+                    self.promises.insert((hash, node));
                     self.see(node, &Seen::Acknowledged { tx: hash });
                 }
                 self.answers.insert(hash, outcome);
             }
-            Effect::Dropped { hash, .. } => self.see(node, &Seen::Dropped { tx: hash }),
+            Effect::Dropped { hash, refusal } => {
+                self.promises.remove(&(hash, node));
+                self.see(node, &Seen::Dropped { tx: hash, refusal: &refusal });
+            }
             Effect::WakeAt(at) => {
                 self.slots[node].wake += 1;
                 let wake = self.slots[node].wake;

@@ -32,6 +32,7 @@ impl Cluster {
         slot.lanes = Default::default();
         self.trace.line(self.now, node, format_args!("down, power cut: {power}"));
         self.see(node, &Seen::Stopped);
+        self.promises.retain(|(_, by)| *by != node);
         let peer = self.peer(node);
         for other in self.others(node) {
             self.hand(other, self.now, Event::PeerDisconnected(peer));

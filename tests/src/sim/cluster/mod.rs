@@ -131,6 +131,8 @@ pub struct Cluster {
     pub record: Record,
     /// What was answered to each submitted transaction.
     pub answers: BTreeMap<TxHash, Outcome>,
+    /// Who told a client that it has a transaction, and has not ended or dropped it since.
+    promises: BTreeSet<(TxHash, usize)>,
     /// Whom correct nodes have penalised, and for what.
     pub penalties: Vec<String>,
 }
@@ -187,6 +189,7 @@ impl Cluster {
             network: options.network,
             record: Record::default(),
             answers: BTreeMap::new(),
+            promises: BTreeSet::new(),
             penalties: Vec::new(),
         };
         for node in 0..cluster.slots.len() {
@@ -246,8 +249,20 @@ impl Cluster {
         self.hand(node, at, event);
     }
 
+    /// Whether a correct node that has been up ever since told a client that it has this transaction.
+    pub fn is_promised(&self, tx: &TxHash) -> bool {
+        let by = self.promises.range((*tx, 0)..=(*tx, usize::MAX));
+        by.map(|(_, node)| node).any(|node| self.world.is_correct(*node))
+    }
+
     /// Tells the checkers that the run is over. What any of them objected to, now or before.
     pub fn finish_run(&mut self) -> Option<Violation> {
+        for (node, slot) in self.slots.iter().enumerate() {
+            let Some(Node { driver, .. }) = &slot.node else { continue };
+            let status = |tx: &TxHash| driver.mempool().status(tx);
+            let seen = Seen::Rested { status: &status };
+            show(&self.world, &mut self.checkers, &mut self.violation, self.now, node, &seen);
+        }
         for checker in &mut self.checkers {
             if self.violation.is_some() {
                 break;

@@ -1,6 +1,7 @@
 //! The faults of a run as they come and go, and the clients that submit meanwhile.
 
 use althing_consensus::Micros;
+use althing_crypto::TxHash;
 
 use super::super::cluster::Cluster;
 use super::super::disk::{Image, When};
@@ -64,10 +65,13 @@ impl<'a> Mishaps<'a> {
         }
     }
 
-    /// What was handed to a node that ended may be lost: clients submit all of it again.
+    /// What was handed to a node that ended may be lost: clients submit again what nobody still owes them, and that alone, as more
+    /// would make good what a node has lost against its word.
     pub(super) fn submit_again(&mut self, cluster: &mut Cluster) {
         let now = cluster.now();
-        for (index, tx) in self.submitted.clone().into_iter().enumerate() {
+        let mut lost = std::mem::take(&mut self.submitted);
+        lost.retain(|tx| !cluster.is_promised(&TxHash::of(tx)));
+        for (index, tx) in lost.into_iter().enumerate() {
             let member = self.correct();
             cluster.submit(now.after(Micros(200 * index as u64)), member, tx);
         }
