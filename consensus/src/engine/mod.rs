@@ -276,7 +276,7 @@ impl Engine {
             Input::Aggregated(Aggregated::Timeouts { view, certificate, bad }) => {
                 self.timeouts_aggregated(step, view, certificate, &bad);
             }
-            Input::EvidenceChecked(evidence) => step.emit(Event::Misbehaviour(evidence)),
+            Input::EvidenceChecked(evidence, holds) => self.evidence_checked(step, evidence, holds),
             Input::Wake => self.fire_timers(step),
             Input::Pending(pending) => {
                 self.pending = pending;
