@@ -35,6 +35,7 @@ use althing_mempool::{Refusal, Status};
 use althing_node::body::Body;
 use althing_node::driver::Driver;
 
+use super::load::Place;
 use super::world::World;
 
 /// Something seen at a node that is not Byzantine, in the order in which it happens there.
@@ -84,6 +85,8 @@ pub enum Seen<'a> {
     Acknowledged {
         /// The transaction.
         tx: TxHash,
+        /// Its place in its sender's order, if it is one of the asset ledger.
+        place: Option<Place>,
     },
     /// The node says that it no longer keeps a transaction that it had admitted.
     Dropped {

@@ -3,17 +3,18 @@
 //! V5 forbids a second time only above the height that the block vouches for; below it the application refuses what was executed. So a
 //! leader that is Byzantine, or whose disk forgot, may carry an old transaction again, to no effect; a correct one never does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use althing_consensus::{Header, Height, Micros};
 use althing_crypto::TxHash;
+use althing_ledger::asset::Address;
 use althing_mempool::{Code, Refusal, Status};
 use althing_node::body::Body;
 
 use super::chain::Chain;
 use super::election::{absent_on, leader};
 use super::{Checker, Seen};
-use crate::sim::load;
+use crate::sim::load::Place;
 use crate::sim::world::World;
 
 /// Where every transaction is, and who owes which to a client.
@@ -24,8 +25,10 @@ pub(super) struct Transactions {
     head: Option<Header>,
     /// All of the chain, at 40 bytes each: one may come again at any time.
     committed: BTreeMap<TxHash, Height>,
+    /// The sequence that each sender comes to next, if it has come to any.
+    next: BTreeMap<Address, u64>,
     /// What each node told a client that it has, and has not taken back: a node that ends forgets it.
-    owed: BTreeMap<usize, BTreeSet<TxHash>>,
+    owed: BTreeMap<usize, BTreeMap<TxHash, Option<Place>>>,
 }
 
 impl Transactions {
@@ -43,37 +46,45 @@ impl Transactions {
                 ));
             }
         }
+        for place in body.txs.iter().filter_map(|tx| Place::of(tx)) {
+            let next = self.next.entry(place.sender).or_default();
+            // Out of turn, or too late, it changes nothing.
+            if place.sequence == *next && (place.expiry == 0 || height.0 <= place.expiry) {
+                *next += 1;
+            }
+        }
         self.head = Some(header.clone());
         Ok(())
     }
 }
 
 impl Transactions {
-    /// What a node still owes at the end waits for an earlier one of its sender that no block holds: whoever owes that one answers for it.
+    /// What a node still owes at the end has expired, or waits for an earlier one of its sender that no block holds, or another one has
+    /// its place.
     fn settle(&self, node: usize, status: &dyn Fn(&TxHash) -> Status) -> Result<(), String> {
         let owed = self.owed.get(&node).into_iter().flatten();
-        for tx in owed.filter(|tx| !self.committed.contains_key(tx)) {
+        for (tx, place) in owed.filter(|(tx, _)| !self.committed.contains_key(tx)) {
             let status = status(tx);
-            let earlier = match &status {
-                Status::Held { missing } => load::of_the_same_account(tx, *missing),
-                _ => None,
-            };
-            match earlier {
-                Some(earlier) if !self.committed.contains_key(&earlier) => {}
-                _ => {
-                    return Err(format!(
-                        "node {node} acknowledged transaction {tx}, which is in no block; the node says of it: {status:?}"
-                    ));
-                }
+            let excused = place.is_some_and(|place| {
+                let next = self.next.get(&place.sender).copied().unwrap_or_default();
+                let waits = matches!(status, Status::Held { missing } if next <= missing);
+                let expired = place.expiry != 0 && place.expiry <= self.chain.height.0;
+                place.sequence < next || expired || (waits && next < place.sequence)
+            });
+            if !excused {
+                return Err(format!(
+                    "node {node} acknowledged transaction {tx}, {place:?}, which is in no block; the node says of it: {status:?}"
+                ));
             }
         }
         Ok(())
     }
 }
 
-/// Reasons to give up what was admitted that are nobody's fault but the sender's, or for want of room.
-fn may_be_dropped(refusal: &Refusal) -> bool {
-    matches!(refusal.own_code(), Some(Code::Expired | Code::HeldTooLong | Code::HeldFull))
+/// Whether what was admitted may be given up for this reason: it waited for an earlier one for too long, or without room. Whether it
+/// has expired, or its place is taken, is seen at the end.
+fn may_be_dropped(place: Place, refusal: &Refusal) -> bool {
+    place.sequence > 0 && matches!(refusal.own_code(), Some(Code::HeldTooLong | Code::HeldFull))
 }
 
 impl Checker for Transactions {
@@ -88,11 +99,14 @@ impl Checker for Transactions {
                     self.block(world, body)?;
                 }
             }
-            Seen::Acknowledged { tx } => {
-                self.owed.entry(node).or_default().insert(*tx);
+            Seen::Acknowledged { tx, place } => {
+                self.owed.entry(node).or_default().insert(*tx, *place);
             }
-            Seen::Dropped { tx, refusal } if may_be_dropped(refusal) => {
-                self.owed.entry(node).or_default().remove(tx);
+            Seen::Dropped { tx, refusal } => {
+                let place = self.owed.get(&node).and_then(|owed| *owed.get(tx)?);
+                if place.is_some_and(|place| may_be_dropped(place, refusal)) {
+                    self.owed.entry(node).or_default().remove(tx);
+                }
             }
             Seen::Stopped => drop(self.owed.remove(&node)),
             Seen::Rested { status } if world.is_correct(node) => self.settle(node, status)?,
@@ -130,18 +144,24 @@ mod tests {
         bodies
     }
 
-    /// What the checker says of node 1 at the end: it has seen this, these are committed, and its pool says that of every transaction.
-    fn rested(seen: &[Seen<'_>], committed: &[TxHash], says: Status) -> Result<(), String> {
+    /// What the checker says of node 1 at the end: it has seen this, the sender has come to `next`, and its pool says that of every
+    /// transaction.
+    fn rested(seen: &[Seen<'_>], next: u64, says: Status) -> Result<(), String> {
         let (bench, mut checker) = (Bench::new(), Transactions::default());
+        checker.chain.height = Height(10);
         for one in seen {
             bench.see(&mut checker, 1, one)?;
         }
-        checker.committed.extend(committed.iter().map(|tx| (*tx, Height(1))));
+        checker.next.insert(place(0).sender, next);
         bench.see(&mut checker, 1, &Seen::Rested { status: &|_| says.clone() })
     }
 
-    fn refusal(code: Code) -> Refusal {
-        Refusal { code: code as u32, codespace: althing_mempool::CODESPACE.into(), log: "no".into() }
+    fn place(sequence: u64) -> Place {
+        Place { sender: Address::from_bytes([7; 20]), sequence, expiry: 11 }
+    }
+
+    fn acknowledged() -> Seen<'static> {
+        Seen::Acknowledged { tx: tx("a"), place: Some(place(2)) }
     }
 
     #[test]
@@ -180,44 +200,50 @@ mod tests {
 
     #[test]
     fn what_was_acknowledged_is_committed_or_lost_with_its_node() {
-        let acknowledged = || Seen::Acknowledged { tx: tx("a") };
-        rested(&[acknowledged()], &[tx("a")], Status::Unknown).expect("committed");
-        rested(&[acknowledged(), Seen::Stopped], &[], Status::Unknown).expect("lost with its node");
-        for says in [Status::Unknown, Status::Ready, Status::Checking, Status::Held { missing: 0 }] {
-            found(
-                rested(&[acknowledged()], &[tx("b")], says),
-                &["node 1", &tx("a").to_string(), "in no block"],
-            );
+        rested(&[acknowledged(), Seen::Stopped], 0, Status::Unknown).expect("lost with its node");
+        for says in [Status::Unknown, Status::Ready, Status::Checking, Status::Held { missing: 2 }] {
+            found(rested(&[acknowledged()], 2, says), &["node 1", &tx("a").to_string(), "in no block"]);
         }
+        rested(&[acknowledged()], 3, Status::Unknown).expect("another one has its place");
+        let expired = Seen::Acknowledged { tx: tx("a"), place: Some(Place { expiry: 10, ..place(2) }) };
+        rested(&[expired], 2, Status::Unknown).expect("too late");
+        let (bench, mut checker) = (Bench::new(), Transactions::default());
+        bench.see(&mut checker, 1, &acknowledged()).expect("told");
+        bench.commits(&mut checker, 0, &chain(&bench, &[&["a"]], 0)).expect("once");
+        let says = |_: &TxHash| Status::Unknown;
+        bench.see(&mut checker, 1, &Seen::Rested { status: &says }).expect("committed");
     }
 
     #[test]
     fn it_is_dropped_for_a_good_reason_only() {
-        let dropped = |code, name: &str| {
-            let (tx, refusal) = (tx(name), &refusal(code));
-            rested(
-                &[Seen::Acknowledged { tx: self::tx("a") }, Seen::Dropped { tx, refusal }],
-                &[],
-                Status::Unknown,
-            )
+        let dropped = |code: Code, name: &str, place: Place| {
+            let refusal = &Refusal {
+                code: code as u32,
+                codespace: althing_mempool::CODESPACE.into(),
+                log: "no".into(),
+            };
+            let seen = [
+                Seen::Acknowledged { tx: tx("a"), place: Some(place) },
+                Seen::Dropped { tx: tx(name), refusal },
+            ];
+            rested(&seen, 2, Status::Unknown)
         };
-        for code in [Code::Expired, Code::HeldTooLong, Code::HeldFull] {
-            dropped(code, "a").expect("a good reason");
-            found(dropped(code, "b"), &["node 1"]);
+        for code in [Code::HeldTooLong, Code::HeldFull] {
+            dropped(code, "a", place(2)).expect("a good reason");
+            found(dropped(code, "b", place(2)), &["node 1"]);
         }
-        for code in Code::ALL.into_iter().filter(|code| !may_be_dropped(&refusal(*code))) {
-            found(dropped(code, "a"), &["node 1", "in no block"]);
+        found(dropped(Code::Expired, "a", place(2)), &["in no block"]);
+        found(dropped(Code::Expired, "a", Place { expiry: 0, ..place(2) }), &["in no block"]);
+        found(dropped(Code::HeldFull, "a", place(0)), &["in no block"]);
+        for code in [Code::Full, Code::SequenceUsed, Code::Busy, Code::Empty] {
+            found(dropped(code, "a", place(2)), &["node 1", "in no block"]);
         }
     }
 
     #[test]
     fn what_waits_for_an_earlier_one_is_excused_until_that_is_committed() {
-        let mut load = load::Load::default();
-        let all: Vec<TxHash> = (0..45).map(|_| TxHash::of(&load.transfer())).collect();
-        // Twenty accounts take turns.
-        let (first, third) = (all[4], all[44]);
-        let says = Status::Held { missing: 0 };
-        rested(&[Seen::Acknowledged { tx: third }], &[], says.clone()).expect("it waits");
-        found(rested(&[Seen::Acknowledged { tx: third }], &[first], says), &[&third.to_string(), "Held"]);
+        let says = Status::Held { missing: 1 };
+        rested(&[acknowledged()], 1, says.clone()).expect("it waits");
+        found(rested(&[acknowledged()], 2, says), &[&tx("a").to_string(), "Held"]);
     }
 }

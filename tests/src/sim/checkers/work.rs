@@ -65,7 +65,7 @@ pub(super) struct Work {
 impl Work {
     /// Takes it in. Whether the chain has grown, by blocks with transactions or by empty ones.
     pub(super) fn see(&mut self, node: usize, seen: &Seen<'_>) -> Option<Grown> {
-        if let Seen::Acknowledged { tx } = seen
+        if let Seen::Acknowledged { tx, .. } = seen
             && !self.committed.contains(tx)
         {
             self.owed.acknowledged(node, *tx);
@@ -122,13 +122,13 @@ mod tests {
         };
         commit(&mut work, &one);
         assert!(!work.is_due(&bench.world), "at rest");
-        see(&mut work, Seen::Acknowledged { tx: TxHash::of(b"a") });
+        see(&mut work, Seen::Acknowledged { tx: TxHash::of(b"a"), place: None });
         assert!(work.is_due(&bench.world), "a transaction");
         commit(&mut work, &two);
         assert!(work.is_due(&bench.world), "a closing block");
         commit(&mut work, &three);
         assert!(!work.is_due(&bench.world), "at rest again");
-        see(&mut work, Seen::Acknowledged { tx: TxHash::of(b"a") });
+        see(&mut work, Seen::Acknowledged { tx: TxHash::of(b"a"), place: None });
         assert!(!work.is_due(&bench.world), "an answer that came late");
     }
 
@@ -138,7 +138,7 @@ mod tests {
         let refusal = &Refusal { code: 1, codespace: "test".into(), log: "no".into() };
         work.chain.height = Height(1);
         for end in [Seen::Stopped, Seen::Dropped { tx: TxHash::of(b"a"), refusal }] {
-            work.see(2, &Seen::Acknowledged { tx: TxHash::of(b"a") });
+            work.see(2, &Seen::Acknowledged { tx: TxHash::of(b"a"), place: None });
             assert!(work.is_due(&bench.world));
             work.see(1, &end);
             assert!(work.is_due(&bench.world), "another node's");

@@ -2,7 +2,7 @@
 
 use althing_consensus::Position;
 use althing_consensus::engine::{Event as EngineEvent, Halt};
-use althing_mempool::Outcome;
+use althing_mempool::{Code, Outcome};
 use althing_node::driver::{Effect, Event};
 
 use super::Cluster;
@@ -23,7 +23,11 @@ impl Cluster {
             Effect::Answer { hash, outcome, .. } => {
                 if let Outcome::Accepted { .. } = outcome {
                     self.promises.insert((hash, node));
-                    self.see(node, &Seen::Acknowledged { tx: hash });
+                    let place = self.submitted.get(&hash).copied();
+                    self.see(node, &Seen::Acknowledged { tx: hash, place });
+                }
+                if has_no_room(&outcome) {
+                    self.refused.insert(hash);
                 }
                 self.answers.insert(hash, outcome);
             }
@@ -88,4 +92,11 @@ impl Cluster {
             self.hand(at, self.now, Event::PeerConnected(peer));
         }
     }
+}
+
+/// Whether it was refused for want of room: it may find some later.
+fn has_no_room(outcome: &Outcome) -> bool {
+    let Outcome::Refused(refusal) = outcome else { return false };
+    let code = refusal.own_code();
+    matches!(code, Some(Code::Busy | Code::Full | Code::HeldFull | Code::SenderFull | Code::SequenceGap))
 }

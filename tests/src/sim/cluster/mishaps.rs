@@ -73,7 +73,8 @@ impl Cluster {
             return;
         }
         slot.run += 1;
-        let opened = Node::open(&self.members[slot.member], &self.genesis, &slot.disk);
+        let (member, limits) = (&self.members[slot.member], self.limits.clone());
+        let opened = Node::open(member, &self.genesis, &slot.disk, limits);
         self.see_synced(node);
         let slot = &mut self.slots[node];
         match opened {

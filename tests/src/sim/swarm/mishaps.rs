@@ -15,7 +15,7 @@ pub(super) struct Mishaps<'a> {
     random: Random,
     load: Load,
     /// Everything submitted: clients submit again what may have been lost.
-    submitted: Vec<Vec<u8>>,
+    submitted: Vec<(TxHash, Vec<u8>)>,
     /// Members whose disks have forgotten something.
     forgetful: Vec<usize>,
     backup: Option<(usize, Image)>,
@@ -56,9 +56,10 @@ impl<'a> Mishaps<'a> {
     pub(super) fn submit_for(&mut self, cluster: &mut Cluster, span: Micros) {
         let mut at = cluster.now();
         let end = at.after(span);
+        self.submit_refused(cluster);
         while at < end {
             let tx = self.load.transfer();
-            self.submitted.push(tx.clone());
+            self.submitted.push((TxHash::of(&tx), tx.clone()));
             let member = self.correct();
             cluster.submit(at, member, tx);
             at = at.after(self.plan.submit_every);
@@ -70,10 +71,28 @@ impl<'a> Mishaps<'a> {
     pub(super) fn submit_again(&mut self, cluster: &mut Cluster) {
         let now = cluster.now();
         let mut lost = std::mem::take(&mut self.submitted);
-        lost.retain(|tx| !cluster.is_promised(&TxHash::of(tx)));
-        for (index, tx) in lost.into_iter().enumerate() {
+        lost.retain(|(hash, _)| !cluster.is_promised(hash));
+        for (index, (_, tx)) in lost.into_iter().enumerate() {
             let member = self.correct();
             cluster.submit(now.after(Micros(200 * index as u64)), member, tx);
+        }
+    }
+
+    /// What there was no room for comes again.
+    fn submit_refused(&mut self, cluster: &mut Cluster) {
+        let refused = std::mem::take(&mut cluster.refused);
+        if refused.is_empty() {
+            return;
+        }
+        let again: Vec<_> = self
+            .submitted
+            .iter()
+            .filter(|(hash, _)| refused.contains(hash))
+            .map(|(_, tx)| tx.clone())
+            .collect();
+        for tx in again {
+            let member = self.correct();
+            cluster.submit(cluster.now(), member, tx);
         }
     }
 
