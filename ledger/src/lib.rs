@@ -10,6 +10,7 @@ mod app_hash;
 mod application;
 mod error;
 mod messages;
+pub mod state;
 mod state_store;
 
 pub use app_hash::{AppHash, AppHashTooLong};

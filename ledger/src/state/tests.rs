@@ -1,0 +1,4 @@
+//! A state beside a naive model of it.
+
+mod model;
+mod program;
