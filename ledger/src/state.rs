@@ -11,10 +11,12 @@
 //! | `key` | keys as bits, hashes |
 //! | `walk` | finding a record and a range of them, in any tree |
 //! | `arena`, `edit` | the nodes, and the tree after a change |
+//! | `prefetch` | how waiting for memory is shortened |
 //! | `window` | which heights are kept |
 //! | `view` | one height to be read |
 //! | `witness` | what a client can check an answer with |
 //! | `files`, `frame`, `log` | the storage below, and the bytes in it |
+//! | `stored`, `recent` | a record that was read, and those read lately |
 //! | `sweep` | how the log is kept short |
 //! | `scan`, `open`, `build` | from the files to a state |
 
@@ -26,8 +28,11 @@ mod frame;
 mod key;
 mod log;
 mod open;
+mod prefetch;
+mod recent;
 mod records;
 mod scan;
+mod stored;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -38,6 +43,7 @@ mod witness;
 
 use std::{
     collections::BTreeMap,
+    hint::black_box,
     sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -54,6 +60,7 @@ use edit::{Edit, NewNodes, Spot};
 use frame::{Entry, Frames, Header};
 use key::{empty_hash, leaf_hash};
 use log::{Log, Place, failed};
+use prefetch::TOGETHER;
 use sweep::{Cursor, Emptied, Sweep};
 use window::{Kept, Window};
 
@@ -76,9 +83,8 @@ struct Tree {
     sequence: u64,
     /// The lengths of the log's files.
     files: BTreeMap<u32, u64>,
-    /// The first of them that is still needed, and the lowest height that they hold in full.
+    /// The first of them that is still needed.
     first_file: u32,
-    base: u64,
     /// Bytes of the records of the newest height.
     live: u64,
     cursor: Cursor,
@@ -214,7 +220,7 @@ impl State {
             sequence: tree.sequence + 1,
             version,
             first_file: tree.first_file,
-            base: tree.base,
+            oldest: tree.window.oldest().map_or(version, |kept| kept.version),
             root: [0; 32],
             body_hash: [0; 32],
         };
@@ -251,10 +257,10 @@ impl State {
             )));
         }
         *broken = true;
-        self.log.0.append(staged.file, &staged.bytes).map_err(failed)?;
-        self.log.0.sync(staged.file).map_err(failed)?;
+        self.log.files.append(staged.file, &staged.bytes).map_err(failed)?;
+        self.log.files.sync(staged.file).map_err(failed)?;
         for file in self.tree_mut().take_in(&staged, &self.pins()) {
-            self.log.0.remove(file).map_err(failed)?;
+            self.log.files.remove(file).map_err(failed)?;
         }
         *broken = false;
         Ok(())
@@ -279,8 +285,12 @@ impl Tree {
     fn apply(&self, log: &Log, changes: &Changes, frames: &mut Frames) -> Result<(NewNodes, u64), AppError> {
         let mut live = self.live;
         let mut edit = Edit::new(&self.arena, log, self.window.newest().and_then(|kept| kept.root));
-        for (key, value) in changes {
+        let mut ahead = changes.keys().map(Vec::as_slice);
+        for (n, (key, value)) in changes.iter().enumerate() {
             check_size(key, value.as_deref())?;
+            if n % TOGETHER == 0 {
+                black_box(self.visit(ahead.by_ref().take(TOGETHER)));
+            }
             let spot = edit.locate(key)?;
             let hash = value.as_ref().map(|value| leaf_hash(key, value));
             let former = match spot {
@@ -319,8 +329,8 @@ impl Tree {
         });
         self.window.retire(&mut self.arena, pins);
         let oldest = self.window.oldest().map_or(0, |kept| kept.version);
-        if let Some((first_file, base)) = self.emptied.retire(oldest) {
-            (self.first_file, self.base) = (first_file, base);
+        if let Some(first_file) = self.emptied.retire(oldest) {
+            self.first_file = first_file;
         }
         // Only what a durable commit says is not needed may go: so that the log never begins before what is left of it.
         let kept = self.files.split_off(&staged.first_file);

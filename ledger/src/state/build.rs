@@ -53,7 +53,7 @@ impl Build<'_> {
     fn add(&mut self, log: &Log, frames: &[FrameAt]) -> Result<(), AppError> {
         let bodies =
             frames.iter().map(|frame| log.sound_body(frame)).collect::<Result<Vec<_>, AppError>>()?;
-        let mut records: Vec<(&[u8], Reverse<usize>, Place, Option<&[u8]>)> = Vec::new();
+        let mut records = Vec::new();
         for (frame, body) in frames.iter().zip(&bodies) {
             for entry in entries(body) {
                 let (at, entry) = entry.ok_or_else(|| frame.damaged("a record in it cannot be read"))?;

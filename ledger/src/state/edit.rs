@@ -4,6 +4,8 @@ use super::{
     arena::{Arena, FIRST_STAGED, Link, Node, NodeId},
     key::{Digest, bit, empty_hash, first_difference, node_hash},
     log::{Log, Place},
+    prefetch::TOGETHER,
+    stored::Stored,
     walk::{Nodes, Step, nearest},
 };
 use crate::AppError;
@@ -83,7 +85,7 @@ impl<'a> Edit<'a> {
         let Some(leaf) = nearest(self, key)? else { return Ok(Spot::Empty) };
         let differs = match leaf.checked_sub(FIRST_STAGED) {
             Some(own) => first_difference(key, self.keys[own as usize]),
-            None => first_difference(key, &self.record(leaf)?.0),
+            None => first_difference(key, self.record(leaf)?.key()),
         };
         Ok(match (differs, self.link(leaf)) {
             (None, Link::Leaf(place)) => Spot::Here { leaf, place, hash: self.hash(leaf) },
@@ -174,7 +176,20 @@ impl<'a> Edit<'a> {
     /// The changed tree, hashed.
     pub(super) fn finish(self) -> NewNodes {
         let mut nodes = Vec::with_capacity(self.nodes.len());
-        let root = self.root.map(|root| self.seal(root, &mut nodes));
+        let root = self.root.map(|root| self.collect(root, &mut nodes));
+        for start in (0..nodes.len()).step_by(TOGETHER) {
+            let end = nodes.len().min(start + TOGETHER);
+            self.load_siblings(&nodes[start..end]);
+            for at in start..end {
+                if let Link::Inner { bit, left, right } = nodes[at].link {
+                    let hash = |id: NodeId| match id.checked_sub(FIRST_STAGED) {
+                        Some(own) => &nodes[own as usize].hash,
+                        None => self.arena.hash(id),
+                    };
+                    nodes[at].hash = node_hash(bit, hash(left), hash(right));
+                }
+            }
+        }
         let hash = match root.map(|id| (id, id.checked_sub(FIRST_STAGED))) {
             None => empty_hash(),
             Some((_, Some(own))) => nodes[own as usize].hash,
@@ -183,22 +198,29 @@ impl<'a> Edit<'a> {
         NewNodes { nodes, root, hash, replaced: self.replaced }
     }
 
-    /// Puts what is own at and below `id` into `out`, hashed; returns its new number. As deep as a key has bits.
-    fn seal(&self, id: NodeId, out: &mut Vec<Node>) -> NodeId {
+    /// Puts what is own at and below `id` into `out`, children first; returns its new number. As deep as a key has bits.
+    fn collect(&self, id: NodeId, out: &mut Vec<Node>) -> NodeId {
         let Some(own) = id.checked_sub(FIRST_STAGED) else { return id };
-        let node = match self.nodes[own as usize] {
-            leaf @ Node { link: Link::Leaf(_), .. } => leaf,
-            Node { link: Link::Inner { bit, left, right }, .. } => {
-                let (left, right) = (self.seal(left, out), self.seal(right, out));
-                let hash = |id: NodeId| match id.checked_sub(FIRST_STAGED) {
-                    Some(own) => &out[own as usize].hash,
-                    None => self.arena.hash(id),
-                };
-                Node { link: Link::Inner { bit, left, right }, hash: node_hash(bit, hash(left), hash(right)) }
-            }
-        };
+        let mut node = self.nodes[own as usize];
+        if let Link::Inner { left, right, .. } = &mut node.link {
+            *left = self.collect(*left, out);
+            *right = self.collect(*right, out);
+        }
         out.push(node);
         FIRST_STAGED + (out.len() - 1) as NodeId
+    }
+
+    /// Loads the hashes that new nodes need of old ones: each comes from far, but all of them can be on their way at once.
+    fn load_siblings(&self, nodes: &[Node]) {
+        let mut seen = 0;
+        for node in nodes {
+            if let Link::Inner { left, right, .. } = node.link {
+                for id in [left, right].into_iter().filter(|&id| id < FIRST_STAGED) {
+                    seen ^= self.arena.hash(id)[0];
+                }
+            }
+        }
+        std::hint::black_box(seen);
     }
 }
 
@@ -216,7 +238,7 @@ impl Nodes for Edit<'_> {
         })
     }
 
-    fn record(&self, leaf: NodeId) -> Result<(Vec<u8>, Vec<u8>), AppError> {
+    fn record(&self, leaf: NodeId) -> Result<Stored, AppError> {
         match self.link(leaf) {
             Link::Leaf(place) => self.log.record(place, &self.hash(leaf)),
             Link::Inner { .. } => unreachable!("only leaves are asked for records"),

@@ -41,8 +41,8 @@ pub(super) struct Header {
     pub(super) version: u64,
     /// The first file of the log that is still needed.
     pub(super) first_file: u32,
-    /// The lowest height whose state those files still hold in full.
-    pub(super) base: u64,
+    /// The oldest height that was kept: those files hold it, and all after it, in full.
+    pub(super) oldest: u64,
     /// The root after the commit; zeros but in the last frame.
     pub(super) root: Digest,
     /// SHA-256 of the records.
@@ -103,7 +103,7 @@ impl<'a> Entry<'a> {
         (key.len() <= MAX_KEY).then_some(Self { key, value, former })
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.value.map_or(REMOVED, |value| value.len() as u32).to_le_bytes());
         out.push(self.key.len() as u8);
         for word in [self.former.file, self.former.offset, self.former.len] {

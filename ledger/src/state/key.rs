@@ -27,7 +27,9 @@ pub(super) fn bit(key: &[u8], n: u16) -> bool {
 
 /// The first place at which the bits of two keys of at most [`MAX_KEY`] bytes differ; `None` if they are the same.
 pub(super) fn first_difference(a: &[u8], b: &[u8]) -> Option<u16> {
-    let shared = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let words = a.chunks_exact(8).zip(b.chunks_exact(8)).take_while(|(a, b)| a == b).count();
+    let rest = a[8 * words..].iter().zip(&b[8 * words..]).take_while(|(a, b)| a == b).count();
+    let shared = 8 * words + rest;
     let within = match (a.get(shared), b.get(shared)) {
         (None, None) => return None,
         (Some(a), Some(b)) => 1 + (a ^ b).leading_zeros(),

@@ -8,9 +8,13 @@ use super::{
     files::StateFiles,
     frame::{Entry, HEADER_BYTES, Header},
     key::{Digest, leaf_hash},
-    records::Record,
+    recent::Recent,
+    stored::Stored,
 };
 use crate::{AppError, StoreError};
+
+/// Records up to this length need no buffer on the heap to be read.
+const SHORT_BYTES: usize = 256;
 
 /// Where a record lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,30 +60,45 @@ impl FrameAt {
 }
 
 /// The files of the log.
-#[derive(Clone)]
-pub(super) struct Log(pub(super) Arc<dyn StateFiles>);
+pub(super) struct Log {
+    pub(super) files: Arc<dyn StateFiles>,
+    recent: Recent,
+}
 
 impl Log {
-    /// The record of a leaf with this hash.
-    pub(super) fn record(&self, place: Place, hash: &Digest) -> Result<Record, AppError> {
-        let bytes = self.read(place.file, place.offset.into(), place.len as usize)?;
-        match Entry::decode(&bytes) {
-            Some(Entry { key, value: Some(value), .. }) if leaf_hash(key, value) == *hash => {
-                Ok((key.to_vec(), value.to_vec()))
-            }
-            _ => Err(damaged(place.file, place.offset.into(), "the record is not the one written there")),
-        }
+    /// The log in `files`.
+    pub(super) fn new(files: Arc<dyn StateFiles>) -> Self {
+        Self { files, recent: Recent::default() }
     }
 
-    /// The value of `key` that lies at `place`, and where the one before it does.
-    pub(super) fn version(&self, key: &[u8], place: Place) -> Result<(Vec<u8>, Place), AppError> {
-        let bytes = self.read(place.file, place.offset.into(), place.len as usize)?;
-        match Entry::decode(&bytes) {
-            Some(Entry { key: found, value: Some(value), former }) if found == key => {
-                Ok((value.to_vec(), former))
-            }
-            _ => Err(damaged(place.file, place.offset.into(), "it is not a version of the record asked for")),
+    /// The record of a leaf with this hash.
+    pub(super) fn record(&self, place: Place, hash: &Digest) -> Result<Stored, AppError> {
+        if let Some(record) = self.recent.get(place) {
+            return Ok(record);
         }
+        let record = self.stored(place)?.filter(|found| leaf_hash(found.key(), found.value()) == *hash);
+        let record = record.ok_or_else(|| {
+            damaged(place.file, place.offset.into(), "the record is not the one written there")
+        })?;
+        self.recent.put(place, &record);
+        Ok(record)
+    }
+
+    /// The version of `key` that lies at `place`.
+    pub(super) fn version(&self, key: &[u8], place: Place) -> Result<Stored, AppError> {
+        let version = self.stored(place)?.filter(|found| found.key() == key);
+        version.ok_or_else(|| {
+            damaged(place.file, place.offset.into(), "it is not a version of the record asked for")
+        })
+    }
+
+    fn stored(&self, place: Place) -> Result<Option<Stored>, AppError> {
+        let mut short = [0; SHORT_BYTES];
+        let Some(bytes) = short.get_mut(..place.len as usize) else {
+            return Ok(Stored::new(&self.read(place.file, place.offset.into(), place.len as usize)?));
+        };
+        self.files.read(place.file, place.offset.into(), bytes).map_err(failed)?;
+        Ok(Stored::new(bytes))
     }
 
     /// The frame whose header is at `offset`; `None` if no whole frame begins there.
@@ -106,7 +125,7 @@ impl Log {
 
     fn read(&self, file: u32, offset: u64, len: usize) -> Result<Vec<u8>, AppError> {
         let mut bytes = vec![0; len];
-        self.0.read(file, offset, &mut bytes).map_err(failed)?;
+        self.files.read(file, offset, &mut bytes).map_err(failed)?;
         Ok(bytes)
     }
 

@@ -20,7 +20,7 @@ use crate::AppError;
 
 /// Opens the state in `files`.
 pub(super) fn open(files: Arc<dyn StateFiles>, kept_heights: u64, limits: Limits) -> Result<State, AppError> {
-    let log = Log(files);
+    let log = Log::new(files);
     let Scan { frames, files } = scan(&log)?;
     let first_file = files.keys().next().copied().unwrap_or(1);
     let mut tree = Tree {
@@ -29,7 +29,6 @@ pub(super) fn open(files: Arc<dyn StateFiles>, kept_heights: u64, limits: Limits
         sequence: 0,
         files,
         first_file,
-        base: 0,
         live: 0,
         cursor: Cursor { file: first_file, offset: 0 },
         emptied: Emptied::default(),
@@ -38,8 +37,7 @@ pub(super) fn open(files: Arc<dyn StateFiles>, kept_heights: u64, limits: Limits
     if let Some(newest) = frames.last() {
         tree.sequence = newest.header.sequence;
         tree.first_file = newest.header.first_file;
-        tree.base = newest.header.base;
-        let oldest = oldest_kept(&frames, kept_heights.max(1), tree.base);
+        let oldest = oldest_kept(&frames, kept_heights.max(1), newest.header.oldest);
         let before = frames.partition_point(|frame| frame.header.sequence <= oldest);
         let (base, later) = frames.split_at(before);
         tree.start_from(&log, base)?;
@@ -50,10 +48,10 @@ pub(super) fn open(files: Arc<dyn StateFiles>, kept_heights: u64, limits: Limits
     Ok(State::new(log, tree))
 }
 
-/// The sequence number of the oldest commit to keep: those before it are kept no longer, or not whole in the log.
-fn oldest_kept(frames: &[FrameAt], kept_heights: u64, base: u64) -> u64 {
+/// The sequence number of the oldest commit to keep: of those before `oldest` the log need not have everything.
+fn oldest_kept(frames: &[FrameAt], kept_heights: u64, oldest: u64) -> u64 {
     let newest = frames.last().map_or(0, |frame| frame.header.sequence);
-    let whole = frames.partition_point(|frame| frame.header.version < base);
+    let whole = frames.partition_point(|frame| frame.header.version < oldest);
     let lowest = frames.get(whole).map_or(newest, |frame| frame.header.sequence);
     lowest.max((newest + 1).saturating_sub(kept_heights))
 }

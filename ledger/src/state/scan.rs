@@ -20,8 +20,8 @@ pub(super) struct Scan {
 /// newest commit says are needed no more.
 pub(super) fn scan(log: &Log) -> Result<Scan, AppError> {
     let mut files = BTreeMap::new();
-    for file in log.0.list().map_err(failed)? {
-        files.insert(file, log.0.len(file).map_err(failed)?);
+    for file in log.files.list().map_err(failed)? {
+        files.insert(file, log.files.len(file).map_err(failed)?);
     }
     let mut frames: Vec<FrameAt> = Vec::new();
     for (&file, &len) in &files {
@@ -38,7 +38,7 @@ pub(super) fn scan(log: &Log) -> Result<Scan, AppError> {
     if let Some(newest) = frames.last().map(|frame| frame.header.clone()) {
         let needed = files.split_off(&newest.first_file);
         for file in std::mem::replace(&mut files, needed).into_keys() {
-            log.0.remove(file).map_err(failed)?;
+            log.files.remove(file).map_err(failed)?;
         }
         frames.retain(|frame| frame.file >= newest.first_file);
         check_order(&frames, &newest, &files)?;
@@ -71,7 +71,7 @@ fn cut(log: &Log, frames: &mut Vec<FrameAt>, files: &mut BTreeMap<u32, u64>) -> 
         if Header::any_behind(next, &log.rest(file, keep, len)?) {
             return Err(damaged(file, tail_at, "no frame can be read here, though later commits follow"));
         }
-        log.0.truncate(file, keep).map_err(failed)?;
+        log.files.truncate(file, keep).map_err(failed)?;
         files.insert(file, keep);
     }
     Ok(())

@@ -39,12 +39,11 @@ impl Emptied {
         self.0.extend((from..before).map(|file| (file, version)));
     }
 
-    /// The first file still needed and the height it is needed for, if the oldest kept height is `oldest` and some
-    /// are needed no more.
-    pub(super) fn retire(&mut self, oldest: u64) -> Option<(u32, u64)> {
+    /// The first file that is still needed now that `oldest` is the oldest kept height; `None` if that is as it was.
+    pub(super) fn retire(&mut self, oldest: u64) -> Option<u32> {
         let mut needed = None;
-        while let Some((file, version)) = self.0.pop_front_if(|(_, version)| *version <= oldest) {
-            needed = Some((file + 1, version));
+        while let Some((file, _)) = self.0.pop_front_if(|(_, version)| *version <= oldest) {
+            needed = Some(file + 1);
         }
         needed
     }

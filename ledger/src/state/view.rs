@@ -8,6 +8,7 @@ use super::{
     key::Digest,
     log::{Log, Place},
     records::{Record, Records},
+    stored::Stored,
     walk::{self, Nodes, Step},
 };
 use crate::AppError;
@@ -52,7 +53,7 @@ impl Drop for View<'_> {
 
 impl Records for View<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, AppError> {
-        Ok(walk::find(&self.reading(), key)?.map(|(_, value)| value))
+        walk::get(&self.reading(), key)
     }
 
     fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Record>, AppError> {
@@ -62,12 +63,12 @@ impl Records for View<'_> {
     fn versions(&self, key: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, AppError> {
         let reading = self.reading();
         let mut versions = Vec::new();
-        let Some((leaf, _)) = walk::find(&reading, key)? else { return Ok(versions) };
-        let (_, mut former) = reading.log.version(key, reading.place(leaf))?;
+        let Some(newest) = walk::find(&reading, key)? else { return Ok(versions) };
+        let mut former = newest.former();
         while versions.len() < limit && former != Place::NONE && former.file >= reading.tree.first_file {
-            let (value, before) = reading.log.version(key, former)?;
-            versions.push(value);
-            former = before;
+            let version = reading.log.version(key, former)?;
+            versions.push(version.value().to_vec());
+            former = version.former();
         }
         Ok(versions)
     }
@@ -107,7 +108,7 @@ impl Nodes for Reading<'_> {
         })
     }
 
-    fn record(&self, leaf: NodeId) -> Result<Record, AppError> {
+    fn record(&self, leaf: NodeId) -> Result<Stored, AppError> {
         self.log.record(self.place(leaf), self.tree.arena.hash(leaf))
     }
 }

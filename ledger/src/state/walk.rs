@@ -1,7 +1,7 @@
 //! Finding records in a tree: written once, for a tree in memory, for one that notes what is read, and for a witness.
 
 use super::key::{bit, first_difference};
-use super::records::Record;
+use super::{records::Record, stored::Stored};
 use crate::AppError;
 
 /// One step down a tree.
@@ -24,7 +24,7 @@ pub(super) trait Nodes {
     fn step(&self, at: Self::Id) -> Result<Step<Self::Id>, AppError>;
 
     /// The record of a leaf.
-    fn record(&self, leaf: Self::Id) -> Result<Record, AppError>;
+    fn record(&self, leaf: Self::Id) -> Result<Stored, AppError>;
 }
 
 /// The leaf of `key`, if its record is there; otherwise one that shares as many bits with it as any.
@@ -36,11 +36,16 @@ pub(super) fn nearest<N: Nodes>(nodes: &N, key: &[u8]) -> Result<Option<N::Id>, 
     Ok(Some(at))
 }
 
-/// The leaf of `key` and its value.
-pub(super) fn find<N: Nodes>(nodes: &N, key: &[u8]) -> Result<Option<(N::Id, Vec<u8>)>, AppError> {
+/// The record of `key`.
+pub(super) fn find<N: Nodes>(nodes: &N, key: &[u8]) -> Result<Option<Stored>, AppError> {
     let Some(leaf) = nearest(nodes, key)? else { return Ok(None) };
-    let (found, value) = nodes.record(leaf)?;
-    Ok((found == key).then_some((leaf, value)))
+    let found = nodes.record(leaf)?;
+    Ok((found.key() == key).then_some(found))
+}
+
+/// The value of `key`.
+pub(super) fn get<N: Nodes>(nodes: &N, key: &[u8]) -> Result<Option<Vec<u8>>, AppError> {
+    Ok(find(nodes, key)?.map(|found| found.value().to_vec()))
 }
 
 /// At most `limit` records with `from <= key < to`, ascending; an empty `to` means the end.
@@ -61,10 +66,10 @@ pub(super) fn range<N: Nodes>(
             at = left;
         }
         let record = nodes.record(at)?;
-        if !to.is_empty() && record.0.as_slice() >= to {
+        if !to.is_empty() && record.key() >= to {
             break;
         }
-        records.push(record);
+        records.push(record.to_record());
         if records.len() == limit {
             break;
         }
@@ -76,7 +81,7 @@ pub(super) fn range<N: Nodes>(
 fn not_before<N: Nodes>(nodes: &N, from: &[u8]) -> Result<Vec<N::Id>, AppError> {
     let mut ahead = Vec::new();
     let Some(leaf) = nearest(nodes, from)? else { return Ok(ahead) };
-    let differs = first_difference(from, &nodes.record(leaf)?.0);
+    let differs = first_difference(from, nodes.record(leaf)?.key());
     let mut at = nodes.root();
     while let Some(id) = at {
         // Below the place where `from` leaves the tree, all keys stand on the same side of it.

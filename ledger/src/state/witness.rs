@@ -22,6 +22,7 @@ use super::{
     arena::NodeId,
     key::Digest,
     records::{Record, Records},
+    stored::Stored,
     view::{Reading, View},
     walk::{self, Nodes, Step},
 };
@@ -65,7 +66,7 @@ struct Noting<'a> {
 
 impl Records for Noting<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, AppError> {
-        Ok(walk::find(&self.reading(), key)?.map(|(_, value)| value))
+        walk::get(&self.reading(), key)
     }
 
     fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Record>, AppError> {
@@ -105,9 +106,9 @@ impl Nodes for NotingReading<'_> {
         self.reading.step(at)
     }
 
-    fn record(&self, leaf: NodeId) -> Result<Record, AppError> {
+    fn record(&self, leaf: NodeId) -> Result<Stored, AppError> {
         let record = self.reading.record(leaf)?;
-        self.leaves.borrow_mut().insert(record.0.clone());
+        self.leaves.borrow_mut().insert(record.key().to_vec());
         Ok(record)
     }
 }
@@ -119,7 +120,7 @@ pub struct BadWitness(&'static str);
 
 enum Node {
     Cut,
-    Leaf(Record),
+    Leaf(Stored),
     Inner { bit: u16, left: usize, right: usize },
 }
 
@@ -163,7 +164,7 @@ impl Nodes for Witness {
         }
     }
 
-    fn record(&self, leaf: usize) -> Result<Record, AppError> {
+    fn record(&self, leaf: usize) -> Result<Stored, AppError> {
         match &self.nodes[leaf] {
             Node::Leaf(record) => Ok(record.clone()),
             _ => Err(cut_out("this record")),
@@ -173,7 +174,7 @@ impl Nodes for Witness {
 
 impl Records for Witness {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, AppError> {
-        Ok(walk::find(self, key)?.map(|(_, value)| value))
+        walk::get(self, key)
     }
 
     fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Record>, AppError> {

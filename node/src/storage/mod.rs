@@ -18,6 +18,7 @@ mod redb;
 mod safety_store;
 mod sled;
 mod slot_file;
+mod state_files;
 mod state_store;
 
 pub use self::{
@@ -29,6 +30,7 @@ pub use self::{
     safety_store::{MAX_RECORD_BYTES, SafetyStore, SafetyStoreError},
     sled::SledStore,
     slot_file::SlotFile,
+    state_files::DirectoryFiles,
     state_store::AppState,
 };
 

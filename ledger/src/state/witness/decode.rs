@@ -6,6 +6,7 @@ use super::{
 use crate::state::{
     frame::MAX_VALUE,
     key::{Digest, MAX_BITS, MAX_KEY, bit, empty_hash, first_difference, leaf_hash, node_hash},
+    stored::Stored,
 };
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Witness, BadWitness> {
@@ -50,10 +51,10 @@ fn tree(bytes: &mut Bytes<'_>) -> Result<(Vec<Node>, Digest), BadWitness> {
                 bytes.array()?
             }
             LEAF => {
-                let (key, value) = (bytes.key()?.to_vec(), bytes.value()?.to_vec());
-                check_leaf(&key, &path, before.and_then(|before| key_of(&nodes, before)))?;
-                let hash = leaf_hash(&key, &value);
-                nodes.push(Node::Leaf((key, value)));
+                let (key, value) = (bytes.key()?, bytes.value()?);
+                check_leaf(key, &path, before.and_then(|before| key_of(&nodes, before)))?;
+                let hash = leaf_hash(key, value);
+                nodes.push(Node::Leaf(Stored::of(key, value)));
                 before = Some(node);
                 hash
             }
@@ -91,7 +92,7 @@ fn tree(bytes: &mut Bytes<'_>) -> Result<(Vec<Node>, Digest), BadWitness> {
 
 fn key_of(nodes: &[Node], at: usize) -> Option<&[u8]> {
     match nodes.get(at) {
-        Some(Node::Leaf((key, _))) => Some(key),
+        Some(Node::Leaf(record)) => Some(record.key()),
         _ => None,
     }
 }

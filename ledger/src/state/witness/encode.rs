@@ -39,10 +39,10 @@ pub(super) fn encode(
                     ahead.extend([(right, ones), (left, zeros)]);
                 }
                 Step::Leaf => {
-                    let (key, value) = reading.record(at)?;
+                    let record = reading.record(at)?;
                     out.push(LEAF);
-                    put_key(&mut out, &key);
-                    put_value(&mut out, &value);
+                    put_key(&mut out, record.key());
+                    put_value(&mut out, record.value());
                 }
             }
         }
