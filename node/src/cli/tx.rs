@@ -2,14 +2,14 @@
 
 use std::{path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
 
-use althing_crypto::{Encoding, TxHash, ed25519, key_file::KeyFile};
+use althing_crypto::{Encoding, TxHash, ed25519};
 use althing_ledger::asset::{Address, Transaction};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Failure, Output, node_arg::NodeArg};
+use super::{Failure, Output, node_arg::NodeArg, passphrase::Passphrase};
 use crate::{
     client::{Client, ClientError, integer},
     rpc,
@@ -43,6 +43,8 @@ pub(super) struct Transfer {
     /// The sender's key file
     #[arg(long, value_name = "FILE")]
     from: PathBuf,
+    #[command(flatten)]
+    passphrase: Passphrase,
     /// The recipient
     #[arg(long, value_name = "ADDRESS")]
     to: Address,
@@ -127,7 +129,7 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, F
 }
 
 async fn sign(transfer: &Transfer, client: &mut Client) -> Result<Transaction, Failure> {
-    let key = KeyFile::read_account(&transfer.from)?;
+    let key = transfer.passphrase.read_account(&transfer.from)?;
     let chain_id = match &transfer.chain_id {
         Some(chain_id) => chain_id.clone(),
         None => {
