@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use althing_consensus::ConsensusParams;
 use althing_crypto::{bls, ed25519};
 use althing_genesis::{Application, Document, ValidatorEntry};
-use althing_ledger::asset::{Address, GenesisAccount, GenesisAsset, GenesisState};
+use althing_ledger::asset::{Address, GenesisState};
 
 /// The kind of application that is the asset ledger.
 pub const LEDGER: &str = "ledger";
@@ -25,11 +25,7 @@ pub fn validator(name: &str, identity: &ed25519::SecretKey, vote: &bls::SecretKe
 
 /// A document with these validators and funded accounts, default parameters, and the time of now.
 pub fn document(chain_id: &str, validators: Vec<ValidatorEntry>, accounts: &[Address]) -> Document {
-    let account = |address: &Address| GenesisAccount { address: *address, balance: BALANCE };
-    let state = GenesisState {
-        asset: GenesisAsset { name: "crown".to_owned(), decimals: 6 },
-        accounts: accounts.iter().map(account).collect(),
-    };
+    let state = GenesisState::plain(accounts, BALANCE);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Document {
         version: Document::VERSION,

@@ -89,7 +89,7 @@ pub enum NodeError {
 /// # use std::sync::Arc;
 /// # use althing_ledger::AssetLedger;
 /// # async fn example(config: althing_node::config::NodeConfig) -> Result<(), althing_node::run::NodeError> {
-/// althing_node::run(config, |state| Ok(Arc::new(AssetLedger::open(Arc::new(state))?))).await
+/// althing_node::run(config, |state| Ok(Arc::new(AssetLedger::open(Arc::new(state), 100)?))).await
 /// # }
 /// ```
 pub async fn run(

@@ -77,8 +77,12 @@ impl Records for Noting<'_> {
         self.get(key)?;
         let values = self.view.versions(key, limit)?;
         let mut histories = self.histories.borrow_mut();
-        if histories.get(key).is_none_or(|noted| noted.limit < limit) {
-            histories.insert(key.to_vec(), History { limit, values: values.clone() });
+        let noted =
+            histories.entry(key.to_vec()).or_insert_with(|| History { limit, values: values.clone() });
+        if noted.limit != limit {
+            return Err(AppError::Failed(
+                "a question asks for the versions of a key in one number only".to_owned(),
+            ));
         }
         Ok(values)
     }
@@ -181,12 +185,13 @@ impl Records for Witness {
         walk::range(self, from, to, limit)
     }
 
-    /// The values were not hashed into the root: see [`Records::versions`].
+    /// The values were not hashed into the root: see [`Records::versions`]. So many must have been asked for, no more and
+    /// no fewer: otherwise the number could be raised and the witness still be taken.
     fn versions(&self, key: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, AppError> {
         if self.get(key)?.is_none() {
             return Ok(Vec::new());
         }
-        let history = self.histories.get(key).filter(|history| limit <= history.limit);
+        let history = self.histories.get(key).filter(|history| limit == history.limit);
         let history = history.ok_or_else(|| cut_out("so many older values of this record"))?;
         Ok(history.values.iter().take(limit).cloned().collect())
     }

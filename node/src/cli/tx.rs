@@ -17,7 +17,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Move units of the native asset to another account
+    /// Move units of COIN, the asset of a plain genesis, to another account
     Transfer(Transfer),
     /// Show a transaction: a committed one by its hash, or any by its bytes
     Show {
@@ -148,14 +148,15 @@ async fn sign(transfer: &Transfer, client: &mut Client) -> Result<Transaction, F
 /// The sequence after the sender's committed and pending ones: signing is deterministic, so with that of a pending one the same
 /// payment made again would be that very transaction, and paid once.
 async fn next_sequence(client: &mut Client, sender: &ed25519::PublicKey) -> Result<u64, Failure> {
+    let sender = Address::of(sender);
     // Asked before the account, so that what is executed in between is counted. A node lists 100 at most; with more it may
     // answer that the sequence is taken, or the transaction already pending.
     let pending = client.call("unconfirmed_txs", json!({ "limit": "100" })).await?;
-    let committed = client.account(&Address::of(sender)).await?.sequence;
-    Ok(committed.max(after_pending(&pending, sender)))
+    let committed = client.account(&sender).await?.sequence;
+    Ok(committed.max(after_pending(&pending, &sender)))
 }
 
-fn after_pending(pending: &Value, sender: &ed25519::PublicKey) -> u64 {
+fn after_pending(pending: &Value, sender: &Address) -> u64 {
     let txs = pending["txs"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let txs = txs.filter_map(|tx| Transaction::decode(&from_base64(tx).ok()?.0).ok());
     let own = txs.filter(|tx| tx.sender == *sender);

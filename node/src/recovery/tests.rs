@@ -60,7 +60,7 @@ impl Machine {
         let disk = |store: &Arc<MemoryStore>| -> Arc<dyn Store> {
             Arc::new(Disk { store: store.clone(), writes_left: self.writes_left.clone() })
         };
-        let ledger = AssetLedger::open(Arc::new(AppState::new(disk(&self.state)))).expect("reads only");
+        let ledger = AssetLedger::open(Arc::new(AppState::new(disk(&self.state))), 10).expect("reads only");
         (ChainStore::new(disk(&self.chain)), Arc::new(ledger))
     }
 

@@ -118,7 +118,7 @@ mod tests {
     fn files_grow_at_their_end_and_are_found_again() {
         let directory = tempfile::tempdir().unwrap();
         let files = DirectoryFiles::new(directory.path());
-        assert_eq!(files.list().unwrap(), []);
+        assert_eq!(files.list().unwrap(), [0u32; 0]);
         files.append(7, b"one ").unwrap();
         files.append(7, b"two").unwrap();
         files.append(12, b"x").unwrap();

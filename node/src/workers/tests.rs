@@ -70,7 +70,7 @@ impl Bench {
         let test = TestChain::new();
         let chain = ChainStore::new(Arc::new(MemoryStore::new()));
         let state = AppState::new(Arc::new(MemoryStore::new()));
-        let application: Arc<dyn Application> = Arc::new(AssetLedger::open(Arc::new(state)).unwrap());
+        let application: Arc<dyn Application> = Arc::new(AssetLedger::open(Arc::new(state), 10).unwrap());
         let genesis = handshake(&test.genesis, &chain, &application).unwrap();
         Self { test, genesis, chain, application }
     }

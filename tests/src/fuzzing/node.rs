@@ -55,7 +55,8 @@ impl Node {
         let (genesis, me) = (&UNEQUAL.genesis, Some(Position(0)));
         let chain = ChainStore::new(Arc::new(MemoryStore::new()));
         let state = Arc::new(AppState::new(Arc::new(MemoryStore::new())));
-        let application: Arc<dyn Application> = Arc::new(AssetLedger::open(state).expect("an empty store"));
+        let application: Arc<dyn Application> =
+            Arc::new(AssetLedger::open(state, 10).expect("an empty store"));
         let opening = handshake(genesis, &chain, &application).expect("a new chain").hash();
         let config = UNEQUAL.config(me);
         let door = Arc::new(door(&config));

@@ -119,7 +119,7 @@ fn every_bit_of_a_witness_counts_one_by_one() {
 }
 
 #[test]
-fn histories_are_carried_and_no_more_of_them_than_was_asked_for() {
+fn histories_are_carried_in_the_number_that_was_asked_for() {
     let state = state_of(&Map::from([(b"a".to_vec(), vec![1]), (b"b".to_vec(), vec![1])]));
     for n in 2..9u8 {
         let changes = Changes::from([(b"a".to_vec(), Some(vec![n]))]);
@@ -131,7 +131,7 @@ fn histories_are_carried_and_no_more_of_them_than_was_asked_for() {
     let proved = Witness::decode(&bytes).unwrap();
     assert_eq!(proved.root(), state.root());
     assert_eq!(ask(&proved).unwrap(), answer);
-    assert_eq!(proved.versions(b"a", 1).unwrap(), [[7]]);
+    assert!(proved.versions(b"a", 1).is_err());
     assert!(proved.versions(b"a", 3).is_err());
     assert!(proved.versions(b"b", 1).is_err());
 }

@@ -1,0 +1,516 @@
+//! Random programs on the ledger and on the model, few accounts and assets, so that lists get in each other's way.
+//!
+//! `ALTHING_LISTS=100000 cargo test --release -p althing-ledger random_programs` says how many lists to run. Failures name the
+//! program: `ALTHING_PROGRAM=17` runs that one alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    model::{ISSUER, List, MEMBER, Model, Motion, Op, Who},
+    *,
+};
+use crate::state::{Changes, Records};
+
+const ACCOUNTS: usize = 7;
+const ASSETS: [&str; 4] = ["COIN", "EUR", "GOLD-9", "X.1"];
+/// The account of several keys.
+const SHARED: Who = 6;
+
+/// Numbers that depend on the seed alone (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.roll() % end as u64) as usize
+    }
+
+    fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    fn of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+}
+
+/// What the model's small numbers stand for.
+struct Names {
+    accounts: Vec<Address>,
+    keys: Vec<SecretKey>,
+    policy: Policy,
+}
+
+impl Names {
+    fn new() -> Self {
+        let keys: Vec<_> = (0..SHARED as u8).map(key).collect();
+        let policy = Policy::new(2, keys[..3].iter().map(SecretKey::public_key).collect()).unwrap();
+        let own = keys.iter().map(|key| Address::of(&key.public_key()));
+        Self { accounts: own.chain([policy.address()]).collect(), keys, policy }
+    }
+
+    fn role(role: u8) -> Role {
+        Role::ALL[usize::from(role)]
+    }
+
+    fn lock(&self, (sender, sequence, index): model::LockName) -> LockId {
+        LockId::new(&self.accounts[sender], sequence, index)
+    }
+
+    fn change(&self, motion: Motion) -> Change {
+        match motion {
+            Motion::Grant(role, who) => Change::Grant { role: Self::role(role), account: self.accounts[who] },
+            Motion::Revoke(role, who) => {
+                Change::Revoke { role: Self::role(role), account: self.accounts[who] }
+            }
+            Motion::Threshold(approvals) => Change::Threshold { approvals },
+        }
+    }
+
+    fn instruction(&self, op: &Op) -> Instruction {
+        let who = |one: Who| self.accounts[one];
+        match *op {
+            Op::Transfer(asset, from, to, amount) => {
+                Instruction::Transfer { asset: symbol(asset), from: who(from), to: who(to), amount }
+            }
+            Op::Create(asset, decimals, cap, metadata) => {
+                let metadata = "m".repeat(metadata);
+                Instruction::CreateAsset { symbol: symbol(asset), decimals, cap, metadata }
+            }
+            Op::Metadata(asset, metadata) => {
+                Instruction::SetMetadata { asset: symbol(asset), metadata: "m".repeat(metadata) }
+            }
+            Op::Issue(asset, to, amount) => Instruction::Issue { asset: symbol(asset), to: who(to), amount },
+            Op::Burn(asset, from, amount) => {
+                Instruction::Burn { asset: symbol(asset), from: who(from), amount }
+            }
+            Op::Freeze(asset, account) => Instruction::Freeze { asset: symbol(asset), account: who(account) },
+            Op::Unfreeze(asset, account) => {
+                Instruction::Unfreeze { asset: symbol(asset), account: who(account) }
+            }
+            Op::HandOver(asset, to) => Instruction::HandOver { asset: symbol(asset), to: who(to) },
+            Op::Lock { asset, from, to, amount, secret, refund_height } => Instruction::Lock {
+                asset: symbol(asset),
+                from: who(from),
+                to: who(to),
+                amount,
+                hash: sha256(&[secret; 32]),
+                refund_height,
+            },
+            Op::Claim(lock, secret) => {
+                Instruction::Claim { lock: self.lock(lock), preimage: Hash::from_bytes([secret; 32]) }
+            }
+            Op::Refund(lock) => Instruction::Refund { lock: self.lock(lock) },
+            Op::Grant(role, account) => Instruction::Grant { role: Self::role(role), account: who(account) },
+            Op::Revoke(role, account) => {
+                Instruction::Revoke { role: Self::role(role), account: who(account) }
+            }
+            Op::Propose(motion) => Instruction::Propose { change: self.change(motion) },
+            Op::Approve(proposal) => Instruction::Approve { proposal },
+            Op::Withdraw(proposal) => Instruction::Withdraw { proposal },
+        }
+    }
+
+    /// The list as bytes. Executing checks no signatures, so these are none.
+    fn encode(&self, list: &List) -> Bytes {
+        let none = Signature::from_bytes([0; 64]);
+        let instructions = list.ops.iter().map(|op| self.instruction(op)).collect();
+        let approval = |&who: &Who| match self.keys.get(who) {
+            Some(key) => Approval::Key { key: key.public_key(), signature: none },
+            None => Approval::Multi { policy: self.policy.clone(), signatures: vec![(0, none), (2, none)] },
+        };
+        let mut approvals: Vec<_> = list.approvals.iter().map(approval).collect();
+        approvals.sort_by_key(Approval::account);
+        let tx = Transaction::new(CHAIN, self.accounts[list.sender], list.sequence, instructions);
+        let expiry_height = list.expiry;
+        Transaction { expiry_height, idempotency_key: list.key.clone(), approvals, ..tx }.encode()
+    }
+}
+
+fn symbol(asset: usize) -> Symbol {
+    ASSETS[asset].parse().unwrap()
+}
+
+/// The first state of a program, in both forms.
+fn beginning(dice: &mut Dice, names: &Names) -> (Model, GenesisState) {
+    let mut model = Model {
+        threshold: 1 + dice.below(3) as u16,
+        closed: dice.one_in(3),
+        lifetime: 1 + dice.below(12) as u64,
+        window: dice.below(6) as u64,
+        ..Model::default()
+    };
+    for who in 0..4 {
+        model.roles.insert((MEMBER, who));
+    }
+    for _ in 0..6 {
+        model.roles.insert((dice.of(&[0, ISSUER, ISSUER, 3]), dice.below(ACCOUNTS)));
+    }
+    model.roles.insert((0, dice.below(4)));
+    let fees = dice.one_in(3).then(|| (0, dice.of(&[0, 0, 1]), dice.of(&[0, 2]), dice.below(ACCOUNTS)));
+    model.fees = fees;
+    for asset in 0..2 {
+        let cap = dice.of(&[0, 0, 30_000]);
+        let issuer = dice.below(4);
+        model.assets.insert(asset, model::Asset { issuer, cap, supply: 0, metadata: 3 });
+        for who in 0..5 {
+            let amount = fees_in(asset, fees) + dice.of(&[0, 5, 100, 400]);
+            model.balances.insert((asset, who), (amount, false));
+            model.assets.get_mut(&asset).unwrap().supply += amount;
+        }
+    }
+    let genesis = genesis_of(&model, names);
+    (model, genesis)
+}
+
+/// Enough for some twenty transactions.
+fn fees_in(asset: usize, fees: Option<(usize, u128, u128, Who)>) -> u128 {
+    match fees {
+        Some((of, per_byte, ..)) if of == asset => 5_000 * per_byte,
+        _ => 0,
+    }
+}
+
+fn genesis_of(model: &Model, names: &Names) -> GenesisState {
+    let with = |role: u8| {
+        let all = model.roles.iter().filter(|(one, _)| *one == role);
+        all.map(|(_, who)| names.accounts[*who]).collect()
+    };
+    let asset = |(asset, held): (&usize, &model::Asset)| GenesisAsset {
+        symbol: symbol(*asset),
+        decimals: 2,
+        cap: held.cap,
+        metadata: "m".repeat(held.metadata),
+        issuer: names.accounts[held.issuer],
+    };
+    let balance = |(&(asset, who), &(amount, _)): (&(usize, Who), &(u128, bool))| GenesisBalance {
+        asset: symbol(asset),
+        account: names.accounts[who],
+        amount,
+    };
+    GenesisState {
+        assets: model.assets.iter().map(asset).collect(),
+        balances: model.balances.iter().map(balance).collect(),
+        roles: GenesisRoles {
+            administrators: with(0),
+            issuers: with(1),
+            members: with(2),
+            submitters: with(3),
+        },
+        threshold: model.threshold,
+        submission: if model.closed { Submission::Closed } else { Submission::Open },
+        proposal_lifetime: model.lifetime,
+        idempotency_window: model.window,
+        fees: model.fees.map(|(asset, per_byte, per_instruction, collector)| Fees {
+            asset: symbol(asset),
+            per_byte,
+            per_instruction,
+            collector: names.accounts[collector],
+        }),
+    }
+}
+
+fn amount(dice: &mut Dice) -> u128 {
+    match dice.below(80) {
+        0 => 0,
+        1 => u128::MAX - dice.below(300) as u128,
+        2..12 => 150 + dice.below(300) as u128,
+        _ => 1 + dice.below(40) as u128,
+    }
+}
+
+fn metadata(dice: &mut Dice) -> usize {
+    if dice.one_in(12) { 257 } else { dice.of(&[0, 3, 256]) }
+}
+
+/// Mostly one who can do it.
+fn issuer_of(dice: &mut Dice, model: &Model, asset: usize) -> Who {
+    match model.assets.get(&asset) {
+        Some(found) if !dice.one_in(4) => found.issuer,
+        _ => dice.below(ACCOUNTS),
+    }
+}
+
+fn motion(dice: &mut Dice) -> Motion {
+    let (role, who) = (dice.below(4) as u8, dice.below(ACCOUNTS));
+    match dice.below(9) {
+        0..4 => Motion::Grant(role, who),
+        4..8 => Motion::Revoke(role, who),
+        _ => Motion::Threshold(dice.below(6) as u16),
+    }
+}
+
+/// An instruction, and who had best send it.
+fn op(dice: &mut Dice, model: &Model) -> (Op, Who) {
+    let (asset, one, other) =
+        (dice.of(&[0, 0, 0, 0, 1, 1, 1, 1, 2, 3]), dice.below(ACCOUNTS), dice.below(ACCOUNTS));
+    let holders: Vec<_> =
+        model.balances.iter().filter(|(_, (held, _))| *held > 0).map(|(key, _)| *key).collect();
+    let (asset_held, from) =
+        if dice.one_in(6) || holders.is_empty() { (asset, one) } else { dice.of(&holders) };
+    let members: Vec<Who> = (0..ACCOUNTS).filter(|who| model.has(MEMBER, *who)).collect();
+    let member = if dice.one_in(20) || members.is_empty() { one } else { dice.of(&members) };
+    let named = match model.locks.len() {
+        0 => (one, 0, 0),
+        _ if dice.one_in(8) => (one, dice.below(9) as u64, dice.below(2) as u8),
+        n => *model.locks.keys().nth(n - 1 - dice.below(n.min(6))).unwrap(),
+    };
+    let locked = model.locks.get(&named);
+    let proposal = match model.proposals.len() {
+        0 => dice.below(4) as u64,
+        _ if dice.one_in(6) => dice.below(model.proposed as usize + 3) as u64,
+        n => *model.proposals.keys().nth(dice.below(n)).unwrap(),
+    };
+    let issuer = issuer_of(dice, model, asset);
+    let held = model.balances.get(&(asset_held, from)).map_or(0, |(held, _)| *held);
+    let amount = match dice.below(8) {
+        0 => amount(dice),
+        _ => 1 + u128::from(dice.roll()) % held.clamp(1, 60),
+    };
+    let issuers: Vec<Who> = (0..ACCOUNTS).filter(|who| model.has(ISSUER, *who)).collect();
+    let creator = if dice.one_in(6) || issuers.is_empty() { one } else { dice.of(&issuers) };
+    let administrators: Vec<Who> = (0..ACCOUNTS).filter(|who| model.has(0, *who)).collect();
+    match dice.below(32) {
+        0..8 => (Op::Transfer(asset_held, from, other, amount), from),
+        8 => {
+            let decimals = dice.of(&[0, 0, 2, 2, 6, 38, 38, 39]);
+            (Op::Create(dice.below(4), decimals, dice.of(&[0, 50, 1_000]), metadata(dice)), creator)
+        }
+        9 => (Op::Metadata(asset, metadata(dice)), issuer),
+        10..12 => (Op::Issue(asset, other, amount), issuer),
+        12..14 => (Op::Burn(asset_held, from, amount), from),
+        14 => (Op::Freeze(asset, other), issuer),
+        15..17 => {
+            let frozen: Vec<_> = model.balances.iter().filter(|(_, (_, frozen))| *frozen).collect();
+            match frozen.first() {
+                Some(((asset, who), _)) if !dice.one_in(4) => {
+                    (Op::Unfreeze(*asset, *who), issuer_of(dice, model, *asset))
+                }
+                _ => (Op::Unfreeze(asset, other), issuer),
+            }
+        }
+        17 => (Op::HandOver(asset, other), issuer),
+        18..21 => {
+            let refund_height = model.height + dice.below(6) as u64;
+            let secret = dice.below(4) as u8;
+            (Op::Lock { asset: asset_held, from, to: other, amount, secret, refund_height }, from)
+        }
+        21..23 => {
+            let secret = locked.filter(|_| !dice.one_in(5)).map_or(9, |lock| lock.secret);
+            (Op::Claim(named, secret), one)
+        }
+        23..25 => (Op::Refund(named), one),
+        25 => (
+            Op::Grant(if dice.one_in(9) { 0 } else { 3 }, other),
+            dice.of(&[one, *administrators.first().unwrap_or(&one)]),
+        ),
+        26 => (
+            Op::Revoke(if dice.one_in(9) { 2 } else { 3 }, other),
+            dice.of(&[one, *administrators.first().unwrap_or(&one)]),
+        ),
+        27..29 => (Op::Propose(motion(dice)), member),
+        29..31 => (Op::Approve(proposal), member),
+        _ => (Op::Withdraw(proposal), member),
+    }
+}
+
+fn list(dice: &mut Dice, model: &Model) -> List {
+    let count = if dice.one_in(40) { 16 } else { dice.of(&[1, 1, 1, 1, 2, 2, 3]) };
+    let (ops, best): (Vec<_>, Vec<_>) = (0..count).map(|_| op(dice, model)).unzip();
+    let sender = if dice.one_in(10) { dice.below(ACCOUNTS) } else { best[0] };
+    let mut approvals = BTreeSet::from([sender]);
+    for op in &ops {
+        if let Op::Transfer(_, from, ..) | Op::Burn(_, from, _) | Op::Lock { from, .. } = op {
+            approvals.insert(*from);
+        }
+    }
+    if dice.one_in(25) {
+        approvals.remove(&dice.below(ACCOUNTS));
+    }
+    if dice.one_in(25) {
+        approvals.insert(dice.below(ACCOUNTS));
+    }
+    let next = model.sequences.get(&sender).copied().unwrap_or_default();
+    List {
+        sender,
+        sequence: if dice.one_in(15) { next.saturating_sub(1) + 2 * dice.below(2) as u64 } else { next },
+        expiry: if dice.one_in(8) { (model.height + dice.below(3) as u64).saturating_sub(1) } else { 0 },
+        key: dice.one_in(4).then(|| vec![dice.below(3) as u8; 1 + dice.below(2)]),
+        ops,
+        approvals,
+        bytes: 0,
+    }
+}
+
+/// All records, as they lie in the state.
+fn dump(chain: &Chain) -> Vec<(Vec<u8>, Vec<u8>)> {
+    chain.ledger.state.newest().range(&[], &[], usize::MAX).unwrap()
+}
+
+/// What the ledger answers is what the model holds; and no unit was made or lost.
+fn compare(chain: &Chain, model: &Model, names: &Names) {
+    for (who, account) in names.accounts.iter().enumerate() {
+        let view: AccountView = chain.ask(&Question::Account { account: *account });
+        assert_eq!(view.sequence, model.sequences.get(&who).copied().unwrap_or_default(), "of {who}");
+        let roles = (0..4).filter(|role| model.has(*role, who)).map(Names::role).collect::<Vec<_>>();
+        assert_eq!(view.roles, roles, "of {who}");
+    }
+    for asset in 0..ASSETS.len() {
+        compare_asset(chain, model, names, asset);
+    }
+    for (name, lock) in &model.locks {
+        let view: Option<LockView> = chain.ask(&Question::Lock { lock: names.lock(*name) });
+        let found = view.unwrap().lock;
+        let state = match found.state {
+            LockState::Open => "open",
+            LockState::Claimed { preimage, .. } => {
+                assert_eq!(sha256(preimage.as_bytes()), found.hash);
+                "claimed"
+            }
+            LockState::Refunded { .. } => "refunded",
+        };
+        assert_eq!((found.amount, found.refund_height, state), (lock.amount, lock.refund_height, lock.state));
+    }
+    let governance: GovernanceView = chain.ask(&Question::Governance {});
+    let members = model.roles.iter().filter(|(role, _)| *role == MEMBER).count();
+    assert_eq!((governance.threshold, usize::from(governance.members)), (model.threshold, members));
+    assert!(governance.members >= governance.threshold && governance.administrators > 0);
+    let open: Vec<ProposalView> = chain.ask(&Question::Proposals {});
+    assert_eq!(open.len(), governance.open_proposals);
+    for (view, (number, proposal)) in open.iter().zip(&model.proposals) {
+        let approvals: BTreeSet<Address> =
+            proposal.approvals.iter().map(|who| names.accounts[*who]).collect();
+        let found = (view.number, view.change, view.expiry_height, view.approvals.iter().copied().collect());
+        assert_eq!(found, (*number, names.change(proposal.motion), proposal.until, approvals));
+    }
+    assert_eq!(open.len(), model.proposals.len());
+}
+
+fn compare_asset(chain: &Chain, model: &Model, names: &Names, asset: usize) {
+    let view: Option<AssetView> = chain.ask(&Question::Asset { asset: symbol(asset) });
+    let Some((found, expected)) = view.as_ref().zip(model.assets.get(&asset)) else {
+        assert!(view.is_none() && !model.assets.contains_key(&asset));
+        return;
+    };
+    let expected = (names.accounts[expected.issuer], expected.cap, expected.supply, expected.metadata);
+    assert_eq!((found.issuer, found.cap, found.supply, found.metadata.len()), expected);
+    let holders = Question::Holders { asset: symbol(asset), after: None, limit: MAX_LIMIT };
+    let holders: Page<BalanceView, Address> = chain.ask(&holders);
+    let held: BTreeMap<Address, (u128, bool)> =
+        holders.items.iter().map(|one| (one.account, (one.amount, one.frozen))).collect();
+    let modelled = model.balances.iter().filter(|((one, _), _)| *one == asset);
+    assert_eq!(held, modelled.map(|((_, who), held)| (names.accounts[*who], *held)).collect());
+    let locked = model.locks.values().filter(|lock| lock.asset == asset && lock.state == "open");
+    let locked: u128 = locked.map(|lock| lock.amount).sum();
+    let balances: u128 = held.values().map(|(amount, _)| amount).sum();
+    assert_eq!(balances + locked, found.supply, "units of {} were made or lost", ASSETS[asset]);
+}
+
+/// Runs one program; how often each code came, by name.
+fn run(number: u64, codes: &mut BTreeMap<&'static str, u64>) -> u64 {
+    let (mut dice, names) = (Dice(number), Names::new());
+    let (mut model, genesis) = beginning(&mut dice, &names);
+    let init = init_of(&genesis);
+    let (steady, mut shaky) = (Chain::begin(&init), Chain::begin(&init));
+    let mut lists = 0;
+    for height in 1..=40 {
+        model.begin_block(height);
+        let (mut txs, mut expected) = (vec![], vec![]);
+        for _ in 0..dice.of(&[0, 1, 1, 4, 8]) {
+            let mut list = list(&mut dice, &model);
+            let bytes = names.encode(&list);
+            list.bytes = bytes.len();
+            let code = model.run(&list).err().unwrap_or("ok");
+            *codes.entry(code).or_default() += 1;
+            expected.push(code);
+            txs.push(bytes);
+        }
+        lists += txs.len() as u64;
+        let before = if txs.len() == 1 { dump(&steady) } else { vec![] };
+        let done = steady.block(&txs);
+        let found: Vec<_> = done.tx_results.iter().map(|result| name_of(result.code)).collect();
+        assert_eq!(found, expected, "height {height}: {:?}", done.tx_results);
+        if let ([code], [tx]) = (expected.as_slice(), txs.as_slice())
+            && *code != "ok"
+        {
+            only_the_sequence(&before, &dump(&steady), tx);
+        }
+        if dice.one_in(12) {
+            shaky.restart();
+        }
+        assert_eq!(shaky.finalize(height, &txs).unwrap(), done, "two instances differ at height {height}");
+        if dice.one_in(12) {
+            shaky.restart();
+            assert_eq!(shaky.finalize(height, &txs).unwrap(), done, "after a crash at height {height}");
+        }
+        shaky.ledger.commit().unwrap();
+        if height % 8 == 0 {
+            compare(&steady, &model, &names);
+        }
+    }
+    assert_eq!(dump(&steady), dump(&shaky));
+    assert_eq!(steady.ledger.info(), shaky.ledger.info());
+    lists
+}
+
+/// A failed list alone in its block has changed its sender's sequence, or nothing. (What other than lists a block does is to
+/// remove what has had its time.)
+fn only_the_sequence(before: &[(Vec<u8>, Vec<u8>)], after: &[(Vec<u8>, Vec<u8>)], tx: &[u8]) {
+    let sender = Transaction::decode(tx).unwrap().sender;
+    let account = [b"a/", sender.as_bytes().as_slice()].concat();
+    let (before, after): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        (before.iter().cloned().collect(), after.iter().cloned().collect());
+    let changed: Changes = before
+        .keys()
+        .chain(after.keys())
+        .filter(|key| before.get(*key) != after.get(*key))
+        .map(|key| (key.clone(), after.get(key).cloned()))
+        .collect();
+    for (key, value) in changed {
+        let its_time = matches!(key[0], b'i' | b'x' | b'p') && value.is_none() || key == b"g";
+        assert!(key == account || its_time, "a failed list changed {key:?}");
+    }
+}
+
+fn name_of(code: u32) -> &'static str {
+    Code::ALL.iter().find(|one| one.number() == code).map_or("ok", |code| code.name())
+}
+
+#[test]
+fn random_programs_do_what_the_model_does() {
+    let mut codes = BTreeMap::new();
+    if let Ok(program) = std::env::var("ALTHING_PROGRAM") {
+        run(program.parse().unwrap(), &mut codes);
+        return;
+    }
+    let default = if cfg!(debug_assertions) { 5_000 } else { 100_000 };
+    let wanted = std::env::var("ALTHING_LISTS").map_or(default, |lists| lists.parse().unwrap());
+    let (mut lists, mut program) = (0, 0);
+    while lists < wanted {
+        let _replay = Replay(program);
+        lists += run(program, &mut codes);
+        program += 1;
+    }
+    // Lists that all fail at the door would show nothing.
+    assert!(codes["ok"] * 4 > lists, "{codes:?}");
+    let met = codes.len();
+    assert!(met >= 35, "only {met} outcomes came up: {codes:?}");
+}
+
+/// Says at a panic which program it was.
+struct Replay(u64);
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("replay with ALTHING_PROGRAM={}", self.0);
+        }
+    }
+}
