@@ -60,7 +60,7 @@ use edit::{Edit, NewNodes, Spot};
 use frame::{Entry, Frames, Header};
 use key::{empty_hash, leaf_hash};
 use log::{Log, Place, failed};
-use prefetch::TOGETHER;
+use prefetch::{TOGETHER, visit};
 use sweep::{Cursor, Emptied, Sweep};
 use window::{Kept, Window};
 
@@ -284,12 +284,13 @@ impl Tree {
     /// Writes the changed records to `frames`; returns the tree after it and the live bytes of its records.
     fn apply(&self, log: &Log, changes: &Changes, frames: &mut Frames) -> Result<(NewNodes, u64), AppError> {
         let mut live = self.live;
-        let mut edit = Edit::new(&self.arena, log, self.window.newest().and_then(|kept| kept.root));
+        let root = self.window.newest().and_then(|kept| kept.root);
+        let mut edit = Edit::new(&self.arena, log, root);
         let mut ahead = changes.keys().map(Vec::as_slice);
         for (n, (key, value)) in changes.iter().enumerate() {
             check_size(key, value.as_deref())?;
-            if n % TOGETHER == 0 {
-                black_box(self.visit(ahead.by_ref().take(TOGETHER)));
+            if let Some(root) = root.filter(|_| n % TOGETHER == 0) {
+                black_box(visit(&self.arena, root, ahead.by_ref().take(TOGETHER)));
             }
             let spot = edit.locate(key)?;
             let hash = value.as_ref().map(|value| leaf_hash(key, value));

@@ -7,6 +7,7 @@ use super::{
     arena::{Link, NodeId},
     key::Digest,
     log::{Log, Place},
+    prefetch::visit,
     records::{Record, Records},
     stored::Stored,
     walk::{self, Nodes, Step},
@@ -35,6 +36,16 @@ impl<'a> View<'a> {
     /// Its height; `None` before the first commit.
     pub fn version(&self) -> Option<u64> {
         self.version
+    }
+
+    /// Reads the records of some keys, many at once: some dozens, of what is executed next, so that they are still near
+    /// when they are asked for. What cannot be read is left for that question to find.
+    pub fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
+        let Some(root) = self.root else { return };
+        let reading = self.reading();
+        for leaf in visit(&reading.tree.arena, root, keys) {
+            let _ = reading.record(leaf);
+        }
     }
 
     /// The tree, held still: not to be asked for twice by one thread at the same time.
