@@ -12,7 +12,7 @@ use super::{
     event,
     record::AtHeight,
 };
-use crate::AppError;
+use crate::{AppError, TxError};
 
 /// What an account may do. The order is that of the numbers in the encoding.
 #[derive(
@@ -156,7 +156,7 @@ pub(super) fn grant(draft: &mut Draft<'_, '_>, role: Role, account: &Address) ->
         let max = Role::MAX_GOVERNING;
         let full =
             || Code::TooManyHolders.refusal(format!("{max} have the role {role}, no more are allowed"));
-        if *count >= max { Err(full()) } else { Ok(*count += 1) }
+        if count >= max { Err(full()) } else { Ok(count + 1) }
     })?;
     let height = draft.height();
     draft.write(key(role, account), &AtHeight(height));
@@ -179,9 +179,9 @@ pub(super) fn revoke(draft: &mut Draft<'_, '_>, role: Role, account: &Address) -
             Code::TooFewMembers.refusal(log)
         };
         match role {
-            Role::Administrator if *count <= 1 => Err(last()),
-            Role::Member if *count <= threshold => Err(few()),
-            _ => Ok(*count -= 1),
+            Role::Administrator if count <= 1 => Err(last()),
+            Role::Member if count <= threshold => Err(few()),
+            _ => Ok(count.saturating_sub(1)),
         }
     })?;
     draft.remove(key(role, account));
@@ -190,15 +190,11 @@ pub(super) fn revoke(draft: &mut Draft<'_, '_>, role: Role, account: &Address) -
 }
 
 /// Changes the count of those who have `role`, if they are counted.
-fn count(
-    draft: &mut Draft<'_, '_>,
-    role: Role,
-    change: impl FnOnce(&mut u16) -> Result<(), crate::TxError>,
-) -> Step {
+fn count(draft: &mut Draft<'_, '_>, role: Role, change: impl FnOnce(u16) -> Result<u16, TxError>) -> Step {
     let mut governance = governance(draft)?;
     match role {
-        Role::Administrator => change(&mut governance.administrators)?,
-        Role::Member => change(&mut governance.members)?,
+        Role::Administrator => governance.administrators = change(governance.administrators)?,
+        Role::Member => governance.members = change(governance.members)?,
         Role::Issuer | Role::Submitter => return Ok(()),
     }
     draft.write(GOVERNANCE_KEY.to_vec(), &governance);

@@ -88,7 +88,7 @@ fn transaction() -> Vec<Vec<u8>> {
     for text in [
         "al1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnrujsuw",
         "0001020304050607080910111213141516171819202122232425262728293031",
-        r#"{"asset":{"name":"crown","decimals":6},"accounts":[]}"#,
+        r#"{"assets":[],"balances":[],"submission":"open"}"#,
     ] {
         seeds.push(behind(&[2], text));
     }

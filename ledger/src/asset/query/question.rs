@@ -152,9 +152,8 @@ impl Question {
             return Err(Code::UnknownPath.refusal(log));
         }
         let refuse = |reason: String| Code::BadArgument.refusal(format!("data: {reason}"));
-        if path == "account" && !q.data.trim_ascii_start().starts_with(b"{")
-            || path == "account" && q.data.len() == 20
-        {
+        let is_json = q.data.trim_ascii_start().starts_with(b"{") && q.data.len() != Address::BYTES;
+        if path == "account" && !is_json {
             return Ok(Self::Account { account: address(&q.data).map_err(refuse)? });
         }
         let fields: serde_json::Value = match q.data.trim_ascii() {
