@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     AppError, CheckedTx, Event, TxError, TxResult,
-    state::{Changes, Records},
+    state::{Changes, Records, View},
 };
 
 /// What a block comes to.
@@ -25,14 +25,14 @@ pub(super) struct Outcome {
 /// Executes a block's transactions on the committed state. Signatures are not checked here: nobody votes for a block with
 /// a transaction that does not pass `precheck`.
 pub(super) fn block(
-    base: &dyn Records,
+    base: &View<'_>,
     parameters: &Parameters,
     height: u64,
     txs: &[&[u8]],
 ) -> Result<Outcome, AppError> {
     let read: Vec<_> = txs.iter().map(|bytes| Transaction::read(bytes, &parameters.chain_id)).collect();
     let mut block = Block::new(base, parameters, height);
-    block.fetch(touched(read.iter().flatten(), parameters))?;
+    block.fetch(base, touched(read.iter().flatten(), parameters))?;
     idempotency::forget(&mut block)?;
     let events = proposal::expire(&mut block)?;
     let tx_results = txs.iter().zip(read).map(|(bytes, tx)| match tx {
