@@ -1,10 +1,11 @@
 //! The application boundary of Althing and its default application, the asset ledger.
 //!
 //! [`Application`] is what a chain runs: the node orders transactions, the application says what they mean. Write
-//! your own against that trait, or take [`AssetLedger`]: accounts, assets, locks, roles. An application of ours keeps its
-//! state in a [`state::State`]: authenticated, ordered, at several heights.
+//! your own against that trait, beginning with the sample [`kv`], or take [`AssetLedger`]: accounts, assets, locks, roles. An
+//! application of ours keeps its state in a [`state::State`]: authenticated, ordered, at several heights.
 
 pub mod asset;
+pub mod kv;
 pub mod state;
 
 mod app_hash;
