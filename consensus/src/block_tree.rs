@@ -68,6 +68,11 @@ impl BlockTree {
         self.committed.values().map(|hash| &self.blocks[hash])
     }
 
+    /// How many blocks there are that are not committed.
+    pub(crate) fn uncommitted(&self) -> usize {
+        self.blocks.len() - self.committed.len()
+    }
+
     /// The blocks above the newest committed one up to this one, in ascending order.
     pub(crate) fn path(&self, hash: &BlockHash) -> Result<Vec<BlockHash>, NoPath> {
         let head = self.head().header.height;

@@ -110,6 +110,14 @@ impl Pool {
         next: Option<u64>,
         height: u64,
     ) {
+        if let Some(name) = &tx.sender
+            && let Some(queue) = self.senders.get(name.as_slice())
+        {
+            let missing = queue.ready_end;
+            for arrival in self.giving_way(queue, tx.sequence, bytes.len()).unwrap_or_default() {
+                self.let_go(arrival, rules::no_room_behind(missing));
+            }
+        }
         let arrival = self.arrivals;
         self.arrivals += 1;
         let sender = tx.sender.map(|name| self.sender(name));

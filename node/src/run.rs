@@ -284,12 +284,16 @@ fn driver(
 ) -> Result<Driver, NodeError> {
     let mut start = recover(engine, chain, door)?;
     start.record = signer.map(|signer| signer.record().clone());
+    let default = Limits::default();
     let limits = Limits {
+        // No block drains those that wait for others: a small pool must not fill up with them.
+        max_held_txs: default.max_held_txs.min(config.mempool.max_txs / 4),
+        max_held_bytes: default.max_held_bytes.min(config.mempool.max_bytes / 4),
         max_txs: config.mempool.max_txs,
         max_bytes: config.mempool.max_bytes,
         max_txs_per_sender: config.mempool.max_txs_per_sender,
         max_tx_bytes: genesis.params().max_tx_bytes as usize,
-        ..Limits::default()
+        ..default
     };
     Ok(Driver::new(engine.clone(), limits, start))
 }

@@ -30,9 +30,10 @@ impl Engine {
         }
     }
 
+    /// Both certificates are for committed blocks of which none descends from the other. A genesis block has no certificate: then the
+    /// newest one stands alone.
     fn halt_on_fork(&mut self, step: &mut Step, newest: QuorumCertificate) {
-        let held = self.certified.values().rev().find(|held| held.is_commit() && held.block != newest.block);
-        let held = held.map_or_else(|| newest.clone(), |held| held.clone().into_inner());
+        let held = self.head_certificate.clone().map_or_else(|| newest.clone(), Verified::into_inner);
         self.halt(step, Halt::Fork(Box::new(held), Box::new(newest)));
     }
 
@@ -62,6 +63,7 @@ impl Engine {
         let head = self.tree.head().header.height;
         self.wanted.retain(|hash, _| self.tree.get(hash).is_none());
         assert_eq!(blocks.last().map(|block| block.header.height), Some(head), "the path ends at the head");
+        self.head_certificate = Some(certificate.clone());
         step.act(Action::Commit { blocks, certificate });
         if !lost.is_empty() {
             step.act(Action::Forget(lost));
@@ -176,8 +178,15 @@ impl Engine {
         let again = Micros::from_millis(self.config.params.repeat_interval_ms);
         let asked = self.wanted.get(&block);
         let due = asked.is_none_or(|at| at.after(again) <= step.now.mono);
-        if !due || (asked.is_none() && !self.has_room_for_wanted(step, Micros(again.0 * FORSAKEN))) {
+        if !due {
             return;
+        }
+        if asked.is_none() && !self.has_room_for_wanted(step, Micros(again.0 * FORSAKEN)) {
+            if !self.cannot_go_on_without(&block) {
+                return;
+            }
+            let oldest = self.wanted.iter().min_by_key(|(_, at)| **at).map(|(hash, _)| *hash);
+            oldest.map(|hash| self.wanted.remove(&hash));
         }
         self.wanted.insert(block, step.now.mono);
         let from = from.into_iter().filter(|one| Some(*one) != self.config.me).collect();
@@ -190,6 +199,12 @@ impl Engine {
             self.wanted.retain(|_, at| at.after(forsaken) > step.now.mono);
         }
         self.wanted.len() < MAX_WANTED
+    }
+
+    /// What is built on, and what is committed: others may be of branches that nobody goes on with.
+    fn cannot_go_on_without(&self, block: &BlockHash) -> bool {
+        let newest = [&self.high_qc, &self.commit];
+        newest.into_iter().flatten().any(|certificate| certificate.block == *block)
     }
 
     /// Who has the block of this certificate: signers of votes do; those who commit-voted may never have seen it.

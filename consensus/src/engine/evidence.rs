@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use althing_crypto::{BlockHash, mutant};
 
-use crate::engine::{Action, Engine, Step};
+use crate::engine::{Action, Engine, Event, Misdeed, Step};
 use crate::{Evidence, Phase, Position, Proposal, TimeoutVote, View, Vote};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,7 +16,7 @@ enum Kind {
     VoteAndTimeout,
 }
 
-/// What has been sent to be verified already.
+/// What is being verified, and what was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Accusations(BTreeSet<(View, Position, Kind)>);
 
@@ -30,17 +30,40 @@ impl Accusations {
     }
 }
 
+/// What evidence is for once: the view, the member, and how it contradicts itself.
+fn charge(evidence: &Evidence) -> (View, Position, Kind) {
+    match evidence {
+        Evidence::Votes(_, vote) => (vote.view, vote.signer, Kind::Votes(vote.phase)),
+        Evidence::Proposals { signer, second: (statement, _), .. } => {
+            (statement.view, *signer, Kind::Proposals)
+        }
+        Evidence::CommitAndTimeout(vote, _) => (vote.view, vote.signer, Kind::CommitAndTimeout),
+        Evidence::VoteAndTimeout(vote, ..) => (vote.view, vote.signer, Kind::VoteAndTimeout),
+    }
+}
+
 impl Engine {
-    fn accuse(&mut self, step: &mut Step, view: View, signer: Position, kind: Kind, evidence: Evidence) {
-        if Some(signer) != self.config.me && self.accusations.0.insert((view, signer, kind)) {
+    fn accuse(&mut self, step: &mut Step, evidence: Evidence) {
+        let charge = charge(&evidence);
+        if Some(charge.1) != self.config.me && self.accusations.0.insert(charge) {
             step.act(Action::CheckEvidence(Box::new(evidence)));
         }
     }
 
+    /// One of the two messages is not signed as it should be. It came from its signer itself, as the door checks what others pass on:
+    /// who spoils its own words is not shielded by that from what it signs well.
+    pub(super) fn evidence_checked(&mut self, step: &mut Step, evidence: Box<Evidence>, holds: bool) {
+        if holds {
+            return step.emit(Event::Misbehaviour(evidence));
+        }
+        let charge = charge(&evidence);
+        self.accusations.0.remove(&charge);
+        step.act(Action::Penalise(charge.1, Misdeed::BadSignature));
+    }
+
     /// E1: two votes, or two commit votes, of one view for different blocks.
     pub(super) fn accuse_votes(&mut self, step: &mut Step, first: Vote, second: Vote) {
-        let kind = Kind::Votes(second.phase);
-        self.accuse(step, second.view, second.signer, kind, Evidence::Votes(first, second));
+        self.accuse(step, Evidence::Votes(first, second));
     }
 
     /// E2: two proposals of one view for different blocks. Remembers the newer one.
@@ -56,8 +79,7 @@ impl Engine {
             .filter(|_| !mutant!("double_proposal_missed"))
         {
             let second = (proposal.statement(), proposal.signature);
-            let evidence = Evidence::Proposals { signer, first, second };
-            self.accuse(step, proposal.view, signer, Kind::Proposals, evidence);
+            self.accuse(step, Evidence::Proposals { signer, first, second });
         }
     }
 
@@ -88,18 +110,15 @@ impl Engine {
         if timeout.view < vote.view {
             return;
         }
-        let (signer, view) = (vote.signer, vote.view);
         match vote.phase {
-            Phase::Commit if timeout.high_view() < view || mutant!("honest_timeout_convicted") => {
-                let evidence = Evidence::CommitAndTimeout(vote.clone(), Box::new(timeout.clone()));
-                self.accuse(step, view, signer, Kind::CommitAndTimeout, evidence);
+            Phase::Commit if timeout.high_view() < vote.view || mutant!("honest_timeout_convicted") => {
+                self.accuse(step, Evidence::CommitAndTimeout(vote.clone(), Box::new(timeout.clone())));
             }
             Phase::Vote => {
                 let header = self.tree.header(&vote.block).filter(|h| timeout.high_view() < h.justify_view);
                 if let Some(header) = header.cloned() {
                     let timeout = Box::new(timeout.clone());
-                    let evidence = Evidence::VoteAndTimeout(vote.clone(), Box::new(header), timeout);
-                    self.accuse(step, view, signer, Kind::VoteAndTimeout, evidence);
+                    self.accuse(step, Evidence::VoteAndTimeout(vote.clone(), Box::new(header), timeout));
                 }
             }
             Phase::Commit => {}

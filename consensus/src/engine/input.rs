@@ -35,8 +35,8 @@ pub enum Input {
     Resumed,
     /// A quorum was aggregated and verified: answer to [`Action::AggregateVotes`] or [`Action::AggregateTimeouts`].
     Aggregated(Aggregated),
-    /// Both messages of this evidence verified alone: answer to [`Action::CheckEvidence`].
-    EvidenceChecked(Box<Evidence>),
+    /// Whether both messages of this evidence verify alone: answer to [`Action::CheckEvidence`].
+    EvidenceChecked(Box<Evidence>, bool),
     /// The time asked for with [`Action::WakeAt`] has come.
     Wake,
     /// Whether the mempool would put something into a block now. Sent again whenever transactions became ready.

@@ -107,6 +107,8 @@ pub struct Engine {
     /// Blocks certified in recent views: two of one view are a fork.
     certified: BTreeMap<View, Verified<QuorumCertificate>>,
     tree: BlockTree,
+    /// What committed the newest committed block, if it is known.
+    head_certificate: Option<Verified<QuorumCertificate>>,
     /// Blocks asked for, and when last.
     wanted: BTreeMap<BlockHash, Micros>,
     candidates: BTreeMap<Position, Candidate>,
@@ -160,6 +162,8 @@ impl Engine {
         let high_qc = record.and_then(|record| record.high_qc.clone()).map(Verified::trust);
         let tc = record.and_then(|record| record.tc.clone()).map(Verified::trust);
         let commit = record.and_then(|record| record.commit.clone()).map(Verified::trust);
+        let head = recovered.committed.hash();
+        let head_certificate = recovered.commit.clone().filter(|commit| commit.block == head);
         let commit = newer(commit, recovered.commit);
         let high_qc = newer(high_qc, commit.clone());
         let head_vouches = recovered.committed.header.vouched.height;
@@ -175,6 +179,7 @@ impl Engine {
             tc,
             commit,
             certified: BTreeMap::new(),
+            head_certificate,
             wanted: BTreeMap::new(),
             candidates: BTreeMap::new(),
             payload: Payload::Unasked,
@@ -271,7 +276,7 @@ impl Engine {
             Input::Aggregated(Aggregated::Timeouts { view, certificate, bad }) => {
                 self.timeouts_aggregated(step, view, certificate, &bad);
             }
-            Input::EvidenceChecked(evidence) => step.emit(Event::Misbehaviour(evidence)),
+            Input::EvidenceChecked(evidence, holds) => self.evidence_checked(step, evidence, holds),
             Input::Wake => self.fire_timers(step),
             Input::Pending(pending) => {
                 self.pending = pending;

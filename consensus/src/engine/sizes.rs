@@ -13,12 +13,16 @@ pub struct PoolSizes {
     pub candidates: usize,
     /// Certificates of recent views.
     pub certified: usize,
+    /// Blocks above the newest committed one.
+    pub uncommitted: usize,
     /// Blocks asked for.
     pub wanted: usize,
     /// Misbehaviour sent to be verified.
     pub accusations: usize,
     /// Members whose newest messages are kept.
     pub memories: usize,
+    /// Members that were lately sent what they lack, and those that were lately told what they have signed.
+    pub answered: usize,
 }
 
 impl Engine {
@@ -29,9 +33,11 @@ impl Engine {
             timeouts: self.timeouts.len(),
             candidates: self.candidates.len(),
             certified: self.certified.len(),
+            uncommitted: self.tree.uncommitted(),
             wanted: self.wanted.len(),
             accusations: self.accusations.len(),
             memories: self.memories.len(),
+            answered: self.helped.len() + self.reminded.len(),
         }
     }
 }

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use althing_crypto::{TxHash, mutant};
 
 use super::{Arrival, Pool, rules};
+use crate::Sender;
 use crate::usage::Usage;
-use crate::{Code, Refusal, Sender};
 
 /// Where a ready transaction stands in the line: by priority, then round, then arrival. Along a sender's sequence ranks
 /// only grow, so that the line holds each sender's transactions in their order.
@@ -165,11 +165,7 @@ impl Pool {
             if self.entries[&arrival].rank.is_some() {
                 return;
             }
-            let log = format!(
-                "sequence {missing} of the sender is missing and there is no room to keep what follows it; \
-                 send it first, then this one again"
-            );
-            self.let_go(arrival, Refusal::own(Code::HeldFull, log));
+            self.let_go(arrival, rules::no_room_behind(missing));
         }
     }
 

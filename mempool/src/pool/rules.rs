@@ -2,7 +2,8 @@
 
 use althing_crypto::mutant;
 
-use super::Pool;
+use super::queue::Queue;
+use super::{Arrival, Pool};
 use crate::{Admission, Code, MAX_SENDER_BYTES, Refusal};
 
 impl Pool {
@@ -42,10 +43,9 @@ impl Pool {
             return Err(Refusal::own(Code::SenderTooLong, log));
         }
         let Some(queue) = self.senders.get(sender.as_slice()) else { return Ok(()) };
-        let free = self.limits.max_txs.saturating_sub(self.used.txs);
-        let free_bytes = self.limits.max_bytes.saturating_sub(self.used.bytes);
-        let fits = queue.used.fits(len, self.limits.max_txs_per_sender.min(free), free_bytes);
-        if !fits && !mutant!("no_bound_per_sender") {
+        if self.giving_way(queue, tx.sequence, len).is_none() && !mutant!("no_bound_per_sender") {
+            let free = self.limits.max_txs.saturating_sub(self.used.txs);
+            let free_bytes = self.limits.max_bytes.saturating_sub(self.used.bytes);
             let log = format!(
                 "the sender has {} transactions of {} bytes pending; it may have at most {}, and never more than is free \
                  in the pool, now {free} transactions of {free_bytes} bytes; wait until some are committed",
@@ -63,6 +63,26 @@ impl Pool {
                 );
                 Err(Refusal::own(Code::SequenceTaken, log))
             }
+        }
+    }
+
+    /// What of its sender a transaction displaces: nothing if it fits into the sender's share; `None` if there is no room for it.
+    ///
+    /// The last of those that wait give way to the one that they wait for: it would else be kept out by them for good.
+    pub(super) fn giving_way(&self, queue: &Queue, sequence: u64, len: usize) -> Option<Vec<Arrival>> {
+        let (mut of_sender, mut used, mut leaving) = (queue.used, self.used, Vec::new());
+        let mut last = queue.ordered.values().rev().filter(|_| sequence == queue.ready_end);
+        loop {
+            let free = self.limits.max_txs.saturating_sub(used.txs);
+            let free_bytes = self.limits.max_bytes.saturating_sub(used.bytes);
+            if of_sender.fits(len, self.limits.max_txs_per_sender.min(free), free_bytes) {
+                return Some(leaving);
+            }
+            let arrival = *last.next().filter(|arrival| self.entries[*arrival].rank.is_none())?;
+            let freed = self.entries[&arrival].bytes.len();
+            of_sender.sub(freed);
+            used.sub(freed);
+            leaving.push(arrival);
         }
     }
 
@@ -117,4 +137,12 @@ pub(super) fn used(sequence: Option<u64>, next: u64) -> Refusal {
     let log =
         format!("sequence {sequence} of the sender is used already; sign it again with {next} or later");
     Refusal::own(Code::SequenceUsed, log)
+}
+
+pub(super) fn no_room_behind(missing: u64) -> Refusal {
+    let log = format!(
+        "sequence {missing} of the sender is missing and there is no room to keep what follows it; send it first, then this \
+         one again"
+    );
+    Refusal::own(Code::HeldFull, log)
 }

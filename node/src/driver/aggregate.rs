@@ -1,8 +1,20 @@
 //! Votes to certificates, and evidence: signatures are checked elsewhere.
 
-use althing_consensus::{Evidence, Input, Rejection, TimeoutVote, Vote};
+use std::collections::VecDeque;
+
+use althing_consensus::{Evidence, Input, TimeoutVote, Vote};
 
 use super::{Driver, Effect, Job, Step, VerifyJob};
+
+/// Evidence verified at one time: many members may contradict themselves at once, and votes must not wait behind all of them.
+const MAX_CHECKS: usize = 16;
+
+/// Evidence to be verified. The engine accuses a member once a view and kind, so that it is bounded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Accused {
+    waiting: VecDeque<Box<Evidence>>,
+    under_way: usize,
+}
 
 impl Driver {
     pub(super) fn aggregate_votes(&mut self, step: &mut Step, votes: Vec<Vote>) {
@@ -14,18 +26,22 @@ impl Driver {
     }
 
     pub(super) fn check_evidence(&mut self, step: &mut Step, evidence: Box<Evidence>) {
-        step.act(Effect::Job(Job::Verify(VerifyJob::CheckEvidence(evidence))));
+        self.accused.waiting.push_back(evidence);
+        self.check_next_evidence(step);
     }
 
-    /// Evidence that does not hold is a forged vote in one slot: its forger is unknown, so nobody is blamed.
-    pub(super) fn evidence_checked(
-        &mut self,
-        step: &mut Step,
-        evidence: Box<Evidence>,
-        verdict: Result<(), Rejection>,
-    ) {
-        if verdict.is_ok() {
-            step.tell(Input::EvidenceChecked(evidence));
+    pub(super) fn evidence_checked(&mut self, step: &mut Step, evidence: Box<Evidence>, holds: bool) {
+        self.accused.under_way -= 1;
+        step.tell(Input::EvidenceChecked(evidence, holds));
+        self.check_next_evidence(step);
+    }
+
+    fn check_next_evidence(&mut self, step: &mut Step) {
+        if self.accused.under_way < MAX_CHECKS
+            && let Some(evidence) = self.accused.waiting.pop_front()
+        {
+            self.accused.under_way += 1;
+            step.act(Effect::Job(Job::Verify(VerifyJob::CheckEvidence(evidence))));
         }
     }
 }
@@ -39,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signatures_are_checked_elsewhere_and_only_what_holds_comes_back() {
+    fn signatures_are_checked_elsewhere_a_few_contradictions_at_a_time() {
         let mut bench = Bench::new();
         let vote = Vote {
             phase: Phase::Vote,
@@ -55,11 +71,19 @@ mod tests {
         let check = evidence.clone();
         assert_eq!(bench.act(|driver, step| driver.check_evidence(step, check)), ["job check evidence"]);
         let held = evidence.clone();
+        assert_eq!(bench.act(|driver, step| driver.evidence_checked(step, held, true)), ["engine: evidence"]);
+
+        for _ in 0..MAX_CHECKS {
+            let check = evidence.clone();
+            assert_eq!(bench.act(|driver, step| driver.check_evidence(step, check)), ["job check evidence"]);
+        }
+        let waiting = evidence.clone();
         assert_eq!(
-            bench.act(|driver, step| driver.evidence_checked(step, held, Ok(()))),
-            ["engine: evidence"]
+            bench.act(|driver, step| driver.check_evidence(step, waiting)),
+            [""; 0],
+            "so many at one time"
         );
-        let forged = Rejection::BadSignature { what: "vote", view: View(1), signer: Some(Position(1)) };
-        assert_eq!(bench.act(|driver, step| driver.evidence_checked(step, evidence, Err(forged))), [""; 0]);
+        let lines = bench.act(|driver, step| driver.evidence_checked(step, evidence, false));
+        assert_eq!(lines, ["engine: no evidence", "job check evidence"]);
     }
 }

@@ -29,6 +29,10 @@ impl Bodies {
         self.bodies.get(hash)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.bodies.len()
+    }
+
     /// Whether a block of this height is committed.
     pub(super) fn is_past(&self, height: Height) -> bool {
         height <= self.floor

@@ -11,8 +11,10 @@ use super::{Driver, Effect, Job, Peer, Step, VerifyJob};
 use crate::body::Body;
 use crate::wire::Response;
 
-/// Peers asked for one block at once.
+/// Peers asked for one block at once,
 const ASKED_AT_ONCE: usize = 2;
+/// and one more whenever so much time has passed: those who keep silent must not hold the block back until their time is over.
+const PATIENCE: Micros = Micros::from_millis(300);
 const TIMEOUT: Micros = Micros::from_millis(3_000);
 /// When nobody had a block that a commit needs, all are asked again after this.
 const PAUSE: Micros = Micros::from_millis(300);
@@ -27,6 +29,9 @@ struct Fetch {
     peers: VecDeque<Peer>,
     /// Who was asked and has not given an answer that was checked. By name: an answer to an earlier fetch of the block may come late.
     under_way: BTreeSet<Peer>,
+    /// So many may be asked at once, and one more from that instant on.
+    at_once: usize,
+    more_at: Micros,
     /// Whether the engine wants it.
     wanted: bool,
     /// Nobody had it; not asked for before this instant.
@@ -34,9 +39,14 @@ struct Fetch {
 }
 
 impl Fetches {
-    /// When the next rest ends.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// When the next rest ends, or one more peer is to be asked.
     pub(super) fn retry_at(&self) -> Option<Micros> {
-        self.0.values().filter_map(|fetch| fetch.rests_until).min()
+        let next = |fetch: &Fetch| fetch.rests_until.or((!fetch.peers.is_empty()).then_some(fetch.more_at));
+        self.0.values().filter_map(next).min()
     }
 
     /// Those whose rest is over are as if they had never been asked for.
@@ -74,7 +84,7 @@ impl Driver {
     /// The next commit lacks these payloads. Those that a proposer holds back are had from others, who voted for them.
     pub(super) fn fetch_committed(&mut self, step: &mut Step, blocks: &[BlockHash]) {
         for block in blocks {
-            if !self.fetches.0.contains_key(block) && !self.payloads.is_coming(block) {
+            if !self.fetches.0.contains_key(block) && !self.payloads.is_coming(block, step.now.mono) {
                 let peers = self.peers.connected_peers();
                 self.fetch(step, *block, peers, false);
             }
@@ -85,15 +95,33 @@ impl Driver {
     fn fetch(&mut self, step: &mut Step, block: BlockHash, mut peers: Vec<Peer>, wanted: bool) {
         let first = usize::from(block.as_bytes()[0]) % peers.len().max(1);
         peers.rotate_left(first);
-        let fetch = Fetch { peers: peers.into(), under_way: BTreeSet::new(), wanted, rests_until: None };
+        let (at_once, more_at) = (ASKED_AT_ONCE, step.now.mono.after(PATIENCE));
+        let (peers, under_way) = (peers.into(), BTreeSet::new());
+        let fetch = Fetch { peers, under_way, at_once, more_at, wanted, rests_until: None };
         self.fetches.0.insert(block, fetch);
         self.fetch_on(step, block);
+    }
+
+    /// Asks one peer more where those asked have not answered for a while.
+    pub(super) fn ask_more_for_blocks(&mut self, step: &mut Step) {
+        let now = step.now.mono;
+        let mut due = Vec::new();
+        for (block, fetch) in &mut self.fetches.0 {
+            if fetch.more_at <= now && !fetch.peers.is_empty() {
+                fetch.at_once += 1;
+                fetch.more_at = now.after(PATIENCE);
+                due.push(*block);
+            }
+        }
+        for block in due {
+            self.fetch_on(step, block);
+        }
     }
 
     fn fetch_on(&mut self, step: &mut Step, block: BlockHash) {
         loop {
             let Some(fetch) = self.fetches.0.get_mut(&block) else { return };
-            if fetch.under_way.len() >= ASKED_AT_ONCE {
+            if fetch.under_way.len() >= fetch.at_once {
                 return;
             }
             let Some(peer) = fetch.peers.pop_front() else { break };
@@ -212,6 +240,22 @@ mod tests {
         assert_eq!(bench.answer(2, Err("timed out".into())), [""; 0]);
         assert_eq!(bench.answer(3, Ok(Response::NotHere)), [""; 0], "nobody has it; the engine asks again");
         assert_eq!(want(&mut bench, &body, &[2]), ["#4 ask v2 for a block"]);
+    }
+
+    #[test]
+    fn who_keeps_silent_is_joined_by_another_before_its_time_is_over() {
+        let mut bench = Bench::connected(&[1, 2, 3]);
+        let body = bench.bodies(vec![vec![]]).remove(0);
+        assert_eq!(want(&mut bench, &body, &[1, 2, 3]).len(), 2);
+        assert_eq!(bench.act(Driver::schedule), ["wake 300 ms"]);
+        bench.pass(299);
+        assert_eq!(bench.act(Driver::woken), [""; 0]);
+        bench.pass(1);
+        let lines = bench.act(Driver::woken);
+        assert!(lines.len() == 1 && lines[0].starts_with("#3 ask"), "{lines:?}");
+        bench.pass(300);
+        assert_eq!(bench.act(Driver::woken), [""; 0], "all are asked");
+        assert_eq!(bench.act(Driver::schedule), [""; 0]);
     }
 
     #[test]

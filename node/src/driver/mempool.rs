@@ -66,6 +66,11 @@ impl Pool {
         &self.inner
     }
 
+    /// What waits: transactions for the application, transactions to be gossiped, gossip for verdicts.
+    pub(super) fn waiting(&self) -> (usize, usize, usize) {
+        (self.to_precheck.len() + self.to_check.len(), self.outbox.len(), self.undecided.len())
+    }
+
     /// When the outbox may go.
     pub(super) fn flush_at(&self) -> Option<Micros> {
         let earliest = self.flushed.map_or(Micros(0), |at| at.after(GOSSIP_INTERVAL));

@@ -18,6 +18,7 @@
 //! | `sync` | runs of committed blocks from whoever has more |
 //! | `mempool` | admission, gossip |
 //! | `wake` | one timer for all |
+//! | `sizes` | how much is kept for others |
 
 mod aggregate;
 mod bodies;
@@ -31,6 +32,7 @@ mod payload;
 mod peers;
 mod requests;
 mod sign;
+mod sizes;
 mod sync;
 #[cfg(test)]
 mod testing;
@@ -49,6 +51,7 @@ pub use job::{
     CheckJob, Done, ExecuteJob, Job, PrecheckJob, Prechecked, SafetyJob, ServeJob, StoreJob, VerifyJob,
 };
 pub use message::{Effect, Event, Peer};
+pub use sizes::DriverSizes;
 
 use crate::body::Body;
 
@@ -76,6 +79,7 @@ pub struct Driver {
     requests: requests::Requests,
     bodies: bodies::Bodies,
     signing: sign::Signing,
+    accused: aggregate::Accused,
     payloads: payload::Payloads,
     fetches: fetch::Fetches,
     commits: commit::Commits,
@@ -113,6 +117,7 @@ impl Driver {
             requests: requests::Requests::default(),
             bodies: bodies::Bodies::new(stored, bodies),
             signing: sign::Signing::default(),
+            accused: aggregate::Accused::default(),
             payloads: payload::Payloads::default(),
             fetches: fetch::Fetches::default(),
             commits: commit::Commits::new(stored),
@@ -172,7 +177,9 @@ impl Driver {
             Done::Executed { execution, next_epoch } => self.executed(step, execution, next_epoch),
             Done::Admitted { from, proposal, outcome } => self.admitted(step, from, proposal, *outcome),
             Done::Aggregated(aggregated) => step.tell(Input::Aggregated(*aggregated)),
-            Done::EvidenceChecked(evidence, verdict) => self.evidence_checked(step, evidence, verdict),
+            Done::EvidenceChecked(evidence, verdict) => {
+                self.evidence_checked(step, evidence, verdict.is_ok())
+            }
             Done::Prepared { view, parent, txs } => self.prepared(step, (view, parent), txs),
             Done::Matched { from, block, txs } => self.matched(step, from, block, txs),
             Done::PayloadPrechecked { block, results } => self.payload_prechecked(step, block, results),

@@ -19,7 +19,8 @@ use crate::wire::Response;
 /// Payloads gathered at once: more than there are candidates in the views that matter. Beyond it the one of the lowest view goes.
 const MAX_GATHERING: usize = 64;
 const TIMEOUT: Micros = Micros::from_millis(1_000);
-/// When nobody gave all transactions, all are asked again after this.
+/// When nobody gave all transactions, all are asked again after this. Who lets a committed block wait for so long does not keep others
+/// from being asked for it.
 const PAUSE: Micros = Micros::from_millis(200);
 
 /// Own payloads and those being gathered.
@@ -42,8 +43,8 @@ struct Gathering {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
-    /// A peer was asked for what is missing.
-    Asking,
+    /// A peer was asked for what is missing, at this instant.
+    Asking(Micros),
     /// All were asked; again at this instant.
     Resting(Micros),
     /// The application checks what was not known.
@@ -55,13 +56,21 @@ enum Stage {
 }
 
 impl Payloads {
+    pub(super) fn len(&self) -> usize {
+        self.gathering.len()
+    }
+
     pub(super) fn is_gathering(&self, block: &BlockHash) -> bool {
         self.gathering.contains_key(block)
     }
 
-    /// Whether a payload is on its way: gathered, and not held back by all who were asked for it.
-    pub(super) fn is_coming(&self, block: &BlockHash) -> bool {
-        self.gathering.get(block).is_some_and(|one| !matches!(one.stage, Stage::Resting(_)))
+    /// Whether a payload is on its way: gathered, and not held back by those who were asked for it.
+    pub(super) fn is_coming(&self, block: &BlockHash, now: Micros) -> bool {
+        self.gathering.get(block).is_some_and(|one| match one.stage {
+            Stage::Asking(since) => now < since.after(PAUSE),
+            Stage::Resting(_) => false,
+            Stage::Prechecking | Stage::Waiting | Stage::Processing => true,
+        })
     }
 
     fn is_at(&self, block: &BlockHash, stage: &Stage) -> bool {
@@ -72,13 +81,14 @@ impl Payloads {
         self.gathering.remove(block);
     }
 
-    /// When the next rest ends.
-    pub(super) fn retry_at(&self) -> Option<Micros> {
-        let rest = |one: &Gathering| match one.stage {
+    /// When the next rest ends, or a question has been open for too long.
+    pub(super) fn retry_at(&self, now: Micros) -> Option<Micros> {
+        let next = |one: &Gathering| match one.stage {
             Stage::Resting(until) => Some(until),
+            Stage::Asking(since) => Some(since.after(PAUSE)).filter(|at| *at > now),
             _ => None,
         };
-        self.gathering.values().filter_map(rest).min()
+        self.gathering.values().filter_map(next).min()
     }
 }
 
@@ -133,7 +143,8 @@ impl Driver {
         }
         let proposer = self.connected_member(proposer);
         let peers = proposer.into_iter().collect();
-        let gathering = Gathering { block, found: BTreeMap::new(), peers, proposer, stage: Stage::Asking };
+        let gathering =
+            Gathering { block, found: BTreeMap::new(), peers, proposer, stage: Stage::Asking(step.now.mono) };
         self.payloads.gathering.insert(hash, gathering);
         if self.payloads.gathering.len() > MAX_GATHERING {
             let oldest = self.payloads.gathering.iter().min_by_key(|(_, one)| one.block.header.view);
@@ -161,7 +172,7 @@ impl Driver {
         }
         match one.peers.pop_front() {
             Some(peer) => {
-                one.stage = Stage::Asking;
+                one.stage = Stage::Asking(step.now.mono);
                 self.ask(step, peer, Purpose::Gather { block: hash, txs: missing }, TIMEOUT);
             }
             None => one.stage = Stage::Resting(step.now.mono.after(PAUSE)),
@@ -225,7 +236,7 @@ impl Driver {
 
     /// After an answer: the next peer, if it is still a matter of asking.
     fn gather_on(&mut self, step: &mut Step, block: BlockHash) {
-        if self.payloads.gathering.get(&block).is_some_and(|one| one.stage == Stage::Asking) {
+        if self.payloads.gathering.get(&block).is_some_and(|one| matches!(one.stage, Stage::Asking(_))) {
             self.gather(step, block);
         }
     }
@@ -303,6 +314,8 @@ impl Driver {
 
     pub(super) fn processed(&mut self, step: &mut Step, block: BlockHash, verdict: Result<(), String>) {
         if self.payloads.is_at(&block, &Stage::Processing) {
+            // Committed meanwhile: whatever this application says, it is to be stored and executed.
+            let verdict = if self.commits.wants(&block) { Ok(()) } else { verdict };
             self.payload_done(step, block, verdict);
         }
     }

@@ -9,7 +9,7 @@ use althing_mempool::TxBytes;
 use super::{Driver, Effect, Job, Peer, ServeJob, Step, VerifyJob};
 use crate::wire::{Request, Response, Wire};
 
-/// Messages of one peer at the door at once; further ones are dropped. Consensus repeats what matters.
+/// Messages of one peer at the door at once, at most; further ones are dropped. Consensus repeats what matters.
 const MAX_AT_DOOR: usize = 128;
 /// Messages of all peers at the door at once: the lane takes as many, and other work.
 const MAX_AT_DOOR_TOTAL: usize = 4_096;
@@ -53,8 +53,18 @@ impl Peers {
         }
     }
 
+    /// Messages of all peers that are being verified.
+    pub(super) fn at_door(&self) -> usize {
+        self.at_door
+    }
+
     pub(super) fn connected_peers(&self) -> Vec<Peer> {
         self.connected.iter().copied().collect()
+    }
+
+    /// The places of one peer at the door: fewer where peers are many, so that no number of them takes those of the others.
+    fn share_of_door(&self) -> usize {
+        (MAX_AT_DOOR_TOTAL / self.connected.len().max(1)).clamp(1, MAX_AT_DOOR)
     }
 
     pub(super) fn disconnected(&mut self, peer: &Peer) {
@@ -100,8 +110,9 @@ impl Driver {
             Wire::Transactions(txs) => return self.pending_arrived(step, from, txs),
         };
         let proposal = matches!(*message, Message::Proposal(_));
+        let share = self.peers.share_of_door();
         let load = self.peers.loads.entry(from).or_default();
-        let full = load.at_door >= MAX_AT_DOOR || self.peers.at_door >= MAX_AT_DOOR_TOTAL;
+        let full = load.at_door >= share || self.peers.at_door >= MAX_AT_DOOR_TOTAL;
         if full || (proposal && load.proposals >= MAX_PROPOSALS_AT_DOOR) {
             return;
         }
@@ -232,6 +243,23 @@ mod tests {
         assert_eq!(bench.act(|driver, step| driver.wire_arrived(step, other, status())), ["job admit"]);
         admit(&mut bench, flooding, Ok(Admitted::Status(Status::default())));
         assert_eq!(bench.act(|driver, step| driver.wire_arrived(step, flooding, status())), ["job admit"]);
+    }
+
+    #[test]
+    fn many_peers_together_fill_their_own_places_at_the_door_and_no_others() {
+        let mut bench = Bench::connected(&[1]);
+        let many: Vec<Peer> =
+            (50..90).map(|seed| ed25519::SecretKey::from_seed([seed; 32]).public_key()).collect();
+        for peer in &many {
+            bench.act(|driver, step| driver.connected(step, *peer));
+        }
+        for peer in &many {
+            for _ in 0..MAX_AT_DOOR {
+                bench.act(|driver, step| driver.wire_arrived(step, *peer, status()));
+            }
+        }
+        let other = bench.peer(1);
+        assert_eq!(bench.act(|driver, step| driver.wire_arrived(step, other, status())), ["job admit"]);
     }
 
     #[test]

@@ -26,6 +26,12 @@ pub(super) struct Requests {
     under_way: BTreeMap<u64, (Peer, Purpose)>,
 }
 
+impl Requests {
+    pub(super) fn len(&self) -> usize {
+        self.under_way.len()
+    }
+}
+
 impl Driver {
     pub(super) fn ask(&mut self, step: &mut Step, to: Peer, purpose: Purpose, timeout: Micros) {
         self.requests.last += 1;

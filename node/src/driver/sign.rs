@@ -18,6 +18,12 @@ pub(super) struct Signing {
     behind: bool,
 }
 
+impl Signing {
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way
+    }
+}
+
 impl Driver {
     pub(super) fn sign(&mut self, step: &mut Step, request: Box<SignRequest>, newest: Newest) {
         if self.signing.under_way >= MAX_SIGNING && is_vote(&request) {

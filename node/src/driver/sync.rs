@@ -145,7 +145,11 @@ impl Driver {
         let choose = || self.sync.choose(own, patience, step.now.mono, connected);
         let chosen = kept.or_else(|| choose().map(|peer| (peer, false))).or(trailed);
         self.sync.engaged = chosen;
-        let Some((peer, _)) = chosen else { return };
+        let Some((peer, _)) = chosen else {
+            // Who gave the last run, slowly, or has left since, will end nothing: blocks are to be had by hash again.
+            self.sync.productive = false;
+            return;
+        };
         let Some(to) = self.connected_member(peer) else { return };
         self.sync.last = Some(peer);
         self.sync.busy = true;
@@ -348,6 +352,27 @@ mod tests {
             bench.act(|driver, step| driver.commit(step, vec![body.block.clone()], certificate));
         }
         assert_eq!(next(&mut bench), [""; 0], "too much waits for the store");
+    }
+
+    #[test]
+    fn when_nobody_has_more_blocks_are_fetched_by_hash_again() {
+        for (ms, leaves) in [(1_001, false), (0, true)] {
+            let mut bench = Bench::connected(&[1]);
+            hear(&mut bench, 1, 64);
+            assert_eq!(next(&mut bench), ["#1 ask v1 for blocks from 1"]);
+            hear(&mut bench, 1, 0);
+            give(&mut bench, 1, 64, ms);
+            if leaves {
+                let peer = bench.peer(1);
+                bench.driver.peers.disconnected(&peer);
+            }
+            assert_eq!(next(&mut bench), [""; 0], "as far as it has gone");
+            bench.connect(&[2]);
+            let body = bench.bodies(vec![vec![]]).remove(0);
+            let hash = bench.chain.body(&body.block, 9, Vec::new()).block.hash();
+            let lines = bench.act(|driver, step| driver.fetch_wanted(step, hash, &[Position(2)]));
+            assert_eq!(lines, ["#2 ask v2 for a block"], "after {ms} ms");
+        }
     }
 
     #[test]

@@ -215,7 +215,8 @@ fn brief_input(input: &Input) -> String {
             format!("engine: {} blocks{}", blocks.len(), if commit.is_some() { " committed" } else { "" })
         }
         Input::Executed { execution, .. } => format!("engine: executed {}", execution.height),
-        Input::EvidenceChecked(_) => "engine: evidence".into(),
+        Input::EvidenceChecked(_, true) => "engine: evidence".into(),
+        Input::EvidenceChecked(_, false) => "engine: no evidence".into(),
         other => format!("engine: {other:?}"),
     }
 }

@@ -1,4 +1,4 @@
-//! One timer for all: the engine's, the gossip's and the gathering's.
+//! One timer for all: the engine's, the gossip's, the gathering's and the fetching's.
 
 use althing_consensus::{Input, Micros};
 
@@ -27,13 +27,14 @@ impl Driver {
         }
         self.retry_gathering(step);
         self.fetches.end_rests(now);
+        self.ask_more_for_blocks(step);
     }
 
     /// At the end of a step: asks for the next instant, if that has changed.
     pub(super) fn schedule(&mut self, step: &mut Step) {
         self.flush_gossip(step);
-        let wishes =
-            [self.wake.engine, self.mempool.flush_at(), self.payloads.retry_at(), self.fetches.retry_at()];
+        let payloads = self.payloads.retry_at(step.now.mono);
+        let wishes = [self.wake.engine, self.mempool.flush_at(), payloads, self.fetches.retry_at()];
         let next = wishes.into_iter().flatten().min();
         if next != self.wake.asked {
             self.wake.asked = next;

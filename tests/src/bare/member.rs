@@ -184,9 +184,8 @@ impl Member {
                 step.told.push_back(Told::Aggregated(aggregate_timeouts(set, chain_id, votes)));
             }
             Action::CheckEvidence(evidence) => {
-                if self.setup.door(self.position).verify_evidence(&evidence).is_ok() {
-                    step.told.push_back(Told::EvidenceChecked(evidence));
-                }
+                let holds = self.setup.door(self.position).verify_evidence(&evidence).is_ok();
+                step.told.push_back(Told::EvidenceChecked(evidence, holds));
             }
             Action::Penalise(peer, misdeed) => step.note(Noted::Penalised(peer, misdeed)),
             Action::Halt(halt) => step.note(Noted::Halted(halt)),

@@ -11,6 +11,25 @@ const ACCOUNTS: u8 = 20;
 /// Those made so far: all runs of a process offer the same ones, and each is signed once.
 static MADE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
+/// A transaction's place in its sender's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The sender.
+    pub sender: Address,
+    /// Where it stands.
+    pub sequence: u64,
+    /// The last height at which it may execute; 0 if it never expires.
+    pub expiry: u64,
+}
+
+impl Place {
+    /// That of a transaction of the asset ledger.
+    pub fn of(tx: &[u8]) -> Option<Self> {
+        let tx = Transaction::decode(tx).ok()?;
+        Some(Self { sender: tx.sender_address(), sequence: tx.sequence, expiry: tx.expiry_height })
+    }
+}
+
 fn key(account: u8) -> ed25519::SecretKey {
     ed25519::SecretKey::from_seed([100 + account; 32])
 }
@@ -40,8 +59,14 @@ impl Load {
     }
 }
 
+/// One account is in a hurry: what it signs expires a few dozen heights after the chain will have come to it, at best.
+fn expiry(account: u8, round: usize) -> u64 {
+    if account + 1 == ACCOUNTS { 30 + 10 * round as u64 } else { 0 }
+}
+
 fn transfer(index: usize) -> Vec<u8> {
     let (round, account) = (index / usize::from(ACCOUNTS), (index % usize::from(ACCOUNTS)) as u8);
     let to = Address::of(&key((account + 1) % ACCOUNTS).public_key());
-    Transaction::transfer(super::node::CHAIN_ID, &key(account), round as u64, 0, to, 1, "").encode()
+    let expiry = expiry(account, round);
+    Transaction::transfer(super::node::CHAIN_ID, &key(account), round as u64, expiry, to, 1, "").encode()
 }

@@ -81,6 +81,7 @@ impl Node {
         member: &Member,
         genesis: &Genesis,
         disk: &Disk,
+        limits: Limits,
     ) -> Result<(Self, SafetyRecord), String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let chain = ChainStore::new(disk.chain().map_err(|e| text(&e))?);
@@ -101,7 +102,7 @@ impl Node {
         start.record = Some(record.clone());
 
         let workers = Workers::new(&config, door, &chain, &application, Some(signer));
-        Ok((Self { driver: Driver::new(config, Limits::default(), start), workers, chain }, record))
+        Ok((Self { driver: Driver::new(config, limits, start), workers, chain }, record))
     }
 
     pub(super) fn work(&mut self, job: Job) -> Result<Done, Fatal> {

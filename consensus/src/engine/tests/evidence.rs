@@ -24,6 +24,22 @@ fn two_votes_of_one_view_for_different_blocks_are_evidence_once() {
 }
 
 #[test]
+fn a_forged_vote_of_its_own_shields_no_double_vote() {
+    let mut f = Fixture::started(0);
+    let blocks = [1, 2, 3].map(|tx| f.block(1, &f.genesis, None, &[tx]).hash());
+    let votes = blocks.map(|block| vote(Phase::Vote, 1, block, 3));
+    f.receive(3, Admitted::Vote(votes[0].clone()));
+    let forged = accused(&f.receive(3, Admitted::Vote(votes[1].clone()))).remove(0);
+    assert_eq!(f.receive(3, Admitted::Vote(votes[2].clone())), [], "while one check is under way");
+    let actions = f.step(Input::EvidenceChecked(Box::new(forged), false));
+    assert_eq!(actions, [Action::Penalise(Position(3), Misdeed::BadSignature)]);
+    let good = accused(&f.receive(3, Admitted::Vote(votes[2].clone()))).remove(0);
+    assert_eq!(good, crate::Evidence::Votes(votes[0].clone(), votes[2].clone()));
+    f.step(Input::EvidenceChecked(Box::new(good), true));
+    assert_eq!(f.receive(3, Admitted::Vote(votes[1].clone())), [], "convicted once");
+}
+
+#[test]
 fn two_proposals_of_one_view_are_evidence() {
     let mut f = Fixture::started(0);
     let proposals = [1, 2].map(|tx| {

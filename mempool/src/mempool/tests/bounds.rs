@@ -123,6 +123,31 @@ fn a_sender_has_a_limit_of_its_own() {
 }
 
 #[test]
+fn those_that_wait_give_way_to_the_one_that_they_wait_for() {
+    let mut pool = Mempool::new(Limits { max_txs_per_sender: 2, ..Limits::default() }, 0);
+    let [zero, one, two, three] = [0, 1, 2, 3].map(|sequence| tx("alice", sequence));
+    pool.step(local(1, &[&zero, &one, &two, &three]));
+    pool.step(passed(&[&zero, &one, &two, &three]));
+    pool.step(checked(&two, 0));
+    pool.step(checked(&three, 0));
+    assert_eq!((pool.len(), pool.held()), (2, 2), "nothing of hers can be committed");
+    let refused = |actions: &[Action]| {
+        let code = |action: &Action| match action {
+            Action::Answer { outcome: Outcome::Refused(refusal), .. } => refusal.own_code(),
+            _ => None,
+        };
+        actions.iter().find_map(code)
+    };
+    assert_eq!(refused(&pool.step(checked(&one, 0))), Some(Code::SenderFull), "it would wait, too");
+    let actions = pool.step(checked(&zero, 0));
+    assert_eq!(refused(&actions), None);
+    assert!(
+        actions.iter().any(|action| matches!(action, Action::Dropped { hash, .. } if *hash == three.hash()))
+    );
+    assert_eq!((pool.len(), pool.held()), (2, 1));
+}
+
+#[test]
 fn sequences_are_bounded_below_and_above() {
     let limits = Limits { max_sequence_gap: 3, ..Limits::default() };
     for (sequence, next, expected) in [

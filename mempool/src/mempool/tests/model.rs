@@ -151,20 +151,36 @@ impl Model {
         let limits = limits();
         let room = if gossip { limits.max_txs } else { limits.max_txs - limits.max_txs / 10 };
         let of_sender = self.entries.iter().filter(|(other, _)| other.sender == tx.sender).count();
-        let free = limits.max_txs - self.entries.len();
         if tx.expiry.is_some_and(|expiry| expiry <= self.height) {
             Some(Code::Expired)
         } else if self.entries.len() >= room {
             Some(Code::Full)
         } else if tx.sender.is_empty() || of_sender == 0 {
             None
-        } else if of_sender >= free.min(limits.max_txs_per_sender) {
+        } else if self.giving_way(tx).is_none() {
             Some(Code::SenderFull)
         } else if self.has(tx.sender, tx.sequence) {
             Some(Code::SequenceTaken)
         } else {
             None
         }
+    }
+
+    /// Which of its sender's the transaction displaces, the last first.
+    fn giving_way(&self, tx: &Tx) -> Option<Vec<TxHash>> {
+        let (limits, of) = (limits(), |(other, _): &&(Tx, Option<u64>)| other.sender == tx.sender);
+        let (mut of_sender, mut all) = (self.entries.iter().filter(of).count(), self.entries.len());
+        let mut held: Vec<&Tx> =
+            self.entries.iter().filter(of).map(|(tx, _)| tx).filter(|tx| !self.ready(tx)).collect();
+        held.sort_by_key(|tx| tx.sequence);
+        let awaited =
+            self.next.get(tx.sender).is_some_and(|next| self.missing(tx.sender, *next) == tx.sequence);
+        let mut leaving = Vec::new();
+        while of_sender >= (limits.max_txs - all).min(limits.max_txs_per_sender) {
+            leaving.push(held.pop().filter(|_| awaited)?.hash());
+            (of_sender, all) = (of_sender - 1, all - 1);
+        }
+        Some(leaving)
     }
 
     fn judge(&self, tx: &Tx, next: Option<u64>, gossip: bool) -> Option<Code> {
@@ -189,6 +205,11 @@ impl Model {
     }
 
     fn insert(&mut self, tx: Tx, next: Option<u64>) {
+        for hash in self.giving_way(&tx).filter(|_| !tx.sender.is_empty()).unwrap_or_default() {
+            let place = self.pending(&hash).expect("it gives way");
+            self.remove(place);
+            self.dropped.push(hash);
+        }
         if let Some(next) = next {
             self.next.entry(tx.sender).or_insert(next);
         }

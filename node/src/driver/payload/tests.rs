@@ -225,3 +225,33 @@ fn what_a_proposer_holds_back_of_a_committed_block_is_had_from_others() {
     bench.answer(1, Err("timed out".into()));
     assert_eq!(bench.act(Driver::store_next).len(), 2, "two are asked for the block");
 }
+
+#[test]
+fn what_is_committed_while_the_application_thinks_about_it_is_stored_whatever_it_says() {
+    for (committed, lines) in [(false, ["engine: payload bad: no"]), (true, ["engine: payload good"])] {
+        let mut bench = Bench::with(|params| params.max_unexecuted_blocks = 0);
+        let body = one_block(&bench, &["a"]);
+        bench.pend(&tx("a"));
+        assert_eq!(check(&mut bench, &body), ["job process"]);
+        let hash = body.block.hash();
+        if committed {
+            let (blocks, certificate) = (vec![body.block.clone()], bench.certificate(&body.block));
+            bench.act(|driver, step| driver.commit(step, blocks, certificate));
+        }
+        assert_eq!(bench.act(|driver, step| driver.processed(step, hash, Err("no".into()))), lines);
+    }
+}
+
+#[test]
+fn a_committed_block_is_had_from_others_where_its_proposer_keeps_silent() {
+    let mut bench = Bench::connected(&[1, 2]);
+    let body = one_block(&bench, &["a"]);
+    assert_eq!(check(&mut bench, &body), ["#1 ask v1 for 1 txs"]);
+    let (blocks, certificate) = (vec![body.block.clone()], bench.certificate(&body.block));
+    bench.act(|driver, step| driver.commit(step, blocks, certificate));
+    assert_eq!(bench.act(Driver::store_next), [""; 0], "it may come");
+    assert_eq!(bench.act(Driver::schedule), ["wake 200 ms"]);
+    bench.pass(200);
+    assert_eq!(bench.act(Driver::woken), [""; 0]);
+    assert_eq!(bench.act(Driver::store_next).len(), 2, "whoever voted has it");
+}

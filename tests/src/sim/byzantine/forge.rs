@@ -116,7 +116,8 @@ impl Traitor<'_> {
             view,
             parent: parent.hash(),
             justify_view,
-            time_ms: unix_ms.max(parent.time_ms + 1),
+            // The parent may be another traitor's, with any time.
+            time_ms: unix_ms.max(parent.time_ms.saturating_add(1)),
             payload_root: payload_root(&[]),
             evidence_root: no_evidence(),
             absent: self.absent_after(&parent.absent, justify_view, view),

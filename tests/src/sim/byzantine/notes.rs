@@ -26,6 +26,8 @@ pub(super) struct Notes {
     pub(super) timeouts: BTreeMap<(View, Position), TimeoutVote>,
     pub(super) proposals: BTreeMap<(View, Position), Proposal>,
     headers: BTreeMap<(View, BlockHash), Header>,
+    /// Nothing of a later view is believed, nor what a message carries.
+    limit: View,
 }
 
 impl Notes {
@@ -33,6 +35,7 @@ impl Notes {
     pub(super) fn take(&mut self, me: &Traitor<'_>, wire: &Wire) {
         let Wire::Consensus(message) = wire else { return };
         let limit = View(me.view().0 + AHEAD);
+        self.limit = limit;
         match message {
             Message::Proposal(proposal) if proposal.view <= limit => self.take_proposal(proposal),
             Message::Vote(vote) if vote.view <= limit => {
@@ -59,7 +62,10 @@ impl Notes {
             self.take_tc(tc);
         }
         let header = &proposal.block.header;
-        keep(&mut self.headers, (header.view, header.hash()), header);
+        // A block's height is at most its view.
+        if header.view.max(View(header.height.0)) <= self.limit {
+            keep(&mut self.headers, (header.view, header.hash()), header);
+        }
         keep(&mut self.proposals, (proposal.view, proposal.signer), proposal);
     }
 
@@ -71,14 +77,17 @@ impl Notes {
     }
 
     fn take_qc(&mut self, qc: Option<&QuorumCertificate>) {
-        if let Some(qc) = qc.filter(|qc| qc.is_commit() || !self.qcs.contains_key(&qc.view)) {
+        let Some(qc) = qc.filter(|qc| qc.view <= self.limit) else { return };
+        if qc.is_commit() || !self.qcs.contains_key(&qc.view) {
             keep(&mut self.qcs, qc.view, qc);
         }
     }
 
     fn take_tc(&mut self, tc: &TimeoutCertificate) {
         self.take_qc(tc.high_qc.as_ref());
-        keep(&mut self.tcs, tc.view, tc);
+        if tc.view <= self.limit {
+            keep(&mut self.tcs, tc.view, tc);
+        }
     }
 
     /// The newest QC below this view, with the header of its block (that of the last committed block, if there is no QC).
@@ -145,5 +154,21 @@ mod tests {
         notes.take(&stage.me(), &Message::Certificate(Box::new(Certificate::Timeout(tc.clone()))).into());
         assert!(notes.entries(View(5)).contains(&Certificate::Timeout(tc)));
         assert_eq!(notes.high_view(), View(33));
+    }
+
+    #[test]
+    fn what_a_message_carries_is_no_more_believed_than_the_message() {
+        let mut stage = Stage::new();
+        let mut notes = Notes::default();
+        let mut parent = stage.genesis();
+        parent.height.0 = u64::MAX - 1;
+        let far = stage.qc(Phase::Commit, u64::MAX, BlockHash(Hash::ZERO));
+        let mut proposal = stage.proposal(1, 5, &parent, None);
+        proposal.justify = Some(far.clone());
+        notes.take(&stage.me(), &Message::Proposal(Box::new(proposal.clone())).into());
+        let tc = Certificate::Timeout(stage.tc(3, Some(far)));
+        notes.take(&stage.me(), &Message::Certificate(Box::new(tc)).into());
+        assert_eq!(notes.high_view(), View(0));
+        assert_eq!(notes.header(&proposal.block.hash()), None);
     }
 }

@@ -28,7 +28,9 @@ const SETTLED: Micros = Micros::from_millis(1_000);
 const PAUSED: Micros = Micros::from_millis(200);
 /// Messages queue at the door for less than this.
 const SPAN: Micros = Micros::from_millis(100);
-/// So many messages of a peer, and so many proposals among them, the door takes at once.
+/// So many messages of all peers the door takes at once, each peer having an equal share, so many of one peer, and so many proposals
+/// among them.
+const AT_DOOR_TOTAL: u64 = 4_096;
 const AT_DOOR: u64 = 128;
 const PROPOSALS_AT_DOOR: u64 = 8;
 
@@ -39,7 +41,7 @@ pub(super) struct Convictions(BTreeMap<usize, Watch>);
 impl Convictions {
     fn received(&mut self, world: &World, at: Micros, node: usize, from: usize, message: &Message) {
         let watch = self.0.entry(node).or_default();
-        let heard = watch.hears(at, from, matches!(message, Message::Proposal(_)));
+        let heard = watch.hears(world, at, from, matches!(message, Message::Proposal(_)));
         let faulty =
             |signer: usize| signer != node && signer < world.set.members().len() && !world.is_correct(signer);
         match message {

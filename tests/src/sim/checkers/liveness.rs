@@ -21,8 +21,8 @@ const JOBS: Micros = Micros::from_millis(500);
 /// Between one status and the next (R9): who lacks a certificate gets it then at the latest.
 const STATUS: Micros = Micros::from_millis(2_000);
 /// Proposals of correct members that may fail once all nodes have caught up: in the first view their high QCs may differ, and in the
-/// second they all commit. One more is left for a view that had begun before.
-const PROPOSALS: usize = 3;
+/// second they all commit.
+const PROPOSALS: usize = 1;
 
 /// Where nodes stand, and what they still have to reach.
 #[derive(Default)]

@@ -31,9 +31,11 @@ use std::sync::Arc;
 
 use althing_consensus::{Evidence, Execution, Message, Micros, QuorumCertificate, SafetyRecord};
 use althing_crypto::{BlockHash, TxHash};
+use althing_mempool::{Refusal, Status};
 use althing_node::body::Body;
 use althing_node::driver::Driver;
 
+use super::load::Place;
 use super::world::World;
 
 /// Something seen at a node that is not Byzantine, in the order in which it happens there.
@@ -83,11 +85,20 @@ pub enum Seen<'a> {
     Acknowledged {
         /// The transaction.
         tx: TxHash,
+        /// Its place in its sender's order, if it is one of the asset ledger.
+        place: Option<Place>,
     },
     /// The node says that it no longer keeps a transaction that it had admitted.
     Dropped {
         /// The transaction.
         tx: TxHash,
+        /// Why.
+        refusal: &'a Refusal,
+    },
+    /// The run is over; the node is up.
+    Rested {
+        /// Where its mempool says that a transaction stands.
+        status: &'a dyn Fn(&TxHash) -> Status,
     },
     /// The node reports misbehaviour.
     Convicted {

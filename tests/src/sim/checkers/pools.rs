@@ -1,5 +1,5 @@
 //! What others can make a node keep is bounded: one slot per validator, kind and view within the window of views (Bounds in
-//! `PROTOCOL.md`), and the mempool's own limits. Looked at in every 64th step.
+//! `PROTOCOL.md`), the mempool's own limits, and what the driver has under way for its peers. Looked at in every 64th step.
 
 use althing_consensus::Micros;
 use althing_node::driver::Driver;
@@ -14,6 +14,15 @@ const VIEWS: usize = 33;
 /// Blocks asked for at one time.
 const WANTED: usize = 64;
 
+/// Blocks with payloads that the driver has at hand.
+const BODIES: usize = 256;
+/// Payloads gathered, signatures made, and commits filled at one time.
+const UNDER_WAY: usize = 64;
+/// Messages of one peer, and of all, that wait for their verification; the node's own come on top.
+const AT_DOOR: (usize, usize) = (128, 4_096);
+/// Gossip that waits for verdicts.
+const UNDECIDED: usize = 1_024;
+
 /// Counts steps, of all nodes together.
 #[derive(Default)]
 pub(super) struct Pools(u64);
@@ -21,18 +30,42 @@ pub(super) struct Pools(u64);
 /// What is held, and how much of it may be.
 type Row = (&'static str, usize, usize);
 
-fn engine_rows(driver: &Driver, n: usize) -> [Row; 7] {
-    let sizes = driver.engine().pool_sizes();
+fn engine_rows(driver: &Driver, n: usize) -> [Row; 9] {
+    let engine = driver.engine();
+    let sizes = engine.pool_sizes();
+    // The certified chain, which may have a block for each view since the newest commit.
+    let chain = engine.view().0.saturating_sub(engine.committed().view.0) as usize;
     [
         ("votes and commit votes", sizes.votes, 2 * n * VIEWS),
         ("timeout votes", sizes.timeouts, n),
         ("proposals of the view", sizes.candidates, n),
         // Of the window's lower half and the view before the current one.
         ("certificates of recent views", sizes.certified, VIEWS / 2 + 1),
+        ("uncommitted blocks", sizes.uncommitted, n * VIEWS + chain),
         ("blocks asked for", sizes.wanted, WANTED),
         // Two votes, two commit votes, two proposals, E3, E4; a proposal may be older than the window.
         ("accusations", sizes.accusations, 5 * n * VIEWS + n),
         ("members remembered", sizes.memories, n),
+        ("members answered", sizes.answered, 2 * n),
+    ]
+}
+
+fn driver_rows(driver: &Driver, n: usize) -> [Row; 9] {
+    let (sizes, limits) = (driver.pool_sizes(), driver.mempool().limits());
+    // Those the engine wants, and those that commits lack.
+    let fetched = WANTED + BODIES;
+    [
+        ("blocks with payload", sizes.bodies, BODIES),
+        ("payloads gathered", sizes.gathered, UNDER_WAY),
+        ("blocks fetched", sizes.fetched, fetched),
+        // Two for each block, one for each payload and as many that nobody waits for any more, one for a run.
+        ("questions to peers", sizes.asked, 2 * fetched + 2 * UNDER_WAY + 1),
+        ("messages at the door", sizes.at_door, AT_DOOR.1.min(n * AT_DOOR.0)),
+        ("gossip without verdict", sizes.undecided, UNDECIDED),
+        ("transactions for the application", sizes.unchecked, n * limits.max_in_flight_txs + limits.max_txs),
+        ("transactions to gossip", sizes.outbox, limits.max_txs),
+        // Votes end there; what must be said to give up a view does not.
+        ("signatures under way", sizes.signing, 2 * UNDER_WAY),
     ]
 }
 
@@ -70,6 +103,7 @@ impl Checker for Pools {
         }
         let n = world.set.members().len();
         within(node, &engine_rows(driver, n))?;
+        within(node, &driver_rows(driver, n))?;
         within(node, &mempool_rows(driver, n))
     }
 }

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 
 use althing_consensus::{Header, Height, Micros};
 use althing_crypto::TxHash;
+use althing_ledger::asset::Address;
+use althing_mempool::{Code, Refusal, Status};
 use althing_node::body::Body;
 
 use super::chain::Chain;
 use super::election::{absent_on, leader};
-use super::work::Owed;
 use super::{Checker, Seen};
+use crate::sim::load::Place;
 use crate::sim::world::World;
 
 /// Where every transaction is, and who owes which to a client.
@@ -23,7 +25,10 @@ pub(super) struct Transactions {
     head: Option<Header>,
     /// All of the chain, at 40 bytes each: one may come again at any time.
     committed: BTreeMap<TxHash, Height>,
-    owed: Owed,
+    /// The sequence that each sender comes to next, if it has come to any.
+    next: BTreeMap<Address, u64>,
+    /// What each node told a client that it has, and has not taken back: a node that ends forgets it.
+    owed: BTreeMap<usize, BTreeMap<TxHash, Option<Place>>>,
 }
 
 impl Transactions {
@@ -40,11 +45,46 @@ impl Transactions {
                      that vouches for height {vouched}"
                 ));
             }
-            self.owed.committed(tx);
+        }
+        for place in body.txs.iter().filter_map(|tx| Place::of(tx)) {
+            let next = self.next.entry(place.sender).or_default();
+            // Out of turn, or too late, it changes nothing.
+            if place.sequence == *next && (place.expiry == 0 || height.0 <= place.expiry) {
+                *next += 1;
+            }
         }
         self.head = Some(header.clone());
         Ok(())
     }
+}
+
+impl Transactions {
+    /// What a node still owes at the end has expired, or waits for an earlier one of its sender that no block holds, or another one has
+    /// its place.
+    fn settle(&self, node: usize, status: &dyn Fn(&TxHash) -> Status) -> Result<(), String> {
+        let owed = self.owed.get(&node).into_iter().flatten();
+        for (tx, place) in owed.filter(|(tx, _)| !self.committed.contains_key(tx)) {
+            let status = status(tx);
+            let excused = place.is_some_and(|place| {
+                let next = self.next.get(&place.sender).copied().unwrap_or_default();
+                let waits = matches!(status, Status::Held { missing } if next <= missing);
+                let expired = place.expiry != 0 && place.expiry <= self.chain.height.0;
+                place.sequence < next || expired || (waits && next < place.sequence)
+            });
+            if !excused {
+                return Err(format!(
+                    "node {node} acknowledged transaction {tx}, {place:?}, which is in no block; the node says of it: {status:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether what was admitted may be given up for this reason: it waited for an earlier one for too long, or without room. Whether it
+/// has expired, or its place is taken, is seen at the end.
+fn may_be_dropped(place: Place, refusal: &Refusal) -> bool {
+    place.sequence > 0 && matches!(refusal.own_code(), Some(Code::HeldTooLong | Code::HeldFull))
 }
 
 impl Checker for Transactions {
@@ -59,20 +99,20 @@ impl Checker for Transactions {
                     self.block(world, body)?;
                 }
             }
-            Seen::Acknowledged { tx } if !self.committed.contains_key(tx) => {
-                self.owed.acknowledged(node, *tx)
+            Seen::Acknowledged { tx, place } => {
+                self.owed.entry(node).or_default().insert(*tx, *place);
             }
-            _ => self.owed.see(node, seen),
+            Seen::Dropped { tx, refusal } => {
+                let place = self.owed.get(&node).and_then(|owed| *owed.get(tx)?);
+                if place.is_some_and(|place| may_be_dropped(place, refusal)) {
+                    self.owed.entry(node).or_default().remove(tx);
+                }
+            }
+            Seen::Stopped => drop(self.owed.remove(&node)),
+            Seen::Rested { status } if world.is_correct(node) => self.settle(node, status)?,
+            _ => {}
         }
         Ok(())
-    }
-
-    fn finished(&mut self, world: &World, _: Micros) -> Result<(), String> {
-        let Some((node, owed, first)) = self.owed.debtor(world) else { return Ok(()) };
-        Err(format!(
-            "node {node} acknowledged {owed} transactions that are in no block, {first} among them, and not all of them wait for \
-             an earlier one of their sender"
-        ))
     }
 }
 
@@ -104,15 +144,24 @@ mod tests {
         bodies
     }
 
-    fn finished(bench: &Bench, seen: &[Seen<'_>], committed: &[&[&str]]) -> Result<(), String> {
-        let mut checker = Transactions::default();
+    /// What the checker says of node 1 at the end: it has seen this, the sender has come to `next`, and its pool says that of every
+    /// transaction.
+    fn rested(seen: &[Seen<'_>], next: u64, says: Status) -> Result<(), String> {
+        let (bench, mut checker) = (Bench::new(), Transactions::default());
+        checker.chain.height = Height(10);
         for one in seen {
             bench.see(&mut checker, 1, one)?;
         }
-        if !committed.is_empty() {
-            bench.commits(&mut checker, 0, &chain(bench, committed, 0))?;
-        }
-        checker.finished(&bench.world, Micros(0))
+        checker.next.insert(place(0).sender, next);
+        bench.see(&mut checker, 1, &Seen::Rested { status: &|_| says.clone() })
+    }
+
+    fn place(sequence: u64) -> Place {
+        Place { sender: Address::from_bytes([7; 20]), sequence, expiry: 11 }
+    }
+
+    fn acknowledged() -> Seen<'static> {
+        Seen::Acknowledged { tx: tx("a"), place: Some(place(2)) }
     }
 
     #[test]
@@ -150,24 +199,51 @@ mod tests {
     }
 
     #[test]
-    fn what_was_acknowledged_is_committed_dropped_or_lost_with_its_node() {
-        let bench = Bench::new();
-        let acknowledged = || Seen::Acknowledged { tx: tx("a") };
-        finished(&bench, &[acknowledged()], &[&["a"]]).expect("committed");
-        finished(&bench, &[acknowledged(), Seen::Dropped { tx: tx("a") }], &[]).expect("dropped");
-        finished(&bench, &[acknowledged(), Seen::Stopped], &[]).expect("lost with its node");
-        found(finished(&bench, &[acknowledged()], &[&["b"]]), &["node 1", "1 transactions", "in no block"]);
-        found(
-            finished(&bench, &[acknowledged(), Seen::Dropped { tx: tx("b") }], &[]),
-            &["node 1", &tx("a").to_string()],
-        );
+    fn what_was_acknowledged_is_committed_or_lost_with_its_node() {
+        rested(&[acknowledged(), Seen::Stopped], 0, Status::Unknown).expect("lost with its node");
+        for says in [Status::Unknown, Status::Ready, Status::Checking, Status::Held { missing: 2 }] {
+            found(rested(&[acknowledged()], 2, says), &["node 1", &tx("a").to_string(), "in no block"]);
+        }
+        rested(&[acknowledged()], 3, Status::Unknown).expect("another one has its place");
+        let expired = Seen::Acknowledged { tx: tx("a"), place: Some(Place { expiry: 10, ..place(2) }) };
+        rested(&[expired], 2, Status::Unknown).expect("too late");
+        let (bench, mut checker) = (Bench::new(), Transactions::default());
+        bench.see(&mut checker, 1, &acknowledged()).expect("told");
+        bench.commits(&mut checker, 0, &chain(&bench, &[&["a"]], 0)).expect("once");
+        let says = |_: &TxHash| Status::Unknown;
+        bench.see(&mut checker, 1, &Seen::Rested { status: &says }).expect("committed");
     }
 
     #[test]
-    fn an_answer_that_comes_after_the_commit_owes_nothing() {
-        let (bench, mut checker) = (Bench::new(), Transactions::default());
-        bench.commits(&mut checker, 0, &chain(&bench, &[&["a"]], 0)).expect("once");
-        bench.see(&mut checker, 1, &Seen::Acknowledged { tx: tx("a") }).expect("told");
-        checker.finished(&bench.world, Micros(0)).expect("it is committed");
+    fn it_is_dropped_for_a_good_reason_only() {
+        let dropped = |code: Code, name: &str, place: Place| {
+            let refusal = &Refusal {
+                code: code as u32,
+                codespace: althing_mempool::CODESPACE.into(),
+                log: "no".into(),
+            };
+            let seen = [
+                Seen::Acknowledged { tx: tx("a"), place: Some(place) },
+                Seen::Dropped { tx: tx(name), refusal },
+            ];
+            rested(&seen, 2, Status::Unknown)
+        };
+        for code in [Code::HeldTooLong, Code::HeldFull] {
+            dropped(code, "a", place(2)).expect("a good reason");
+            found(dropped(code, "b", place(2)), &["node 1"]);
+        }
+        found(dropped(Code::Expired, "a", place(2)), &["in no block"]);
+        found(dropped(Code::Expired, "a", Place { expiry: 0, ..place(2) }), &["in no block"]);
+        found(dropped(Code::HeldFull, "a", place(0)), &["in no block"]);
+        for code in [Code::Full, Code::SequenceUsed, Code::Busy, Code::Empty] {
+            found(dropped(code, "a", place(2)), &["node 1", "in no block"]);
+        }
+    }
+
+    #[test]
+    fn what_waits_for_an_earlier_one_is_excused_until_that_is_committed() {
+        let says = Status::Held { missing: 1 };
+        rested(&[acknowledged()], 1, says.clone()).expect("it waits");
+        found(rested(&[acknowledged()], 2, says), &[&tx("a").to_string(), "Held"]);
     }
 }

@@ -31,7 +31,7 @@ impl Owed {
     /// Whatever else ends or changes what a node owes.
     pub(super) fn see(&mut self, node: usize, seen: &Seen<'_>) {
         match seen {
-            Seen::Dropped { tx } => {
+            Seen::Dropped { tx, .. } => {
                 self.owed.entry(node).or_default().remove(tx);
             }
             Seen::Stopped => drop(self.owed.remove(&node)),
@@ -65,7 +65,7 @@ pub(super) struct Work {
 impl Work {
     /// Takes it in. Whether the chain has grown, by blocks with transactions or by empty ones.
     pub(super) fn see(&mut self, node: usize, seen: &Seen<'_>) -> Option<Grown> {
-        if let Seen::Acknowledged { tx } = seen
+        if let Seen::Acknowledged { tx, .. } = seen
             && !self.committed.contains(tx)
         {
             self.owed.acknowledged(node, *tx);
@@ -101,6 +101,8 @@ pub(super) struct Grown {
 
 #[cfg(test)]
 mod tests {
+    use althing_mempool::Refusal;
+
     use super::super::testing::Bench;
     use super::*;
 
@@ -120,22 +122,23 @@ mod tests {
         };
         commit(&mut work, &one);
         assert!(!work.is_due(&bench.world), "at rest");
-        see(&mut work, Seen::Acknowledged { tx: TxHash::of(b"a") });
+        see(&mut work, Seen::Acknowledged { tx: TxHash::of(b"a"), place: None });
         assert!(work.is_due(&bench.world), "a transaction");
         commit(&mut work, &two);
         assert!(work.is_due(&bench.world), "a closing block");
         commit(&mut work, &three);
         assert!(!work.is_due(&bench.world), "at rest again");
-        see(&mut work, Seen::Acknowledged { tx: TxHash::of(b"a") });
+        see(&mut work, Seen::Acknowledged { tx: TxHash::of(b"a"), place: None });
         assert!(!work.is_due(&bench.world), "an answer that came late");
     }
 
     #[test]
     fn what_is_lost_with_its_node_or_dropped_is_none() {
         let (bench, mut work) = (Bench::new(), Work::default());
+        let refusal = &Refusal { code: 1, codespace: "test".into(), log: "no".into() };
         work.chain.height = Height(1);
-        for end in [Seen::Stopped, Seen::Dropped { tx: TxHash::of(b"a") }] {
-            work.see(2, &Seen::Acknowledged { tx: TxHash::of(b"a") });
+        for end in [Seen::Stopped, Seen::Dropped { tx: TxHash::of(b"a"), refusal }] {
+            work.see(2, &Seen::Acknowledged { tx: TxHash::of(b"a"), place: None });
             assert!(work.is_due(&bench.world));
             work.see(1, &end);
             assert!(work.is_due(&bench.world), "another node's");

@@ -2,7 +2,7 @@
 
 use althing_consensus::Position;
 use althing_consensus::engine::{Event as EngineEvent, Halt};
-use althing_mempool::Outcome;
+use althing_mempool::{Code, Outcome};
 use althing_node::driver::{Effect, Event};
 
 use super::Cluster;
@@ -22,11 +22,19 @@ impl Cluster {
             Effect::Reply { id, response } => self.reply(node, id, response),
             Effect::Answer { hash, outcome, .. } => {
                 if let Outcome::Accepted { .. } = outcome {
-                    self.see(node, &Seen::Acknowledged { tx: hash });
+                    self.promises.insert((hash, node));
+                    let place = self.submitted.get(&hash).copied();
+                    self.see(node, &Seen::Acknowledged { tx: hash, place });
+                }
+                if has_no_room(&outcome) {
+                    self.refused.insert(hash);
                 }
                 self.answers.insert(hash, outcome);
             }
-            Effect::Dropped { hash, .. } => self.see(node, &Seen::Dropped { tx: hash }),
+            Effect::Dropped { hash, refusal } => {
+                self.promises.remove(&(hash, node));
+                self.see(node, &Seen::Dropped { tx: hash, refusal: &refusal });
+            }
             Effect::WakeAt(at) => {
                 self.slots[node].wake += 1;
                 let wake = self.slots[node].wake;
@@ -84,4 +92,11 @@ impl Cluster {
             self.hand(at, self.now, Event::PeerConnected(peer));
         }
     }
+}
+
+/// Whether it was refused for want of room: it may find some later.
+fn has_no_room(outcome: &Outcome) -> bool {
+    let Outcome::Refused(refusal) = outcome else { return false };
+    let code = refusal.own_code();
+    matches!(code, Some(Code::Busy | Code::Full | Code::HeldFull | Code::SenderFull | Code::SequenceGap))
 }

@@ -32,6 +32,7 @@ impl Cluster {
         slot.lanes = Default::default();
         self.trace.line(self.now, node, format_args!("down, power cut: {power}"));
         self.see(node, &Seen::Stopped);
+        self.promises.retain(|(_, by)| *by != node);
         let peer = self.peer(node);
         for other in self.others(node) {
             self.hand(other, self.now, Event::PeerDisconnected(peer));
@@ -72,7 +73,8 @@ impl Cluster {
             return;
         }
         slot.run += 1;
-        let opened = Node::open(&self.members[slot.member], &self.genesis, &slot.disk);
+        let (member, limits) = (&self.members[slot.member], self.limits.clone());
+        let opened = Node::open(member, &self.genesis, &slot.disk, limits);
         self.see_synced(node);
         let slot = &mut self.slots[node];
         match opened {

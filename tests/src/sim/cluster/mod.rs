@@ -14,7 +14,7 @@ use althing_consensus::{AppHash, ConsensusParams, Height, Micros, Now};
 use althing_crypto::TxHash;
 use althing_crypto::bls::VoteScheme;
 use althing_genesis::Genesis;
-use althing_mempool::Outcome;
+use althing_mempool::{Limits, Outcome, Status};
 use althing_node::driver::{Driver, Event, Peer};
 use althing_node::wire::Request;
 
@@ -23,6 +23,7 @@ use self::traitor::Treason;
 use super::byzantine::Behaviour;
 use super::checkers::{Checker, Seen, Violation};
 use super::disk::{Database, Disk};
+use super::load::Place;
 use super::network::Network;
 use super::node::{CHAIN_ID, GENESIS_TIME_MS, Member, Node, genesis};
 use super::random::Random;
@@ -51,6 +52,8 @@ pub struct Options {
     pub byzantine: BTreeMap<usize, Vec<Box<dyn Behaviour>>>,
     /// Members of whose keys two nodes run.
     pub twins: Vec<usize>,
+    /// The bounds of their mempools.
+    pub limits: Limits,
     /// Who looks on.
     pub checkers: Vec<Box<dyn Checker>>,
     /// What everything random comes from.
@@ -58,6 +61,9 @@ pub struct Options {
     /// Where the trace goes.
     pub trace: Trace,
 }
+
+/// More things than this never happen at one instant, but in a circle.
+const AT_ONCE: u32 = 200_000;
 
 impl Options {
     /// So many equal and correct validators, on whom all checkers look.
@@ -72,6 +78,7 @@ impl Options {
             max_skew_ms: 0,
             byzantine: BTreeMap::new(),
             twins: Vec::new(),
+            limits: Limits::default(),
             checkers: super::checkers::all(),
             random: Random::new(1),
             trace: Trace::new(false),
@@ -119,6 +126,7 @@ pub struct Cluster {
     answered: BTreeSet<(usize, u64, u64)>,
     tickets: u64,
     work: (Micros, Micros),
+    limits: Limits,
     checkers: Vec<Box<dyn Checker>>,
     violation: Option<Violation>,
     random: Random,
@@ -131,6 +139,12 @@ pub struct Cluster {
     pub record: Record,
     /// What was answered to each submitted transaction.
     pub answers: BTreeMap<TxHash, Outcome>,
+    /// What a node had no room for, since somebody last took it from here.
+    pub refused: BTreeSet<TxHash>,
+    /// The places of what clients handed in.
+    submitted: BTreeMap<TxHash, Place>,
+    /// Who told a client that it has a transaction, and has not ended or dropped it since.
+    promises: BTreeSet<(TxHash, usize)>,
     /// Whom correct nodes have penalised, and for what.
     pub penalties: Vec<String>,
 }
@@ -179,6 +193,7 @@ impl Cluster {
             answered: BTreeSet::new(),
             tickets: 0,
             work: options.work,
+            limits: options.limits,
             checkers: options.checkers,
             violation: None,
             random,
@@ -187,6 +202,9 @@ impl Cluster {
             network: options.network,
             record: Record::default(),
             answers: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            submitted: BTreeMap::new(),
+            promises: BTreeSet::new(),
             penalties: Vec::new(),
         };
         for node in 0..cluster.slots.len() {
@@ -200,9 +218,14 @@ impl Cluster {
 
     /// Runs until this instant, or until a checker objects.
     pub fn run_until(&mut self, end: Micros) {
+        let mut at_once = 0;
         while self.violation.is_none()
             && let Some((at, happening)) = self.queue.pop_until(end)
         {
+            at_once = if at == self.now { at_once + 1 } else { 0 };
+            if at_once > AT_ONCE {
+                self.object("spins", format!("more than {AT_ONCE} things happen and time stands still"));
+            }
             self.now = at;
             let slot = &self.slots[happening.node()];
             if slot.paused_until > at && !matches!(happening, Happening::Restart { .. }) {
@@ -242,12 +265,33 @@ impl Cluster {
     /// Hands a transaction to a node, at an instant.
     pub fn submit(&mut self, at: Micros, node: usize, tx: Vec<u8>) {
         self.tickets += 1;
+        self.submitted.extend(Place::of(&tx).map(|place| (TxHash::of(&tx), place)));
         let event = Event::Submit { ticket: self.tickets, tx };
         self.hand(node, at, event);
     }
 
+    /// Whether a correct node that has been up ever since told a client that it has this transaction.
+    pub fn is_promised(&self, tx: &TxHash) -> bool {
+        let by = self.promises.range((*tx, 0)..=(*tx, usize::MAX));
+        by.map(|(_, node)| node).any(|node| self.world.is_correct(*node))
+    }
+
+    /// Whether a correct node could have a transaction committed now that it told a client it has.
+    pub fn has_ready_promises(&self) -> bool {
+        self.promises.iter().filter(|(_, node)| self.world.is_correct(*node)).any(|(tx, node)| {
+            let status = self.driver(*node).map(|driver| driver.mempool().status(tx));
+            matches!(status, Some(Status::Ready | Status::Checking))
+        })
+    }
+
     /// Tells the checkers that the run is over. What any of them objected to, now or before.
     pub fn finish_run(&mut self) -> Option<Violation> {
+        for (node, slot) in self.slots.iter().enumerate() {
+            let Some(Node { driver, .. }) = &slot.node else { continue };
+            let status = |tx: &TxHash| driver.mempool().status(tx);
+            let seen = Seen::Rested { status: &status };
+            show(&self.world, &mut self.checkers, &mut self.violation, self.now, node, &seen);
+        }
         for checker in &mut self.checkers {
             if self.violation.is_some() {
                 break;

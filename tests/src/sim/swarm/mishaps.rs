@@ -1,6 +1,7 @@
 //! The faults of a run as they come and go, and the clients that submit meanwhile.
 
 use althing_consensus::Micros;
+use althing_crypto::TxHash;
 
 use super::super::cluster::Cluster;
 use super::super::disk::{Image, When};
@@ -14,7 +15,7 @@ pub(super) struct Mishaps<'a> {
     random: Random,
     load: Load,
     /// Everything submitted: clients submit again what may have been lost.
-    submitted: Vec<Vec<u8>>,
+    submitted: Vec<(TxHash, Vec<u8>)>,
     /// Members whose disks have forgotten something.
     forgetful: Vec<usize>,
     backup: Option<(usize, Image)>,
@@ -55,21 +56,43 @@ impl<'a> Mishaps<'a> {
     pub(super) fn submit_for(&mut self, cluster: &mut Cluster, span: Micros) {
         let mut at = cluster.now();
         let end = at.after(span);
+        self.submit_refused(cluster);
         while at < end {
             let tx = self.load.transfer();
-            self.submitted.push(tx.clone());
+            self.submitted.push((TxHash::of(&tx), tx.clone()));
             let member = self.correct();
             cluster.submit(at, member, tx);
             at = at.after(self.plan.submit_every);
         }
     }
 
-    /// What was handed to a node that ended may be lost: clients submit all of it again.
+    /// What was handed to a node that ended may be lost: clients submit again what nobody still owes them, and that alone, as more
+    /// would make good what a node has lost against its word.
     pub(super) fn submit_again(&mut self, cluster: &mut Cluster) {
         let now = cluster.now();
-        for (index, tx) in self.submitted.clone().into_iter().enumerate() {
+        let mut lost = std::mem::take(&mut self.submitted);
+        lost.retain(|(hash, _)| !cluster.is_promised(hash));
+        for (index, (_, tx)) in lost.into_iter().enumerate() {
             let member = self.correct();
             cluster.submit(now.after(Micros(200 * index as u64)), member, tx);
+        }
+    }
+
+    /// What there was no room for comes again.
+    fn submit_refused(&mut self, cluster: &mut Cluster) {
+        let refused = std::mem::take(&mut cluster.refused);
+        if refused.is_empty() {
+            return;
+        }
+        let again: Vec<_> = self
+            .submitted
+            .iter()
+            .filter(|(hash, _)| refused.contains(hash))
+            .map(|(_, tx)| tx.clone())
+            .collect();
+        for tx in again {
+            let member = self.correct();
+            cluster.submit(cluster.now(), member, tx);
         }
     }
 

@@ -32,9 +32,11 @@ pub struct Outcome {
 }
 
 /// After healing clients go on for so long,
-const GO_ON: Micros = Micros::from_millis(6_000);
+const GO_ON: Micros = Micros::from_millis(8_000);
 /// and then all have so long to come to rest.
 const REST: Micros = Micros::from_millis(20_000);
+/// Where timers are long and leaders faulty, what is owed may take so much longer to be committed.
+const MORE: Micros = Micros::from_millis(60_000);
 
 /// Runs a seed. With `print`, everything that happens is a line on standard error.
 pub fn run(seed: u64, print: bool) -> Outcome {
@@ -68,5 +70,9 @@ fn play(plan: &Plan, cluster: &mut Cluster) -> Option<Violation> {
     mishaps.submit_for(cluster, GO_ON);
     cluster.run_for(GO_ON);
     cluster.run_for(REST);
+    let end = cluster.now().after(MORE);
+    while cluster.has_ready_promises() && cluster.violation().is_none() && cluster.now() < end {
+        cluster.run_for(Micros::from_millis(1_000));
+    }
     cluster.finish_run()
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use althing_consensus::{ConsensusParams, Micros};
 use althing_crypto::bls::BLS;
+use althing_mempool::Limits;
 
 use super::super::byzantine::{self, Behaviour};
 use super::super::cluster::Options;
@@ -77,6 +78,7 @@ pub struct Plan {
     replays: u64,
     work: (Micros, Micros),
     max_skew_ms: u64,
+    limits: Limits,
     byzantine: Vec<usize>,
     twins: Vec<usize>,
     /// Kinds of faults.
@@ -132,6 +134,7 @@ impl Plan {
             replays: sometimes(r, 25, 10),
             work: (Micros(0), Micros::from_millis(sometimes(r, 40, 20))),
             max_skew_ms: if faults.contains(&Fault::Skew) { r.between(1, MAX_SKEW_MS) } else { 0 },
+            limits: limits(r),
             byzantine,
             twins,
             faults,
@@ -177,6 +180,7 @@ impl Plan {
         options.database = self.database;
         options.work = self.work;
         options.max_skew_ms = self.max_skew_ms;
+        options.limits = self.limits.clone();
         options.byzantine = self.behaviours(&mut random);
         options.twins.clone_from(&self.twins);
         options.random = random.fork();
@@ -187,6 +191,23 @@ impl Plan {
     fn behaviours(&self, random: &mut Random) -> BTreeMap<usize, Vec<Box<dyn Behaviour>>> {
         let mut several = |_: &usize| (0..random.between(1, 3)).map(|_| byzantine::choose(random)).collect();
         self.byzantine.iter().map(|member| (*member, several(member))).collect()
+    }
+}
+
+/// Small enough, in some runs, that clients and peers come to them.
+fn limits(r: &mut Random) -> Limits {
+    if !r.percent(10) {
+        return Limits::default();
+    }
+    let mut between = |low, high| r.between(low, high) as usize;
+    let max_txs = between(20, 400);
+    Limits {
+        max_txs,
+        max_txs_per_sender: between(2, 20),
+        max_held_txs: between(1, 40).min(max_txs / 4),
+        max_in_flight_txs: between(2, 40),
+        max_held_heights: between(5, 100) as u64,
+        ..Limits::default()
     }
 }
 

@@ -7,7 +7,7 @@ use althing_crypto::{BlockHash, merkle_root};
 
 use super::super::certificates::{quorum_certificate, timeout_certificate};
 use super::super::innocents::{signed, vote_is_signed};
-use super::{AT_DOOR, NEAR, PAUSED, PROPOSALS_AT_DOOR, SETTLED, SPAN, WINDOW};
+use super::{AT_DOOR, AT_DOOR_TOTAL, NEAR, PAUSED, PROPOSALS_AT_DOOR, SETTLED, SPAN, WINDOW};
 use crate::sim::world::World;
 
 /// What a member may sign once a view.
@@ -46,7 +46,9 @@ struct Heard {
 
 impl Watch {
     /// Something came from a peer. Whether it surely got into the door.
-    pub(super) fn hears(&mut self, at: Micros, from: usize, proposal: bool) -> bool {
+    pub(super) fn hears(&mut self, world: &World, at: Micros, from: usize, proposal: bool) -> bool {
+        // Twins and all: whoever may be connected.
+        let share = AT_DOOR.min(AT_DOOR_TOTAL / (2 * world.set.members().len() as u64));
         let heard = self.heard.entry(from).or_default();
         if heard.since.after(SPAN) <= at {
             // What came just before counts still: half of the bounds is left to either span.
@@ -54,7 +56,7 @@ impl Watch {
         }
         heard.messages += 1;
         heard.proposals += u64::from(proposal);
-        heard.messages <= AT_DOOR / 2 && heard.proposals <= PROPOSALS_AT_DOOR / 2
+        heard.messages <= share / 2 && heard.proposals <= PROPOSALS_AT_DOOR / 2
     }
 
     pub(super) fn vote(&mut self, world: &World, at: Micros, from: usize, vote: &Vote, heard: bool) {

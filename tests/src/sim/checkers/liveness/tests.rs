@@ -21,7 +21,7 @@ fn bench() -> (Bench, Liveness, Arc<Body>) {
     commit(&bench, &mut checker, &one);
     (0..4).for_each(|node| stands(&bench, &mut checker, 0, node, 3, 1).expect("nothing is due"));
     checker.healed(&bench.world, ms(0), DELTA);
-    bench.see(&mut checker, 0, &Seen::Acknowledged { tx: TxHash::of(b"a") }).expect("work");
+    bench.see(&mut checker, 0, &Seen::Acknowledged { tx: TxHash::of(b"a"), place: None }).expect("work");
     (bench, checker, one)
 }
 
