@@ -226,7 +226,7 @@ mod tests {
                 Seen::Acknowledged { tx: tx("a"), place: Some(place) },
                 Seen::Dropped { tx: tx(name), refusal },
             ];
-            rested(&seen, 2, Status::Unknown)
+            rested(&seen, place.sequence, Status::Unknown)
         };
         for code in [Code::HeldTooLong, Code::HeldFull] {
             dropped(code, "a", place(2)).expect("a good reason");
