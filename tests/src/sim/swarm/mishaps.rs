@@ -26,7 +26,7 @@ impl<'a> Mishaps<'a> {
         Self {
             plan,
             random: plan.random_of_mishaps.clone(),
-            load: Load::default(),
+            load: Load::hurrying(),
             submitted: Vec::new(),
             forgetful: Vec::new(),
             backup: None,
