@@ -28,6 +28,7 @@ pub fn seeds(target: &str) -> Option<Vec<Vec<u8>>> {
         "driver" => driver(),
         "p2p" => p2p(),
         "rpc" => rpc(),
+        "witness" => super::witness::seeds(),
         _ => return None,
     })
 }

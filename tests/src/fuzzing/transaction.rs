@@ -8,7 +8,7 @@ use althing_ledger::asset::{
     AccountView, Address, Approval, AssetView, BalanceView, COIN, GenesisState, Instruction, LockId,
     LockView, Page, Question, Symbol, Transaction,
 };
-use althing_ledger::{Application, AssetLedger, CheckKind, FinalizeBlock, Query};
+use althing_ledger::{Application, AssetLedger, CheckKind, FinalizeBlock, Query, kv};
 use serde::de::DeserializeOwned;
 
 use super::chain::{ACCOUNTS, CHAIN, CHAIN_ID, account_key, fresh_ledger};
@@ -31,6 +31,7 @@ pub fn transaction(bytes: &[u8]) {
 
 /// One transaction as it came: the verdict on its signature is the same alone and among others.
 fn one(bytes: &[u8]) {
+    decode::<kv::Transaction>(bytes);
     let read = decode::<Transaction>(bytes);
     let ledger = &*LEDGER;
     let alone = ledger.precheck(&[bytes]);
