@@ -44,6 +44,7 @@ mod witness;
 use std::{
     collections::BTreeMap,
     hint::black_box,
+    io,
     sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -73,7 +74,12 @@ struct Limits {
     slack_bytes: u64,
 }
 
-const LIMITS: Limits = Limits { file_bytes: 32 << 20, slack_bytes: 128 << 20 };
+impl Limits {
+    fn of(files: &dyn StateFiles) -> Self {
+        let file_bytes = files.file_bytes();
+        Self { file_bytes, slack_bytes: 4 * file_bytes }
+    }
+}
 
 /// Everything that is in memory.
 struct Tree {
@@ -97,10 +103,19 @@ pub struct State {
     log: Log,
     /// Lock order: `writer`, `tree`, `pins`.
     tree: RwLock<Tree>,
-    /// Held while a commit writes; whether one has failed.
-    writer: Mutex<bool>,
+    /// Held while a commit writes.
+    writer: Mutex<Writer>,
     /// How many views there are of each height.
     pins: Mutex<BTreeMap<u64, usize>>,
+}
+
+/// What a commit must know of those before it.
+#[derive(Default)]
+struct Writer {
+    /// Whether one has failed.
+    broken: bool,
+    /// Files that are needed no more but could not be removed yet.
+    unneeded: Vec<u32>,
 }
 
 /// A change that was worked out but not made: nothing of it is visible or durable. It may be dropped and made again.
@@ -136,11 +151,12 @@ impl State {
     /// would cost more than a quarter of the memory of the rest. A commit that a crash cut short is gone. An error means
     /// that the files cannot be read, or hold other than what was written.
     pub fn open(files: Arc<dyn StateFiles>, kept_heights: u64) -> Result<State, AppError> {
-        open::open(files, kept_heights, LIMITS)
+        let limits = Limits::of(&*files);
+        open::open(files, kept_heights, limits)
     }
 
     fn new(log: Log, tree: Tree) -> Self {
-        Self { log, tree: RwLock::new(tree), writer: Mutex::new(false), pins: Mutex::default() }
+        Self { log, tree: RwLock::new(tree), writer: Mutex::default(), pins: Mutex::default() }
     }
 
     fn tree(&self) -> RwLockReadGuard<'_, Tree> {
@@ -243,8 +259,8 @@ impl State {
     ///
     /// After an error nobody knows what the files hold, so the state refuses every further commit until it is opened anew.
     pub fn commit(&self, staged: Staged) -> Result<(), AppError> {
-        let mut broken = self.writer.lock().expect(HEALTHY);
-        if *broken {
+        let mut writer = self.writer.lock().expect(HEALTHY);
+        if writer.broken {
             return Err(AppError::Failed(
                 "the state could not write before; restart the node, so that it sees what is on disk"
                     .to_owned(),
@@ -256,13 +272,16 @@ impl State {
                 staged.version
             )));
         }
-        *broken = true;
+        writer.broken = true;
         self.log.files.append(staged.file, &staged.bytes).map_err(failed)?;
         self.log.files.sync(staged.file).map_err(failed)?;
-        for file in self.tree_mut().take_in(&staged, &self.pins()) {
-            self.log.files.remove(file).map_err(failed)?;
-        }
-        *broken = false;
+        let unneeded = self.tree_mut().take_in(&staged, &self.pins());
+        writer.broken = false;
+        writer.unneeded.extend(unneeded);
+        // The commit is made whatever becomes of this: the next one tries again, and so does whoever opens the state.
+        writer.unneeded.retain(|&file| {
+            self.log.files.remove(file).is_err_and(|error| error.kind() != io::ErrorKind::NotFound)
+        });
         Ok(())
     }
 }

@@ -64,13 +64,13 @@ impl Build<'_> {
         records.sort_unstable_by_key(|&(key, age, ..)| (key, age));
         records.dedup_by_key(|record| record.0);
         for (key, _, place, value) in records {
-            self.insert(key, place, value);
+            self.insert(key, place, value)?;
         }
         Ok(())
     }
 
     /// Adds a leaf unless the key has one. A removal leaves a leaf too, of a record nowhere: it hides older records.
-    fn insert(&mut self, key: &[u8], place: Place, value: Option<&[u8]>) {
+    fn insert(&mut self, key: &[u8], place: Place, value: Option<&[u8]>) -> Result<(), AppError> {
         let mut differs = None;
         if let Some(mut at) = self.root {
             while let Link::Inner { bit: n, left, right } = self.arena.link(at) {
@@ -78,7 +78,7 @@ impl Build<'_> {
             }
             differs = first_difference(key, self.keys.of(at));
             if differs.is_none() {
-                return;
+                return Ok(());
             }
         }
         let (place, hash) = match value {
@@ -86,11 +86,12 @@ impl Build<'_> {
             None => (Place::NONE, [0; 32]),
         };
         let leaf = self.arena.add(Node { link: Link::Leaf(place), hash });
-        self.keys.set(leaf, key);
+        self.keys.set(leaf, key)?;
         match (self.root, differs) {
             (Some(root), Some(place)) => self.branch(root, key, place, leaf),
             _ => self.root = Some(leaf),
         }
+        Ok(())
     }
 
     /// Puts `leaf` into the tree, beside all from whose keys its own differs at `place`.
@@ -143,35 +144,67 @@ impl Build<'_> {
     }
 }
 
+/// Bytes of keys that are allocated at a time.
 const CHUNK: usize = 1 << 20;
+/// Keys begin at multiples of this, so that a number of 32 bits reaches 32 GiB of them.
+const STEP: usize = 8;
 
 /// The keys of the leaves while the tree is built, each behind its length.
 #[derive(Default)]
 struct Keys {
     chunks: Vec<Vec<u8>>,
-    /// By node: the chunk and the place in it.
+    /// By node: where its key is, in steps.
     at: Vec<u32>,
 }
 
 impl Keys {
-    fn set(&mut self, leaf: NodeId, key: &[u8]) {
+    fn set(&mut self, leaf: NodeId, key: &[u8]) -> Result<(), AppError> {
         if self.chunks.last().is_none_or(|chunk| chunk.len() + 1 + key.len() > CHUNK) {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
-        let place = (self.chunks.len() - 1) * CHUNK;
+        let before = (self.chunks.len() - 1) * CHUNK;
         let chunk = self.chunks.last_mut().expect("one was made just now");
         let leaf = leaf as usize;
         if self.at.len() <= leaf {
             self.at.resize(leaf + 1, 0);
         }
-        self.at[leaf] = u32::try_from(place + chunk.len()).expect("less than 4 GiB of keys");
+        self.at[leaf] = place(before + chunk.len())?;
         chunk.push(key.len() as u8);
         chunk.extend_from_slice(key);
+        chunk.resize(chunk.len().next_multiple_of(STEP).min(CHUNK), 0);
+        Ok(())
     }
 
     fn of(&self, leaf: NodeId) -> &[u8] {
-        let at = self.at[leaf as usize] as usize;
+        let at = self.at[leaf as usize] as usize * STEP;
         let (&len, rest) = self.chunks[at / CHUNK][at % CHUNK..].split_first().expect("a key was set");
         &rest[..len.into()]
+    }
+}
+
+/// The number of the step at `bytes`, which is at the beginning of one.
+fn place(bytes: usize) -> Result<u32, AppError> {
+    u32::try_from(bytes / STEP).map_err(|_| {
+        AppError::Failed(
+            "the state has more than 32 GiB of keys, which is more than can be opened: remove records while other nodes of \
+             the chain still run, then let this one fetch the chain anew"
+                .to_owned(),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_again_in_any_chunk_and_too_many_are_an_error() {
+        let mut keys = Keys::default();
+        let key = |n: u32| vec![n as u8; n as usize * 7 % 129];
+        (0..60_000).for_each(|n| keys.set(n, &key(n)).unwrap());
+        assert!(keys.chunks.len() > 2);
+        assert!((0..60_000).all(|n| keys.of(n) == key(n)));
+        assert_eq!(place((32 << 30) - STEP).unwrap(), u32::MAX);
+        assert!(place(32 << 30).unwrap_err().to_string().contains("32 GiB"));
     }
 }

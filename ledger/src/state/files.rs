@@ -10,8 +10,14 @@ use std::{
 ///
 /// Reads may run beside a write; writes come one at a time. After a power cut a file holds what it held at its last
 /// [`sync`](StateFiles::sync); of what was appended since, any part may be there, lost or torn, and so may the removal
-/// of a file. After an error of a writing method the state does not write again until it is opened anew.
+/// of a file. After an error of `append` or `sync` the state does not write again until it is opened anew.
 pub trait StateFiles: Send + Sync + 'static {
+    /// How long a file should become: the next commit after that begins a new one. About twice as many bytes as the live
+    /// records have are kept, and four such files.
+    fn file_bytes(&self) -> u64 {
+        32 << 20
+    }
+
     /// The numbers of the files that are there, in any order.
     fn list(&self) -> io::Result<Vec<u32>>;
 
@@ -30,7 +36,7 @@ pub trait StateFiles: Send + Sync + 'static {
     /// Cuts a file to `len` bytes, durably.
     fn truncate(&self, file: u32, len: u64) -> io::Result<()>;
 
-    /// Removes a file.
+    /// Removes a file. If that fails, it is tried again later.
     fn remove(&self, file: u32) -> io::Result<()>;
 }
 

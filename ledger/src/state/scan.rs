@@ -35,6 +35,10 @@ pub(super) fn scan(log: &Log) -> Result<Scan, AppError> {
         }
     }
     cut(log, &mut frames, &mut files)?;
+    if let Some(&newest) = files.keys().next_back() {
+        // What a killed process wrote last may not be durable yet. The next commit may go to another file.
+        log.files.sync(newest).map_err(failed)?;
+    }
     if let Some(newest) = frames.last().map(|frame| frame.header.clone()) {
         let needed = files.split_off(&newest.first_file);
         for file in std::mem::replace(&mut files, needed).into_keys() {

@@ -21,8 +21,10 @@ pub struct DirectoryFiles {
 
 impl DirectoryFiles {
     /// The files in `directory`, which is there.
-    pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), open: RwLock::default() }
+    pub fn open(directory: &Path) -> io::Result<Self> {
+        // A crash may have come between the making of a file and the sync of its name.
+        sync_directory(directory).map_err(|e| about(directory, e))?;
+        Ok(Self { directory: directory.to_owned(), open: RwLock::default() })
     }
 
     fn path(&self, file: u32) -> PathBuf {
@@ -105,7 +107,7 @@ impl StateFiles for DirectoryFiles {
     fn remove(&self, file: u32) -> io::Result<()> {
         self.open.write().unwrap_or_else(PoisonError::into_inner).remove(&file);
         let path = self.path(file);
-        fs::remove_file(&path).map_err(|e| about(&path, e))
+        fs::remove_file(&path).and_then(|()| sync_directory(&self.directory)).map_err(|e| about(&path, e))
     }
 }
 
@@ -117,7 +119,7 @@ mod tests {
     #[test]
     fn files_grow_at_their_end_and_are_found_again() {
         let directory = tempfile::tempdir().unwrap();
-        let files = DirectoryFiles::new(directory.path());
+        let files = DirectoryFiles::open(directory.path()).unwrap();
         assert_eq!(files.list().unwrap(), [0u32; 0]);
         files.append(7, b"one ").unwrap();
         files.append(7, b"two").unwrap();
@@ -126,7 +128,7 @@ mod tests {
         fs::write(directory.path().join("7.log"), "not ours").unwrap();
         fs::write(directory.path().join("notes"), "not ours").unwrap();
 
-        let files = DirectoryFiles::new(directory.path());
+        let files = DirectoryFiles::open(directory.path()).unwrap();
         let mut list = files.list().unwrap();
         list.sort_unstable();
         assert_eq!(list, [7, 12]);
@@ -148,7 +150,7 @@ mod tests {
     #[test]
     fn a_state_is_there_again() {
         let directory = tempfile::tempdir().unwrap();
-        let open = || State::open(Arc::new(DirectoryFiles::new(directory.path())), 2).unwrap();
+        let open = || State::open(Arc::new(DirectoryFiles::open(directory.path()).unwrap()), 2).unwrap();
         let state = open();
         for height in 1..5u8 {
             let changes = Changes::from([(vec![height], Some(vec![height; 9]))]);

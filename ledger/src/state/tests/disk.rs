@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crate::state::{MemoryFiles, StateFiles};
@@ -29,6 +32,8 @@ pub(super) struct Disk {
     durable: Mutex<BTreeMap<u32, usize>>,
     passed: Mutex<u64>,
     ends_at: Option<u64>,
+    /// Whether no file can be removed.
+    pub(super) clings: AtomicBool,
 }
 
 impl Disk {
@@ -107,6 +112,9 @@ impl StateFiles for Disk {
     }
 
     fn remove(&self, file: u32) -> io::Result<()> {
+        if self.clings.load(Ordering::Relaxed) {
+            return Err(io::Error::other("it cannot be removed"));
+        }
         self.operate()?;
         self.files.remove(file)?;
         self.durable.lock().unwrap().remove(&file);

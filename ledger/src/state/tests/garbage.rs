@@ -1,8 +1,8 @@
 //! The log stays short under endless rewriting, and what is kept stays whole.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
-use super::{model::Model, program::SMALL};
+use super::{disk::Disk, model::Model, program::SMALL};
 use crate::state::{Changes, MemoryFiles, Records, StateFiles, open::open};
 
 fn total(files: &MemoryFiles) -> u64 {
@@ -71,6 +71,33 @@ fn removed_records_leave_nothing_behind() {
     let state = open(files, 2, SMALL).unwrap();
     assert_eq!((state.root(), state.version()), (empty, Some(699)));
     assert_eq!(state.newest().range(&[], &[], 9).unwrap(), []);
+}
+
+#[test]
+fn a_file_that_cannot_be_removed_is_removed_later() {
+    let disk = Arc::new(Disk::default());
+    let advance = |from: u64, to: u64| {
+        let state = open(disk.clone(), 1, SMALL).unwrap();
+        for n in from..to {
+            let changes = Changes::from([(b"key".to_vec(), Some(vec![n as u8; 300]))]);
+            state.commit(state.stage(n, changes).unwrap()).unwrap();
+        }
+        state
+    };
+    disk.clings.store(true, Ordering::Relaxed);
+    let state = advance(1, 60);
+    let first_file = state.tree().first_file;
+    assert!(first_file > 3 && disk.list().unwrap().contains(&1));
+    disk.clings.store(false, Ordering::Relaxed);
+    state.commit(state.stage(60, Changes::new()).unwrap()).unwrap();
+    assert!(disk.list().unwrap().iter().all(|file| *file >= first_file));
+
+    disk.clings.store(true, Ordering::Relaxed);
+    drop((state, advance(61, 120)));
+    assert!(disk.list().unwrap().contains(&first_file));
+    disk.clings.store(false, Ordering::Relaxed);
+    let state = open(disk.clone(), 1, SMALL).unwrap();
+    assert!(disk.list().unwrap().iter().all(|file| *file >= state.tree().first_file));
 }
 
 #[test]
