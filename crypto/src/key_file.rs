@@ -1,11 +1,15 @@
 //! Secret keys on disk: one JSON file per key, readable by its owner only.
 //!
 //! ```json
-//! { "version": 1, "kind": "vote", "encryption": "none", "public_key": "<hex>", "secret": "<hex>" }
+//! { "version": 1, "kind": "account", "public_key": "<hex>",
+//!   "encryption": { "scheme": "scrypt-chacha20poly1305", "log_n": 17, "r": 8, "p": 1, "salt": "<hex>", "nonce": "<hex>" },
+//!   "secret": "<hex>" }
 //! ```
 //!
-//! `encryption` says how `secret` is to be read. There is only `none` so far: whoever reads the file has the key.
-//! A file is never overwritten, as a key that is gone cannot be had back; and none of the errors shows what the secret is.
+//! `encryption` says how `secret` is to be read: with a passphrase ([`seal`]), or as it stands, if it is `"none"`: then whoever reads the
+//! file has the key. A file is never overwritten, as a key that is gone cannot be had back; and none of the errors shows what the secret is.
+
+mod seal;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -15,12 +19,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use self::seal::Seal;
 use crate::bytes::parse_hex;
 use crate::{bls, ed25519};
 
 const VERSION: u8 = 1;
-const ENCRYPTION_NONE: &str = "none";
-/// Ten times what a key file takes.
+/// Several times what a key file takes.
 const MAX_BYTES: u64 = 4096;
 
 /// What a key is for. A file of one kind is not read as another, so that no key serves two purposes by mistake.
@@ -62,10 +66,21 @@ pub enum KeyFile {
 struct Document {
     version: u8,
     kind: KeyKind,
-    encryption: String,
     public_key: String,
+    encryption: Encryption,
     secret: Zeroizing<String>,
 }
+
+/// How the secret is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Encryption {
+    Named(String),
+    Sealed(Seal),
+}
+
+/// Asks for the passphrase of a key file, if it has one. Called at most once.
+pub type AskPassphrase<'a> = &'a dyn Fn(&Path) -> Result<Zeroizing<String>, String>;
 
 impl KeyFile {
     /// A new key of this kind from the randomness of the operating system.
@@ -94,26 +109,57 @@ impl KeyFile {
         }
     }
 
-    /// Reads a key of this kind.
+    /// Reads a key of this kind from a file without passphrase.
     pub fn read(path: &Path, kind: KeyKind) -> Result<Self, KeyFileError> {
         let key = read_bounded(path).and_then(|text| Self::from_json(&text, kind));
         key.map_err(|problem| KeyFileError { path: path.to_owned(), problem })
     }
 
-    /// The key of this kind that a file's text holds.
-    pub fn from_json(text: &[u8], kind: KeyKind) -> Result<Self, KeyFileProblem> {
-        serde_json::from_slice::<Document>(text)?.open(kind)
+    /// Reads a key of this kind; asks for the passphrase if the file has one, which takes about half a second then.
+    pub fn unlock(path: &Path, kind: KeyKind, ask: AskPassphrase<'_>) -> Result<Self, KeyFileError> {
+        let key = read_bounded(path).and_then(|text| {
+            let document = serde_json::from_slice::<Document>(&text)?;
+            document.open(kind, |seal, sealed, bound| {
+                let passphrase = ask(path).map_err(KeyFileProblem::Passphrase)?;
+                seal.open(&passphrase, bound, sealed)
+            })
+        });
+        key.map_err(|problem| KeyFileError { path: path.to_owned(), problem })
     }
 
-    /// The text of its file.
+    /// Reads the key of an account as [`Self::unlock`] does.
+    pub fn unlock_account(path: &Path, ask: AskPassphrase<'_>) -> Result<ed25519::SecretKey, KeyFileError> {
+        Self::unlock(path, KeyKind::Account, ask).map(Self::into_ed25519)
+    }
+
+    /// What kind of key a file holds and its public part, as the file states them: the secret is not looked at.
+    pub fn stated(path: &Path) -> Result<(KeyKind, String), KeyFileError> {
+        let document = read_bounded(path).and_then(|text| Ok(serde_json::from_slice::<Document>(&text)?));
+        let stated = document.map(|document| (document.kind, document.public_key));
+        stated.map_err(|problem| KeyFileError { path: path.to_owned(), problem })
+    }
+
+    /// The key of this kind that a file's text holds without passphrase.
+    pub fn from_json(text: &[u8], kind: KeyKind) -> Result<Self, KeyFileProblem> {
+        serde_json::from_slice::<Document>(text)?.open(kind, |_, _, _| Err(KeyFileProblem::Locked))
+    }
+
+    /// The text of its file without passphrase.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        let document = Document {
-            version: VERSION,
-            kind: self.kind(),
-            encryption: ENCRYPTION_NONE.to_owned(),
-            public_key: self.public_key(),
-            secret: self.secret(),
-        };
+        self.document(Encryption::Named(Encryption::NONE.to_owned()), self.secret())
+    }
+
+    /// The text of its file, to be read with this passphrase only.
+    fn to_sealed_json(&self, passphrase: &str) -> Zeroizing<Vec<u8>> {
+        let seal = Seal::fresh();
+        let sealed =
+            seal.close(passphrase, &bound_to(self.kind(), &self.public_key()), &*self.secret_bytes());
+        self.document(Encryption::Sealed(seal), Zeroizing::new(hex::encode(sealed)))
+    }
+
+    fn document(&self, encryption: Encryption, secret: Zeroizing<String>) -> Zeroizing<Vec<u8>> {
+        let (kind, public_key) = (self.kind(), self.public_key());
+        let document = Document { version: VERSION, kind, public_key, encryption, secret };
         let mut text = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize));
         serde_json::to_writer_pretty(&mut *text, &document).expect("a document of strings is JSON");
         text.push(b'\n');
@@ -143,11 +189,21 @@ impl KeyFile {
         write_new(path, &self.to_json()).map_err(|problem| KeyFileError { path: path.to_owned(), problem })
     }
 
+    /// Writes the key to a new file as [`Self::write_new`] does, to be read with this passphrase only.
+    pub fn write_new_locked(&self, path: &Path, passphrase: &str) -> Result<(), KeyFileError> {
+        let text = self.to_sealed_json(passphrase);
+        write_new(path, &text).map_err(|problem| KeyFileError { path: path.to_owned(), problem })
+    }
+
     fn secret(&self) -> Zeroizing<String> {
-        Zeroizing::new(match self {
-            KeyFile::Account(key) | KeyFile::Identity(key) => hex::encode(key.seed()),
-            KeyFile::Vote(key) => hex::encode(*key.to_bytes()),
-        })
+        Zeroizing::new(hex::encode(*self.secret_bytes()))
+    }
+
+    fn secret_bytes(&self) -> Zeroizing<[u8; 32]> {
+        match self {
+            KeyFile::Account(key) | KeyFile::Identity(key) => Zeroizing::new(*key.seed()),
+            KeyFile::Vote(key) => Zeroizing::new(*key.to_bytes()),
+        }
     }
 
     fn into_ed25519(self) -> ed25519::SecretKey {
@@ -158,19 +214,39 @@ impl KeyFile {
     }
 }
 
+impl Encryption {
+    const NONE: &str = "none";
+}
+
+/// What a sealed secret is bound to, so that it cannot be passed off as another key's.
+fn bound_to(kind: KeyKind, public_key: &str) -> String {
+    format!("althing {kind} key {public_key}")
+}
+
 impl Document {
-    fn open(&self, expected: KeyKind) -> Result<KeyFile, KeyFileProblem> {
+    /// The key; `unseal` gets the secret out if it is sealed.
+    fn open(
+        &self,
+        expected: KeyKind,
+        unseal: impl FnOnce(&Seal, &[u8], &str) -> Result<Zeroizing<[u8; 32]>, KeyFileProblem>,
+    ) -> Result<KeyFile, KeyFileProblem> {
         if self.version != VERSION {
             return Err(KeyFileProblem::Version { found: self.version });
         }
         if self.kind != expected {
             return Err(KeyFileProblem::Kind { found: self.kind, expected });
         }
-        if self.encryption != ENCRYPTION_NONE {
-            return Err(KeyFileProblem::Encryption { found: self.encryption.clone() });
-        }
-        let secret = parse_hex("the secret", &self.secret).map_err(|_| KeyFileProblem::Secret)?;
-        let secret: Zeroizing<[u8; 32]> = Zeroizing::new(secret);
+        let secret = match &self.encryption {
+            Encryption::Named(name) if name == Encryption::NONE => {
+                let secret = parse_hex("the secret", &self.secret).map_err(|_| KeyFileProblem::Secret)?;
+                Zeroizing::new(secret)
+            }
+            Encryption::Named(name) => return Err(KeyFileProblem::Encryption { found: name.clone() }),
+            Encryption::Sealed(seal) => {
+                let sealed = hex::decode(&*self.secret).map_err(|_| KeyFileProblem::Sealed)?;
+                unseal(seal, &sealed, &bound_to(self.kind, &self.public_key))?
+            }
+        };
         let file = match self.kind {
             KeyKind::Account => KeyFile::Account(ed25519::SecretKey::from_seed(*secret)),
             KeyKind::Identity => KeyFile::Identity(ed25519::SecretKey::from_seed(*secret)),
@@ -266,11 +342,34 @@ pub enum KeyFileProblem {
         expected: KeyKind,
     },
     /// Encrypted by means that we do not have.
-    #[error("encryption {found:?} is not known to this build, which reads \"none\" only")]
+    #[error("encryption {found:?} is not known to this build, which reads \"none\" and \"{}\"", seal::SCHEME)]
     Encryption {
         /// The encryption that the file states.
         found: String,
     },
+    /// Sealed with so much work that reading it would take minutes or all memory.
+    #[error(
+        "asks for more work than this build does for a passphrase (log_n {log_n}, r {r}, p {p}; at most 20, 8, 4)"
+    )]
+    Work {
+        /// Base-2 logarithm of scrypt's cost.
+        log_n: u8,
+        /// Scrypt's block size.
+        r: u32,
+        /// Scrypt's parallelism.
+        p: u32,
+    },
+    /// Needs a passphrase where none can be asked for.
+    #[error(
+        "is locked with a passphrase, and nobody can be asked for it here: give a file without one (mode 0600)"
+    )]
+    Locked,
+    /// The passphrase could not be had.
+    #[error("no passphrase: {0}")]
+    Passphrase(String),
+    /// The wrong passphrase, or a file that was edited.
+    #[error("the passphrase is wrong, or the file was changed")]
+    Sealed,
     /// The secret is none.
     #[error("its `secret` is not a secret key of that kind in 64 hexadecimal digits")]
     Secret,

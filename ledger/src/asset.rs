@@ -1,195 +1,217 @@
-//! The asset ledger: accounts of Ed25519 keys, one native asset, transfers. The application a chain runs by default.
+//! The asset ledger: accounts of one or several keys, assets, locks, roles. The application a chain runs by default.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `address` | who holds an account |
-//! | `transaction` | what an account's owner may ask for, and its bytes |
-//! | `genesis` | the initial state |
-//! | `state`, `tree` | the records, and the authenticated tree over them |
-//! | `execute` | what a block does to the records |
-//! | `query` | what can be asked |
+//! | `address`, `symbol`, `policy` | who holds an account, what an asset is called, accounts of several keys |
+//! | `transaction`, `instruction`, `approval` | what can be asked for, and its bytes |
+//! | `genesis`, `parameters` | the initial state, and what it fixes for good |
+//! | `record` | the keys of all records |
+//! | `execute`, `draft` | what a block does to the records, and how all or nothing of a transaction is done |
+//! | `account`, `balance`, `asset_record`, `lock`, `role`, `proposal` | the records, and the instructions that change them |
+//! | `fee`, `idempotency` | what all instructions of a transaction have in common |
+//! | `event` | what a change tells |
+//! | `query` | what can be asked, and the proofs of answers |
 //! | `codes` | why something is refused |
 
+mod account;
 mod address;
+mod approval;
+mod asset_record;
+mod balance;
 mod codes;
+mod draft;
+mod event;
 mod execute;
+mod fee;
 mod genesis;
+mod idempotency;
+mod instruction;
+mod lock;
+mod parameters;
+mod policy;
+mod proposal;
 mod query;
-mod state;
+mod record;
+mod role;
+mod symbol;
+mod text;
 mod transaction;
-mod tree;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use althing_crypto::{Encoding, ed25519};
+use althing_crypto::ed25519;
 
 pub use address::{Address, AddressError};
+pub use approval::Approval;
 pub use codes::{CODESPACE, Code};
-pub use genesis::{GenesisAccount, GenesisAsset, GenesisState};
-pub use query::AccountView;
-pub use state::Asset;
-pub use transaction::{Instruction, Transaction};
+pub use fee::Fees;
+pub use genesis::{GenesisAsset, GenesisBalance, GenesisRoles, GenesisState, Submission};
+pub use instruction::{Change, Instruction};
+pub use lock::{Lock, LockId, LockState};
+pub use parameters::Parameters;
+pub use policy::Policy;
+pub use query::{
+    AccountView, AssetView, BalanceView, ChangeView, GovernanceView, HistoryView, LockView, MAX_LIMIT, Page,
+    ProposalView, Question, RoleView, SupplyView, VerifyError, verify,
+};
+pub use role::Role;
+pub use symbol::{Symbol, SymbolError};
+pub use transaction::{COIN, Transaction};
 
 use crate::{
     Admission, AppError, AppHash, Application, CheckKind, CheckedTx, CommitResult, FinalizeBlock,
-    FinalizedBlock, Info, InitChain, InitChainResult, Query, QueryResult, StateStore, TxError, Write,
+    FinalizedBlock, Info, InitChain, InitChainResult, Query, QueryResult, TxError,
+    state::{Changes, MemoryFiles, Staged, State, StateFiles},
 };
-use execute::Execution;
-use state::{ASSET_KEY, Account, HEAD_KEY, Head, account_key, corrupt, read};
 
-/// The asset ledger over a store. Several readers may ask it while a block executes.
+/// The asset ledger over its state, whose versions are the heights: 0 is genesis.
 pub struct AssetLedger {
-    store: Arc<dyn StateStore>,
-    /// Held for reading while records are read, for writing while a batch is: so that records and head belong together.
-    head: RwLock<Option<Head>>,
+    state: State,
+    /// What genesis fixed; there is none before it.
+    parameters: RwLock<Option<Arc<Parameters>>>,
     /// The block finalized last, not yet committed.
-    pending: Mutex<Option<Pending>>,
-}
-
-struct Pending {
-    head: Head,
-    batch: Vec<Write>,
+    pending: Mutex<Option<Staged>>,
 }
 
 impl AssetLedger {
-    /// Opens the ledger that `store` holds; an empty store is a ledger before its `init_chain`.
+    /// Opens the ledger in `files`, of which nobody else makes use; no files are a ledger before its `init_chain`. As many
+    /// heights as `kept_heights` can be asked about.
     ///
-    /// An error means that the store cannot be read or that its content is damaged or of another version.
-    pub fn open(store: Arc<dyn StateStore>) -> Result<Self, AppError> {
-        let head: Option<Head> = read(&*store, HEAD_KEY)?;
-        if let Some(Head { initial_height, height, .. }) = head
-            && (initial_height == 0 || (1..initial_height).contains(&height))
-        {
-            return Err(corrupt(
-                "ledger head",
-                format!("height {height} on a chain whose first is {initial_height}"),
-            ));
-        }
-        if let Some(head) = &head
-            && tree::root(&*store, head.version())? != Some(head.root)
-        {
-            return Err(corrupt(
-                "state tree",
-                format!("its root is not the one recorded at height {}", head.height),
-            ));
-        }
-        Ok(Self { store, head: RwLock::new(head), pending: Mutex::new(None) })
+    /// An error means that the files cannot be read, are damaged, or are not those of an asset ledger.
+    pub fn open(files: Arc<dyn StateFiles>, kept_heights: u64) -> Result<Self, AppError> {
+        let state = State::open(files, kept_heights)?;
+        let parameters = match state.version() {
+            None => None,
+            Some(height) => Some(Arc::new(parameters_at(&state, height)?)),
+        };
+        Ok(Self { state, parameters: RwLock::new(parameters), pending: Mutex::new(None) })
     }
 
-    fn head(&self) -> RwLockReadGuard<'_, Option<Head>> {
-        self.head.read().unwrap_or_else(PoisonError::into_inner)
+    fn parameters(&self) -> Option<Arc<Parameters>> {
+        self.parameters.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn head_mut(&self) -> RwLockWriteGuard<'_, Option<Head>> {
-        self.head.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn pending(&self) -> MutexGuard<'_, Option<Pending>> {
+    fn pending(&self) -> MutexGuard<'_, Option<Staged>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The head that follows `head` with these records changed, and the writes that lead there.
-    fn advance(&self, head: Head, records: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Pending, AppError> {
-        let (root, mut batch) = tree::update(&*self.store, head.version(), &records)?;
-        let head = Head { root, ..head };
-        batch.extend(records.into_iter().map(|(key, value)| (key, Some(value))));
-        batch.push((HEAD_KEY.to_vec(), Some(head.encode())));
-        Ok(Pending { head, batch })
+    /// The height of the block to execute next, unless the chain is at its last.
+    fn next_height(&self, parameters: &Parameters) -> Option<u64> {
+        match self.state.version()? {
+            0 => Some(parameters.initial_height),
+            height => height.checked_add(1),
+        }
     }
+}
+
+fn parameters_at(state: &State, height: u64) -> Result<Parameters, AppError> {
+    let parameters: Option<Parameters> = record::read(&state.newest(), parameters::KEY)?;
+    let parameters = parameters.ok_or_else(|| record::corrupt("parameters", "there are none"))?;
+    if parameters.initial_height == 0 || (1..parameters.initial_height).contains(&height) {
+        let reason = format!("height {height} on a chain whose first is {}", parameters.initial_height);
+        return Err(record::corrupt("parameters", reason));
+    }
+    Ok(parameters)
 }
 
 impl Application for AssetLedger {
     fn info(&self) -> Info {
-        let head = self.head();
+        let version = self.state.version();
         Info {
             name: "asset-ledger".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            last_height: head.as_ref().map_or(0, |head| head.height),
-            app_hash: head.as_ref().map_or_else(AppHash::default, Head::app_hash),
-            initialised: head.is_some(),
+            last_height: version.unwrap_or_default(),
+            app_hash: version.map_or_else(AppHash::default, |_| AppHash::from(self.state.root())),
+            initialised: version.is_some(),
         }
     }
 
     fn query(&self, q: &Query) -> QueryResult {
-        query::answer(&*self.store, self.head().as_ref(), q)
+        query::answer(&self.state, q)
     }
 
     fn precheck(&self, txs: &[&[u8]]) -> Vec<Result<Admission, TxError>> {
-        let head = self.head().clone();
-        let read: Vec<_> = txs
-            .iter()
-            .map(|bytes| {
-                let tx = Transaction::read(bytes, &head.as_ref().ok_or_else(not_initialised)?.chain_id)?;
-                Ok((tx, transaction::sign_bytes(bytes)))
-            })
-            .collect();
-        let items: Vec<_> = read
-            .iter()
-            .flatten()
-            .map(|(tx, message)| ed25519::Item { key: tx.sender, message, signature: tx.signature })
-            .collect();
-        let mut verdicts = ed25519::verify_batch(&items).into_iter();
-        read.iter()
-            .map(|read| {
-                let (tx, _) = read.as_ref().map_err(TxError::clone)?;
-                // One verdict per item, in order; were one missing, the signature would not count as checked.
-                if verdicts.next() == Some(true) { Ok(admission(tx)) } else { Err(bad_signature(tx)) }
-            })
-            .collect()
+        let Some(parameters) = self.parameters() else {
+            return txs.iter().map(|_| Err(not_initialised())).collect();
+        };
+        let read = |bytes: &&[u8]| {
+            let tx = Transaction::read(bytes, &parameters.chain_id)?;
+            let message = tx.sign_bytes_of(bytes);
+            Ok((tx, message))
+        };
+        let read: Vec<_> = txs.iter().map(read).collect();
+        let mut items = Vec::with_capacity(read.len());
+        for (tx, message) in read.iter().flatten() {
+            tx.approvals.iter().for_each(|approval| approval.items(message, &mut items));
+        }
+        let verdicts = ed25519::verify_batch(&items);
+        let mut verdicts = verdicts.as_slice();
+        let judge = |read: &Result<(Transaction, Vec<u8>), TxError>| {
+            let (tx, _) = read.as_ref().map_err(TxError::clone)?;
+            let mut bad = None;
+            for approval in &tx.approvals {
+                // One verdict per signature, in order; were one missing, it would not count as checked.
+                let (own, rest) =
+                    verdicts.split_at_checked(approval.signature_count()).unwrap_or((&[false], &[]));
+                verdicts = rest;
+                if !own.iter().all(|good| *good) {
+                    bad = bad.or(Some(approval));
+                }
+            }
+            bad.map_or_else(|| Ok(admission(tx)), |approval| Err(bad_signature(tx, approval)))
+        };
+        read.iter().map(judge).collect()
     }
 
     fn check_tx(&self, tx: &[u8], _kind: CheckKind) -> Result<CheckedTx, TxError> {
-        let head = self.head();
-        let head = head.as_ref().ok_or_else(not_initialised)?;
-        let tx = Transaction::read(tx, &head.chain_id)?;
-        let account: Option<Account> = read(&*self.store, &account_key(&tx.sender_address()))
-            .map_err(|error| Code::StateUnavailable.refusal(error.to_string()))?;
-        execute::admit(&tx, account, head.next_height().unwrap_or(u64::MAX))
+        let parameters = self.parameters().ok_or_else(not_initialised)?;
+        let read = Transaction::read(tx, &parameters.chain_id)?;
+        let height = self.next_height(&parameters).unwrap_or(u64::MAX);
+        execute::check(&self.state.newest(), &parameters, height, &read, tx.len())
     }
 
     fn init_chain(&self, init: &InitChain) -> Result<InitChainResult, AppError> {
-        let begun = self.begin(init)?;
-        let app_hash = begun.head.app_hash();
-        let mut held = self.head_mut();
-        match &*held {
-            None => {
-                self.store.write(begun.batch)?;
-                *held = Some(begun.head);
-            }
-            // Again after a crash: what is there is what would be made now.
-            Some(found) if *found == begun.head => {}
-            Some(found) => return Err(other_genesis(found, &begun.head)),
+        let (parameters, records) = self.begin(init)?;
+        let Some(height) = self.state.version() else {
+            let staged = self.state.stage(0, records)?;
+            let app_hash = AppHash::from(staged.root());
+            self.state.commit(staged)?;
+            *self.parameters.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(parameters));
+            return Ok(InitChainResult { app_hash });
+        };
+        // Again after a crash: what is there must be what would be made now.
+        let anew = State::open(Arc::new(MemoryFiles::new()), 1)?.stage(0, records)?;
+        let app_hash = AppHash::from(anew.root());
+        if height != 0 || self.state.root() != anew.root() {
+            return Err(self.other_genesis(height, &parameters, &app_hash));
         }
         Ok(InitChainResult { app_hash })
     }
 
     fn finalize_block(&self, b: &FinalizeBlock<'_>) -> Result<FinalizedBlock, AppError> {
-        let head = self.head().clone().ok_or(AppError::NotInitialised)?;
-        let expected = head.next_height();
+        let parameters = self.parameters().ok_or(AppError::NotInitialised)?;
+        let expected = self.next_height(&parameters);
         if expected != Some(b.height) {
             return Err(AppError::WrongHeight { expected: expected.unwrap_or(u64::MAX), found: b.height });
         }
-        let mut execution = Execution::new(&*self.store, &head, b.height);
-        let tx_results = b.txs.iter().map(|tx| execution.execute(tx)).collect::<Result<_, _>>()?;
-        let records = execution.into_records();
-        let next = self.advance(Head { height: b.height, ..head }, records)?;
-        let app_hash = next.head.app_hash();
-        *self.pending() = Some(next);
-        Ok(FinalizedBlock { tx_results, app_hash, validator_updates: Vec::new(), events: Vec::new() })
+        let outcome = execute::block(&self.state.newest(), &parameters, b.height, b.txs)?;
+        let staged = self.state.stage(b.height, outcome.changes)?;
+        let app_hash = AppHash::from(staged.root());
+        *self.pending() = Some(staged);
+        let execute::Outcome { tx_results, events, .. } = outcome;
+        Ok(FinalizedBlock { tx_results, app_hash, validator_updates: Vec::new(), events })
     }
 
     fn commit(&self) -> Result<CommitResult, AppError> {
-        let next = self.pending().take().ok_or(AppError::NothingToCommit)?;
-        let mut head = self.head_mut();
-        self.store.write(next.batch)?;
-        *head = Some(next.head);
+        let staged = self.pending().take().ok_or(AppError::NothingToCommit)?;
+        self.state.commit(staged)?;
         Ok(CommitResult::default())
     }
 }
 
 impl AssetLedger {
     /// The state that a genesis makes; a function of `init` alone.
-    fn begin(&self, init: &InitChain) -> Result<Pending, AppError> {
+    fn begin(&self, init: &InitChain) -> Result<(Parameters, Changes), AppError> {
         let max = Transaction::MAX_CHAIN_ID_BYTES;
         if init.chain_id.is_empty() || init.chain_id.len() > max {
             let reason =
@@ -200,55 +222,45 @@ impl AssetLedger {
             let reason = "0 is the height of genesis itself; the first block has at least 1".to_owned();
             return Err(AppError::Genesis { field: "initial_height".to_owned(), reason });
         }
-        let genesis = GenesisState::from_json(&init.app_state)?;
-        let supply = genesis.supply()?;
-        let asset = Asset { name: genesis.asset.name, decimals: genesis.asset.decimals, supply };
-        let accounts = genesis.accounts.iter().map(|account| {
-            let record = Account { balance: account.balance, sequence: 0 };
-            (account_key(&account.address), record.encode())
-        });
-        let records = accounts.chain([(ASSET_KEY.to_vec(), asset.encode())]).collect();
-        let head = Head {
-            chain_id: init.chain_id.clone(),
-            initial_height: init.initial_height,
-            height: 0,
-            root: [0; 32],
+        GenesisState::from_json(&init.app_state)?.begin(init)
+    }
+
+    /// Why the state at hand is not the one that `begun` begins.
+    fn other_genesis(&self, height: u64, begun: &Parameters, app_hash: &AppHash) -> AppError {
+        let found = self.parameters();
+        let reason = match found {
+            _ if height != 0 => format!("it stands at height {height}"),
+            Some(found) if found.chain_id != begun.chain_id => {
+                format!("its chain id is {:?}, not {:?}", found.chain_id, begun.chain_id)
+            }
+            Some(found) if found.initial_height != begun.initial_height => {
+                format!("its first height is {}, not {}", found.initial_height, begun.initial_height)
+            }
+            _ => format!("its application hash is {}, not {app_hash}", AppHash::from(self.state.root())),
         };
-        self.advance(head, records)
+        AppError::OtherGenesis { reason }
     }
 }
 
 fn admission(tx: &Transaction) -> Admission {
     Admission {
-        sender: Some(tx.sender_address().as_bytes().to_vec()),
+        sender: Some(tx.sender.as_bytes().to_vec()),
         sequence: tx.sequence,
         priority: 0,
         expiry_height: (tx.expiry_height != 0).then_some(tx.expiry_height),
     }
 }
 
-fn bad_signature(tx: &Transaction) -> TxError {
+fn bad_signature(tx: &Transaction, approval: &Approval) -> TxError {
     Code::BadSignature.refusal(format!(
-        "the signature is not that of key {} over this transaction: sign the bytes that docs/transactions.md gives",
+        "a signature of {} is not that of its key over this transaction of {}: sign the bytes that docs/transactions.md gives",
+        approval.account(),
         tx.sender
     ))
 }
 
 fn not_initialised() -> TxError {
     Code::NotInitialised.refusal("the chain has no state yet: send it again once it has begun")
-}
-
-fn other_genesis(found: &Head, begun: &Head) -> AppError {
-    let reason = if found.height != 0 {
-        format!("it stands at height {}", found.height)
-    } else if found.chain_id != begun.chain_id {
-        format!("its chain id is {:?}, not {:?}", found.chain_id, begun.chain_id)
-    } else if found.initial_height != begun.initial_height {
-        format!("its first height is {}, not {}", found.initial_height, begun.initial_height)
-    } else {
-        format!("its application hash is {}, not {}", found.app_hash(), begun.app_hash())
-    };
-    AppError::OtherGenesis { reason }
 }
 
 #[cfg(test)]

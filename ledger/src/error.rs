@@ -1,6 +1,16 @@
 //! Faults of an application: what stops a node, as opposed to what refuses a transaction.
 
-use crate::StoreError;
+/// A failure of the storage below, in its own words.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StoreError(Box<dyn std::error::Error + Send + Sync>);
+
+impl StoreError {
+    /// Wraps an error or a sentence.
+    pub fn new(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(cause.into())
+    }
+}
 
 /// A fault of the application or of its disk. The node stops on it with this message; a transaction can never cause
 /// one (it is refused or fails with a [`crate::TxError`] or a [`crate::TxResult`] of its own).

@@ -1,20 +1,20 @@
 //! The application boundary of Althing and its default application, the asset ledger.
 //!
 //! [`Application`] is what a chain runs: the node orders transactions, the application says what they mean. Write
-//! your own against that trait, or take [`AssetLedger`]: accounts, one native asset, transfers. An application keeps
-//! its state behind [`StateStore`], the only thing it knows of storage.
+//! your own against that trait, beginning with the sample [`kv`], or take [`AssetLedger`]: accounts, assets, locks, roles. An
+//! application of ours keeps its state in a [`state::State`]: authenticated, ordered, at several heights.
 
 pub mod asset;
+pub mod kv;
+pub mod state;
 
 mod app_hash;
 mod application;
 mod error;
 mod messages;
-mod state_store;
 
 pub use app_hash::{AppHash, AppHashTooLong};
 pub use application::Application;
 pub use asset::AssetLedger;
-pub use error::AppError;
+pub use error::{AppError, StoreError};
 pub use messages::*;
-pub use state_store::{MemoryStore, StateStore, StoreError, Write};

@@ -2,11 +2,12 @@
 
 use std::{fmt, io, str::FromStr, time::Duration};
 
-use althing_ledger::asset::{AccountView, Address};
+use althing_ledger::asset::{AccountView, Address, Question};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 
@@ -140,7 +141,13 @@ impl Client {
 
     /// An account of the asset ledger.
     pub async fn account(&mut self, address: &Address) -> Result<AccountView, ClientError> {
-        let params = json!({ "path": "account", "data": hex::encode(address.as_bytes()) });
+        self.ask(&Question::Account { account: *address }).await
+    }
+
+    /// The answer of the asset ledger to a question.
+    pub async fn ask<T: DeserializeOwned>(&mut self, question: &Question) -> Result<T, ClientError> {
+        let query = question.query();
+        let params = json!({ "path": query.path, "data": hex::encode(query.data) });
         let answer = self.call("abci_query", params).await?["response"].take();
         let code = answer["code"].as_u64().ok_or_else(|| self.answer_error("it holds no code"))?;
         if code != 0 {

@@ -1,14 +1,39 @@
-//! What a new chain of the asset ledger begins with.
+//! What a new chain of an application of ours begins with.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use althing_consensus::ConsensusParams;
 use althing_crypto::{bls, ed25519};
 use althing_genesis::{Application, Document, ValidatorEntry};
-use althing_ledger::asset::{Address, GenesisAccount, GenesisAsset, GenesisState};
+use althing_ledger::asset::{Address, GenesisState};
 
-/// The kind of application that is the asset ledger.
-pub const LEDGER: &str = "ledger";
+/// The applications that this program brings. Their names are the kinds in genesis documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// The asset ledger
+    Ledger,
+    /// The key-value sample
+    Kv,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 2] = [Kind::Ledger, Kind::Kv];
+
+    /// As genesis documents name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Ledger => "ledger",
+            Kind::Kv => "kv",
+        }
+    }
+
+    /// The application of that name.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// What each account holds at first.
 const BALANCE: u128 = 1_000_000_000_000;
 
@@ -23,12 +48,21 @@ pub fn validator(name: &str, identity: &ed25519::SecretKey, vote: &bls::SecretKe
     }
 }
 
-/// A document with these validators and funded accounts, default parameters, and the time of now.
+/// A document of an asset ledger with these validators and funded accounts, default parameters, and the time of now.
 pub fn document(chain_id: &str, validators: Vec<ValidatorEntry>, accounts: &[Address]) -> Document {
-    let account = |address: &Address| GenesisAccount { address: *address, balance: BALANCE };
-    let state = GenesisState {
-        asset: GenesisAsset { name: "crown".to_owned(), decimals: 6 },
-        accounts: accounts.iter().map(account).collect(),
+    document_of(Kind::Ledger, chain_id, validators, accounts)
+}
+
+/// As [`document`], of any application; only the ledger has accounts.
+pub fn document_of(
+    kind: Kind,
+    chain_id: &str,
+    validators: Vec<ValidatorEntry>,
+    accounts: &[Address],
+) -> Document {
+    let state = match kind {
+        Kind::Ledger => serde_json::to_value(GenesisState::plain(accounts, BALANCE)),
+        Kind::Kv => Ok(serde_json::json!({})),
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Document {
@@ -38,8 +72,8 @@ pub fn document(chain_id: &str, validators: Vec<ValidatorEntry>, accounts: &[Add
         validators,
         params: ConsensusParams::default(),
         application: Application {
-            kind: LEDGER.to_owned(),
-            state: serde_json::to_value(state).expect("a ledger's state has text keys only"),
+            kind: kind.name().to_owned(),
+            state: state.expect("a ledger's state has text keys only"),
         },
     }
 }

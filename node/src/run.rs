@@ -20,10 +20,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::config::NodeConfig;
 use crate::driver::Driver;
 use crate::handle::{self, NodeHandle, NodeStatus, Parts};
+use crate::home::Home;
 use crate::recovery::{self, RecoveryError, engine_config, handshake, recover};
 use crate::rpc;
 use crate::shell::{Actor, Lanes, Wiring, limits, panic_message, pump};
-use crate::storage::{AppState, ChainStore, DataDirectory, SafetyStore, SafetyStoreError, StoreError};
+use crate::storage::{ChainStore, DataDirectory, DirectoryFiles, SafetyStore, SafetyStoreError, StoreError};
 use crate::wire::PROTOCOL_VERSION;
 use crate::workers::{Fatal, Signer, SignerError, Workers};
 
@@ -83,18 +84,18 @@ pub enum NodeError {
 
 /// Runs a node until SIGTERM or SIGINT, or until something stops it.
 ///
-/// `application` makes what the chain runs. It is handed durable storage of its own, which it may use or not:
+/// `application` makes what the chain runs. It is handed durable files of its own, which it may use or not:
 ///
 /// ```no_run
 /// # use std::sync::Arc;
 /// # use althing_ledger::AssetLedger;
 /// # async fn example(config: althing_node::config::NodeConfig) -> Result<(), althing_node::run::NodeError> {
-/// althing_node::run(config, |state| Ok(Arc::new(AssetLedger::open(Arc::new(state))?))).await
+/// althing_node::run(config, |state| Ok(Arc::new(AssetLedger::open(state, 100)?))).await
 /// # }
 /// ```
 pub async fn run(
     config: NodeConfig,
-    application: impl FnOnce(AppState) -> Result<Arc<dyn Application>, AppError> + Send + 'static,
+    application: impl FnOnce(Arc<DirectoryFiles>) -> Result<Arc<dyn Application>, AppError> + Send + 'static,
 ) -> Result<(), NodeError> {
     run_until(config, application, signalled()?).await
 }
@@ -102,7 +103,7 @@ pub async fn run(
 /// Runs a node until `stop` is done, or until something stops it; otherwise as [`run`], which see.
 pub async fn run_until(
     config: NodeConfig,
-    application: impl FnOnce(AppState) -> Result<Arc<dyn Application>, AppError> + Send + 'static,
+    application: impl FnOnce(Arc<DirectoryFiles>) -> Result<Arc<dyn Application>, AppError> + Send + 'static,
     stop: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
     let mut node = start(config, application).await?;
@@ -172,7 +173,7 @@ struct Opened {
 /// Starts a node; see [`run`].
 pub async fn start(
     config: NodeConfig,
-    application: impl FnOnce(AppState) -> Result<Arc<dyn Application>, AppError> + Send + 'static,
+    application: impl FnOnce(Arc<DirectoryFiles>) -> Result<Arc<dyn Application>, AppError> + Send + 'static,
 ) -> Result<RunningNode, NodeError> {
     let opening = config.clone();
     let opened = tokio::task::spawn_blocking(move || open(&opening, application)).await;
@@ -230,7 +231,7 @@ pub async fn start(
 /// Reads the home and brings everything on disk to one state.
 fn open(
     config: &NodeConfig,
-    application: impl FnOnce(AppState) -> Result<Arc<dyn Application>, AppError>,
+    application: impl FnOnce(Arc<DirectoryFiles>) -> Result<Arc<dyn Application>, AppError>,
 ) -> Result<Opened, NodeError> {
     let home = &config.home;
     let genesis = Arc::new(Genesis::read(&home.genesis_file())?);
@@ -238,7 +239,7 @@ fn open(
     let position = genesis.validator_set().position_of(&identity.public_key());
     let data = DataDirectory::open(home.path(), config.storage.backend)?;
     let chain = ChainStore::new(data.chain.clone());
-    let application = application(AppState::new(data.state.clone()))?;
+    let application = application(data.state.clone()).map_err(|error| opening(home, error))?;
     let block = handshake(&genesis, &chain, &application)?;
 
     let engine = engine_config(&genesis, block.hash(), position);
@@ -248,6 +249,17 @@ fn open(
     let driver = driver(config, &genesis, &engine, &chain, &door, signer.as_ref())?;
     let workers = Workers::new(&engine, door, &chain, &application, signer);
     Ok(Opened { genesis, identity, position, data, chain, application, driver, workers })
+}
+
+/// Damage of the application's state is damage of the chain data, and what to do about it is the same.
+fn opening(home: &Home, error: AppError) -> NodeError {
+    match error {
+        AppError::Corrupt { at, reason } => NodeError::Store(StoreError::Corrupt {
+            path: home.path().join("data/state"),
+            what: format!("{at}: {reason}"),
+        }),
+        error => NodeError::Application(error),
+    }
 }
 
 /// The validator's key and record.

@@ -61,13 +61,13 @@ fn keys_are_made_shown_and_never_overwritten() {
     let directory = tempfile::tempdir().unwrap();
     for (kind, has_address) in [("account", true), ("identity", true), ("vote", false)] {
         let file = directory.path().join(kind);
-        let (made, code) = json(&["keys", "generate", text(&file), "--kind", kind]);
+        let (made, code) = json(&["keys", "generate", text(&file), "--kind", kind, "--plain"]);
         assert_eq!((code, &made["kind"]), (Some(0), &Value::from(kind)));
         assert_eq!(json(&["keys", "show", text(&file)]), (made.clone(), Some(0)));
         assert_eq!(made["address"].is_string(), has_address);
 
         let before = std::fs::read(&file).unwrap();
-        let (error, code) = json(&["keys", "generate", text(&file), "--kind", kind]);
+        let (error, code) = json(&["keys", "generate", text(&file), "--kind", kind, "--plain"]);
         assert_eq!(code, Some(1));
         assert!(error["error"].as_str().unwrap().contains("exists already"));
         assert_eq!(std::fs::read(&file).unwrap(), before);
@@ -75,10 +75,33 @@ fn keys_are_made_shown_and_never_overwritten() {
 }
 
 #[test]
+fn an_accounts_key_is_locked_unless_it_is_said_otherwise() {
+    let directory = tempfile::tempdir().unwrap();
+    let (key, passphrase) = (directory.path().join("alice.json"), directory.path().join("passphrase"));
+    let (error, code) = json(&["keys", "generate", text(&key)]);
+    assert_eq!(code, Some(1));
+    assert!(error["error"].as_str().unwrap().contains("standard input is no terminal"), "{error}");
+    assert!(!key.exists());
+
+    std::fs::write(&passphrase, "correct horse\n").unwrap();
+    let (made, code) = json(&["keys", "generate", text(&key), "--passphrase-file", text(&passphrase)]);
+    assert_eq!(code, Some(0), "{made}");
+    assert!(std::fs::read_to_string(&key).unwrap().contains("scrypt-chacha20poly1305"));
+    assert_eq!(json(&["keys", "show", text(&key)]), (made.clone(), Some(0)), "its public part needs nothing");
+    let check = ["keys", "show", text(&key), "--check", "--passphrase-file", text(&passphrase)];
+    assert_eq!(json(&check), (made, Some(0)));
+    std::fs::write(&passphrase, "battery staple").unwrap();
+    let (error, code) = json(&check);
+    assert_eq!(code, Some(1));
+    assert!(error["error"].as_str().unwrap().contains("the passphrase is wrong"), "{error}");
+}
+
+#[test]
 fn a_home_is_made_once() {
     let directory = tempfile::tempdir().unwrap();
     let home = directory.path().join("node");
-    let (made, code) = json(&["init", "--home", text(&home), "--name", "alice", "--chain-id", "test-1"]);
+    let (made, code) =
+        json(&["init", "--home", text(&home), "--name", "alice", "--chain-id", "test-1", "--plain"]);
     assert_eq!((code, &made["chain_id"]), (Some(0), &Value::from("test-1")));
     assert_eq!(made["validator"]["name"], "alice");
     for file in
@@ -86,7 +109,7 @@ fn a_home_is_made_once() {
     {
         assert!(home.join(file).is_file(), "{file}");
     }
-    let (error, code) = json(&["init", "--home", text(&home)]);
+    let (error, code) = json(&["init", "--home", text(&home), "--plain"]);
     assert_eq!(code, Some(1));
     assert!(error["error"].as_str().unwrap().contains("config.toml exists already"));
 
@@ -118,7 +141,7 @@ fn a_testnet_is_written_with_its_accounts() {
 fn a_transaction_is_signed_without_a_node() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("account");
-    let (key, _) = json(&["keys", "generate", text(&file)]);
+    let (key, _) = json(&["keys", "generate", text(&file), "--plain"]);
     let to = key["address"].as_str().unwrap();
     let sign =
         ["tx", "transfer", "--sign-only", "--chain-id", "test-1", "--sequence", "7", "--from", text(&file)];

@@ -2,6 +2,7 @@
 
 pub mod bare;
 pub mod cheap_votes;
+pub mod execution;
 pub mod fuzzing;
 pub mod message_delays;
 pub mod modelcheck;

@@ -70,6 +70,45 @@ fn the_document_is_as_documented() {
 }
 
 #[test]
+fn a_locked_key_comes_back_with_its_passphrase_only() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("key.json");
+    let key = KeyFile::generate(KeyKind::Account);
+    key.write_new_locked(&path, "correct horse").unwrap();
+
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains(&*key.secret()), "not as it stands");
+    assert!((text.len() as u64) < MAX_BYTES / 4);
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let encryption = &document["encryption"];
+    assert_eq!(encryption["scheme"], "scrypt-chacha20poly1305");
+    assert_eq!(
+        (&encryption["log_n"], &encryption["r"], &encryption["p"]),
+        (&17.into(), &8.into(), &1.into())
+    );
+
+    let with = |passphrase: &'static str| {
+        KeyFile::unlock(&path, KeyKind::Account, &|asked| {
+            assert_eq!(asked, path);
+            Ok(Zeroizing::new(passphrase.to_owned()))
+        })
+    };
+    assert_eq!(with("correct horse").unwrap().secret(), key.secret());
+    assert!(matches!(with("battery staple").unwrap_err().problem, KeyFileProblem::Sealed));
+    assert!(error_of(&path, KeyKind::Account).contains("locked with a passphrase"));
+    assert_eq!(KeyFile::stated(&path).unwrap(), (KeyKind::Account, key.public_key()));
+    let nobody = KeyFile::unlock(&path, KeyKind::Account, &|_| Err("no terminal".to_owned())).unwrap_err();
+    assert!(nobody.to_string().ends_with("no passphrase: no terminal"), "{nobody}");
+}
+
+#[test]
+fn a_key_without_passphrase_is_not_asked_for_one() {
+    let (_directory, path, key) = written(KeyKind::Vote);
+    let read = KeyFile::unlock(&path, KeyKind::Vote, &|_| unreachable!("it has none")).unwrap();
+    assert_eq!(read.secret(), key.secret());
+}
+
+#[test]
 fn only_the_owner_may_read_it() {
     let (_directory, path, _) = written(KeyKind::Identity);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);

@@ -1,17 +1,20 @@
-//! Who holds an account: 20 bytes of the hash of a key, written in bech32m.
+//! Who holds an account: 20 bytes of the hash of a key or of a policy of several keys, written in bech32m.
 
 use std::{fmt, str::FromStr};
 
-use althing_crypto::{ed25519::PublicKey, sha256};
+use althing_crypto::{Hash, ed25519::PublicKey, sha256};
 use bech32::{Bech32m, Hrp, primitives::decode::CheckedHrpstring};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::Policy;
+
 const HRP: Hrp = Hrp::parse_unchecked("al");
 
-/// An account's address: the first 20 bytes of SHA-256 of its 32-byte Ed25519 public key. As text bech32m with prefix
-/// `al`: `al1` and 38 characters, of which the last six find typing errors.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
+/// An account's address: the first 20 bytes of SHA-256 of its 32-byte Ed25519 public key, or, for a multi-signature
+/// account, of `ALTHING/MULTISIG` and its encoded [`Policy`]. As text bech32m with prefix `al`: `al1` and 38 characters,
+/// of which the last six find typing errors.
+#[derive(Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Address([u8; 20]);
 
 impl Address {
@@ -20,7 +23,18 @@ impl Address {
 
     /// The address of the account that `key` controls.
     pub fn of(key: &PublicKey) -> Self {
-        let hash = sha256(key.as_bytes());
+        Self::begin_of(&sha256(key.as_bytes()))
+    }
+
+    /// The address of the account that the keys of `policy` control together. As the tag and a policy are never 32 bytes,
+    /// no key has the same.
+    pub fn of_policy(policy: &Policy) -> Self {
+        let mut bytes = b"ALTHING/MULTISIG".to_vec();
+        BorshSerialize::serialize(policy, &mut bytes).expect("writing to memory does not fail");
+        Self::begin_of(&sha256(&bytes))
+    }
+
+    fn begin_of(hash: &Hash) -> Self {
         let mut bytes = [0; Self::BYTES];
         bytes.copy_from_slice(&hash.as_bytes()[..Self::BYTES]);
         Self(bytes)

@@ -7,102 +7,156 @@ use crate::{QueryResult, TxError, TxResult};
 /// The codespace of all codes here.
 pub const CODESPACE: &str = "ledger";
 
-/// A reason for refusing a transaction or a query. Numbers are never reused or changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u32)]
-pub enum Code {
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal $name:literal,)*) => {
+        /// A reason for refusing a transaction or a query. Numbers are never reused or changed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u32)]
+        pub enum Code {
+            $($(#[$doc])* $variant = $number,)*
+        }
+
+        impl Code {
+            /// All codes, by number.
+            pub const ALL: &'static [Code] = &[$(Code::$variant),*];
+
+            /// The name, in snake case.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Code::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
     /// The bytes are not a transaction.
-    Malformed = 1,
+    Malformed = 1 "malformed",
     /// More bytes than a transaction may have.
-    TooLarge = 2,
+    TooLarge = 2 "too_large",
     /// Signed for another chain.
-    WrongChain = 3,
-    /// The signature is not the sender's over these bytes.
-    BadSignature = 4,
+    WrongChain = 3 "wrong_chain",
+    /// A signature is not that of its key over these bytes.
+    BadSignature = 4 "bad_signature",
     /// It asks for nothing.
-    NoInstructions = 5,
+    NoInstructions = 5 "no_instructions",
     /// It asks for too much at once.
-    TooManyInstructions = 6,
+    TooManyInstructions = 6 "too_many_instructions",
     /// The memo has too many bytes.
-    MemoTooLong = 7,
-    /// A transfer of nothing.
-    ZeroAmount = 8,
+    MemoTooLong = 7 "memo_too_long",
+    /// An amount of nothing.
+    ZeroAmount = 8 "zero_amount",
     /// A sum is past what a number can hold.
-    Overflow = 9,
-    /// The sender has no account.
-    UnknownAccount = 10,
+    Overflow = 9 "overflow",
+    /// Not given any more: a sender needs no account from before.
+    UnknownAccount = 10 "unknown_account",
     /// The sequence is not the sender's next.
-    WrongSequence = 11,
-    /// The sender's balance is less than what it transfers.
-    InsufficientBalance = 12,
+    WrongSequence = 11 "wrong_sequence",
+    /// The account holds less than it would pay.
+    InsufficientBalance = 12 "insufficient_balance",
     /// The chain is past the last height at which it may execute.
-    Expired = 13,
+    Expired = 13 "expired",
     /// The chain has no state yet.
-    NotInitialised = 14,
+    NotInitialised = 14 "not_initialised",
     /// The store failed; a fault of the node asked, not of the transaction.
-    StateUnavailable = 15,
+    StateUnavailable = 15 "state_unavailable",
     /// No such query.
-    UnknownPath = 20,
+    UnknownPath = 20 "unknown_path",
     /// The query's argument is not what its path takes.
-    BadArgument = 21,
-    /// The height asked for is not the newest.
-    HeightUnavailable = 22,
-    /// A proof was asked for.
-    ProofNotOffered = 23,
+    BadArgument = 21 "bad_argument",
+    /// The height asked for is not kept.
+    HeightUnavailable = 22 "height_unavailable",
+    /// Not given any more: every query has a proof.
+    ProofNotOffered = 23 "proof_not_offered",
+    /// An account that acts or is debited has not approved.
+    MissingApproval = 30 "missing_approval",
+    /// An account approves that neither acts nor is debited.
+    NeedlessApproval = 31 "needless_approval",
+    /// The approvals do not ascend, or one comes twice.
+    ApprovalsUnordered = 32 "approvals_unordered",
+    /// A multi-signature account's policy is none.
+    BadPolicy = 33 "bad_policy",
+    /// Not exactly as many signatures as the policy demands, of distinct keys of it, ascending.
+    BadSignatureSet = 34 "bad_signature_set",
+    /// An idempotency key without bytes or of too many.
+    BadIdempotencyKey = 35 "bad_idempotency_key",
+    /// The sender's idempotency key had its success already.
+    DuplicateIdempotencyKey = 36 "duplicate_idempotency_key",
+    /// Submission is closed, and the sender has no role that may submit.
+    NotSubmitter = 37 "not_submitter",
+    /// The sender holds less than the fee.
+    FeeNotCovered = 38 "fee_not_covered",
+    /// Not a symbol.
+    BadSymbol = 40 "bad_symbol",
+    /// Too many bytes of metadata.
+    MetadataTooLong = 41 "metadata_too_long",
+    /// More decimal places than a number has digits.
+    TooManyDecimals = 42 "too_many_decimals",
+    /// There is an asset of that symbol.
+    AssetExists = 43 "asset_exists",
+    /// There is no such asset.
+    UnknownAsset = 44 "unknown_asset",
+    /// The sender lacks the role of an issuer.
+    NotIssuer = 45 "not_issuer",
+    /// The sender is not the issuer of this asset.
+    NotIssuerOfAsset = 46 "not_issuer_of_asset",
+    /// Who shall become an asset's issuer lacks the role.
+    RecipientNotIssuer = 47 "recipient_not_issuer",
+    /// The supply would be past the asset's cap.
+    CapExceeded = 48 "cap_exceeded",
+    /// The account is frozen in this asset.
+    Frozen = 49 "frozen",
+    /// It is frozen already.
+    AlreadyFrozen = 50 "already_frozen",
+    /// It is not frozen.
+    NotFrozen = 51 "not_frozen",
+    /// The lock could never be claimed.
+    RefundHeightPast = 60 "refund_height_past",
+    /// There is no such lock.
+    UnknownLock = 61 "unknown_lock",
+    /// The lock was claimed or refunded before.
+    LockSettled = 62 "lock_settled",
+    /// Not what the lock's hash is the hash of.
+    WrongPreimage = 63 "wrong_preimage",
+    /// The lock can only be refunded now.
+    LockExpired = 64 "lock_expired",
+    /// The lock cannot be refunded yet.
+    LockNotExpired = 65 "lock_not_expired",
+    /// The sender is no administrator.
+    NotAdministrator = 70 "not_administrator",
+    /// The sender is no member.
+    NotMember = 71 "not_member",
+    /// The role is given and taken by the members together.
+    NeedsProposal = 72 "needs_proposal",
+    /// The account has the role already.
+    RoleHeld = 73 "role_held",
+    /// The account does not have the role.
+    RoleNotHeld = 74 "role_not_held",
+    /// There is no proposal of that number yet.
+    UnknownProposal = 75 "unknown_proposal",
+    /// The proposal was enacted, withdrawn or has expired.
+    ProposalClosed = 76 "proposal_closed",
+    /// The sender has approved it before.
+    AlreadyApproved = 77 "already_approved",
+    /// The sender has not approved it.
+    NotApproved = 78 "not_approved",
+    /// As many proposals are open as may be.
+    TooManyProposals = 79 "too_many_proposals",
+    /// A threshold of none, or of more than there are members.
+    BadThreshold = 80 "bad_threshold",
+    /// There would be fewer members than must approve.
+    TooFewMembers = 81 "too_few_members",
+    /// There would be no administrator.
+    LastAdministrator = 82 "last_administrator",
+    /// As many have the role as may.
+    TooManyHolders = 83 "too_many_holders",
 }
 
 impl Code {
-    /// All codes, by number.
-    pub const ALL: [Code; 19] = [
-        Code::Malformed,
-        Code::TooLarge,
-        Code::WrongChain,
-        Code::BadSignature,
-        Code::NoInstructions,
-        Code::TooManyInstructions,
-        Code::MemoTooLong,
-        Code::ZeroAmount,
-        Code::Overflow,
-        Code::UnknownAccount,
-        Code::WrongSequence,
-        Code::InsufficientBalance,
-        Code::Expired,
-        Code::NotInitialised,
-        Code::StateUnavailable,
-        Code::UnknownPath,
-        Code::BadArgument,
-        Code::HeightUnavailable,
-        Code::ProofNotOffered,
-    ];
-
     /// The number.
     pub const fn number(self) -> u32 {
         self as u32
-    }
-
-    /// The name, in snake case.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Code::Malformed => "malformed",
-            Code::TooLarge => "too_large",
-            Code::WrongChain => "wrong_chain",
-            Code::BadSignature => "bad_signature",
-            Code::NoInstructions => "no_instructions",
-            Code::TooManyInstructions => "too_many_instructions",
-            Code::MemoTooLong => "memo_too_long",
-            Code::ZeroAmount => "zero_amount",
-            Code::Overflow => "overflow",
-            Code::UnknownAccount => "unknown_account",
-            Code::WrongSequence => "wrong_sequence",
-            Code::InsufficientBalance => "insufficient_balance",
-            Code::Expired => "expired",
-            Code::NotInitialised => "not_initialised",
-            Code::StateUnavailable => "state_unavailable",
-            Code::UnknownPath => "unknown_path",
-            Code::BadArgument => "bad_argument",
-            Code::HeightUnavailable => "height_unavailable",
-            Code::ProofNotOffered => "proof_not_offered",
-        }
     }
 
     /// A refusal for this reason, in these words.

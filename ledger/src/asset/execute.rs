@@ -1,170 +1,199 @@
-//! Executing a block: transactions in order, each wholly or not at all, on accounts held in memory.
+//! Executing a block: transactions in order, each wholly or not at all.
 
-use std::collections::BTreeMap;
-
-use althing_crypto::Encoding;
+use std::collections::BTreeSet;
 
 use super::{
-    Address, Code, Instruction, Transaction,
-    state::{Account, Head, account_key, read},
+    Code, Instruction, Parameters, Transaction,
+    account::{self, Account},
+    asset_record, balance,
+    draft::{Block, Draft, Step, Stop},
+    fee, idempotency, lock, proposal, role,
+    transaction::within,
 };
-use crate::{AppError, Attribute, CheckedTx, Event, StateStore, TxError, TxResult};
+use crate::{
+    AppError, CheckedTx, Event, TxError, TxResult,
+    state::{Changes, Records, View},
+};
 
-/// Accounts as a block or a transaction leaves them.
-type Changes = BTreeMap<Address, Account>;
+/// What a block comes to.
+pub(super) struct Outcome {
+    pub(super) tx_results: Vec<TxResult>,
+    pub(super) events: Vec<Event>,
+    pub(super) changes: Changes,
+}
 
-/// A block under execution on the committed state.
-pub(super) struct Execution<'a> {
-    store: &'a dyn StateStore,
-    chain_id: &'a str,
+/// Executes a block's transactions on the committed state. Signatures are not checked here: nobody votes for a block with
+/// a transaction that does not pass `precheck`.
+pub(super) fn block(
+    base: &View<'_>,
+    parameters: &Parameters,
     height: u64,
-    changes: Changes,
+    txs: &[&[u8]],
+) -> Result<Outcome, AppError> {
+    let read: Vec<_> = txs.iter().map(|bytes| Transaction::read(bytes, &parameters.chain_id)).collect();
+    let mut block = Block::new(base, parameters, height);
+    block.fetch(base, touched(read.iter().flatten(), parameters))?;
+    idempotency::forget(&mut block)?;
+    let events = proposal::expire(&mut block)?;
+    let tx_results = txs.iter().zip(read).map(|(bytes, tx)| match tx {
+        Ok(tx) => execute(&mut block, &tx, bytes.len()),
+        Err(refusal) => Ok(refusal.into()),
+    });
+    let tx_results = tx_results.collect::<Result<_, _>>()?;
+    Ok(Outcome { tx_results, events, changes: block.into_changes() })
 }
 
-impl<'a> Execution<'a> {
-    pub(super) fn new(store: &'a dyn StateStore, head: &'a Head, height: u64) -> Self {
-        Self { store, chain_id: &head.chain_id, height, changes: Changes::new() }
-    }
-
-    /// Executes the next transaction. Its signature is not checked here: nobody votes for a block with a transaction
-    /// that does not pass `precheck`.
-    pub(super) fn execute(&mut self, bytes: &[u8]) -> Result<TxResult, AppError> {
-        let tx = match Transaction::read(bytes, self.chain_id) {
-            Ok(tx) => tx,
-            Err(refusal) => return Ok(refusal.into()),
-        };
-        let sender = tx.sender_address();
-        match take_turn(&tx, self.account(&Changes::new(), &sender)?, self.height) {
-            Ok(account) => self.changes.insert(sender, account),
-            Err(refusal) => return Ok(refusal.into()),
-        };
-        // From here on the sequence is used, whatever becomes of the instructions: else what fails could come again
-        // and again, and the sender's later transactions would wait for it.
-        match self.apply(&sender, &tx.instructions)? {
-            Ok((changes, events)) => {
-                self.changes.extend(changes);
-                Ok(TxResult { events, ..TxResult::default() })
-            }
-            Err(refusal) => Ok(refusal.into()),
+/// The records that most transactions need: those of transfers.
+fn touched<'a>(txs: impl Iterator<Item = &'a Transaction>, parameters: &Parameters) -> BTreeSet<Vec<u8>> {
+    let mut keys = BTreeSet::new();
+    for tx in txs {
+        keys.insert(account::key(&tx.sender));
+        if let Some(fees) = &parameters.fees {
+            keys.insert(balance::key(&fees.asset, &tx.sender));
         }
-    }
-
-    /// The accounts changed so far, as records.
-    pub(super) fn into_records(self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.changes.into_iter().map(|(address, account)| (account_key(&address), account.encode())).collect()
-    }
-
-    /// What a list of instructions would change, or why one of them does not apply.
-    fn apply(
-        &self,
-        sender: &Address,
-        instructions: &[Instruction],
-    ) -> Result<Result<(Changes, Vec<Event>), TxError>, AppError> {
-        let mut staged = Changes::new();
-        let mut events = Vec::with_capacity(instructions.len());
-        for Instruction::Transfer { to, amount } in instructions {
-            match self.transfer(&mut staged, sender, to, *amount)? {
-                Ok(event) => events.push(event),
-                Err(refusal) => return Ok(Err(refusal)),
+        if parameters.closed {
+            keys.insert(role::key(super::Role::Submitter, &tx.sender));
+        }
+        for instruction in &tx.instructions {
+            if let Instruction::Transfer { asset, from, to, .. } = instruction {
+                keys.insert(balance::key(asset, from));
+                keys.insert(balance::key(asset, to));
             }
         }
-        Ok(Ok((staged, events)))
     }
+    keys
+}
 
-    fn transfer(
-        &self,
-        staged: &mut Changes,
-        from: &Address,
-        to: &Address,
-        amount: u128,
-    ) -> Result<Result<Event, TxError>, AppError> {
-        let payer = self.account(staged, from)?.unwrap_or_default();
-        let Some(balance) = payer.balance.checked_sub(amount) else {
-            return Ok(Err(insufficient(payer.balance, amount)));
-        };
-        staged.insert(*from, Account { balance, ..payer });
-        // Read only now: payer and payee may be one.
-        let payee = self.account(staged, to)?.unwrap_or_default();
-        let Some(balance) = payee.balance.checked_add(amount) else {
-            return Ok(Err(Code::Overflow.refusal(format!("{to} would hold more than 2^128 - 1 units"))));
-        };
-        staged.insert(*to, Account { balance, ..payee });
-        Ok(Ok(transfer_event(from, to, amount)))
+fn execute(block: &mut Block<'_>, tx: &Transaction, bytes: usize) -> Result<TxResult, AppError> {
+    let mut draft = block.draft(tx.sender, tx.sequence);
+    match take_turn(&mut draft, tx) {
+        Ok(()) => {}
+        Err(Stop::Refused(refusal)) => return Ok(refusal.into()),
+        Err(Stop::Fault(fault)) => return Err(fault),
     }
+    // From here on the sequence is used, whatever becomes of the instructions: else what fails could come again and
+    // again, and the sender's later transactions would wait for it.
+    let (changes, _) = draft.finish();
+    block.take(changes);
 
-    fn account(&self, staged: &Changes, address: &Address) -> Result<Option<Account>, AppError> {
-        match staged.get(address).or_else(|| self.changes.get(address)) {
-            Some(account) => Ok(Some(*account)),
-            None => read(self.store, &account_key(address)),
+    let mut draft = block.draft(tx.sender, tx.sequence);
+    match apply(&mut draft, tx, bytes) {
+        Ok(()) => {
+            let (changes, events) = draft.finish();
+            block.take(changes);
+            Ok(TxResult { events, ..TxResult::default() })
         }
+        Err(Stop::Refused(refusal)) => Ok(refusal.into()),
+        Err(Stop::Fault(fault)) => Err(fault),
     }
 }
 
-/// The sender's account once `tx` has taken its turn at `height`, or why it may not; then it changes nothing at all.
-/// For what is expired that is the promise of the expiry: once past, a sender can safely sign something else.
-fn take_turn(tx: &Transaction, account: Option<Account>, height: u64) -> Result<Account, TxError> {
-    let account = live_account(tx, account, height)?;
-    if tx.sequence > account.sequence {
-        return Err(Code::WrongSequence.refusal(format!(
-            "sequence {} is ahead of the sender's next, {}: the transactions between must execute first",
-            tx.sequence, account.sequence
-        )));
+/// Uses up the sequence, or says why it is not the transaction's turn; then it changes nothing at all. For what is expired
+/// that is the promise of the expiry: once past, a sender can safely sign something else.
+fn take_turn(draft: &mut Draft<'_, '_>, tx: &Transaction) -> Step {
+    let next = may_come(draft, tx)?;
+    if tx.sequence > next {
+        let log = format!(
+            "sequence {} is ahead of the sender's next, {next}: the transactions between must execute first",
+            tx.sequence
+        );
+        return Err(Code::WrongSequence.refusal(log).into());
     }
-    match account.sequence.checked_add(1) {
-        Some(sequence) => Ok(Account { sequence, ..account }),
-        None => {
-            Err(Code::Overflow.refusal("the sender has used up all sequence numbers: use another account"))
-        }
-    }
+    let used_up =
+        || Code::Overflow.refusal("the sender has used up all sequence numbers: use another account");
+    let sequence = next.checked_add(1).ok_or_else(used_up)?;
+    draft.write(account::key(&tx.sender), &Account { sequence });
+    Ok(())
 }
 
-/// Whether `tx` could execute at `height`, judged by its sender's account alone. A sequence ahead of its turn is fine:
-/// the pool holds it back until then.
-pub(super) fn admit(tx: &Transaction, account: Option<Account>, height: u64) -> Result<CheckedTx, TxError> {
-    let account = live_account(tx, account, height)?;
-    let total = tx.total().unwrap_or(u128::MAX);
-    if total > account.balance {
-        return Err(insufficient(account.balance, total));
-    }
-    Ok(CheckedTx { next_sequence: Some(account.sequence) })
-}
-
-fn live_account(tx: &Transaction, account: Option<Account>, height: u64) -> Result<Account, TxError> {
+/// The sender's next sequence, if the transaction's turn is now or to come.
+fn may_come(draft: &mut Draft<'_, '_>, tx: &Transaction) -> Step<u64> {
+    let height = draft.height();
     if tx.expired_at(height) {
-        return Err(Code::Expired.refusal(format!(
+        let log = format!(
             "expired: it could execute up to height {}, the next block is {height}: sign it anew with a later expiry",
             tx.expiry_height
-        )));
+        );
+        return Err(Code::Expired.refusal(log).into());
     }
-    let Some(account) = account else {
-        return Err(Code::UnknownAccount.refusal(format!(
-            "{} has no account: transfer something to it first, or check which key signs",
-            tx.sender_address()
-        )));
-    };
-    if tx.sequence < account.sequence {
-        return Err(Code::WrongSequence.refusal(format!(
-            "sequence {} is already used, expected {}: sign it anew with that, unless it is one you sent before",
-            tx.sequence, account.sequence
-        )));
+    role::expect_submitter(draft)?;
+    let next = draft.read::<Account>(&account::key(&tx.sender))?.unwrap_or_default().sequence;
+    if tx.sequence < next {
+        let log = format!(
+            "sequence {} is already used, expected {next}: sign it anew with that, unless it is one you sent before",
+            tx.sequence
+        );
+        return Err(Code::WrongSequence.refusal(log).into());
     }
-    Ok(account)
+    Ok(next)
 }
 
-fn insufficient(balance: u128, amount: u128) -> TxError {
-    Code::InsufficientBalance.refusal(format!(
-        "the sender holds {balance} and would transfer {amount}: transfer less, or fund it first"
-    ))
+/// All that a transaction does once its sequence is used.
+fn apply(draft: &mut Draft<'_, '_>, tx: &Transaction, bytes: usize) -> Step {
+    if let Some(key) = &tx.idempotency_key {
+        idempotency::expect_unused(draft, key)?;
+    }
+    fee::charge(draft, bytes, tx.instructions.len())?;
+    for (index, instruction) in (0u8..).zip(&tx.instructions) {
+        draft.index = index;
+        perform(draft, instruction).map_err(|stop| match stop {
+            Stop::Refused(refusal) => Stop::Refused(within(index.into(), refusal)),
+            fault => fault,
+        })?;
+    }
+    match &tx.idempotency_key {
+        Some(key) => idempotency::note(draft, key),
+        None => Ok(()),
+    }
 }
 
-fn transfer_event(from: &Address, to: &Address, amount: u128) -> Event {
-    let attribute = |key: &str, value: String, index| Attribute { key: key.to_owned(), value, index };
-    Event {
-        kind: "transfer".to_owned(),
-        attributes: vec![
-            attribute("sender", from.to_string(), true),
-            attribute("recipient", to.to_string(), true),
-            attribute("amount", amount.to_string(), false),
-        ],
+fn perform(draft: &mut Draft<'_, '_>, instruction: &Instruction) -> Step {
+    match instruction {
+        Instruction::Transfer { asset, from, to, amount } => {
+            balance::transfer(draft, asset, from, to, *amount)
+        }
+        Instruction::CreateAsset { symbol, decimals, cap, metadata } => {
+            asset_record::create(draft, symbol, *decimals, *cap, metadata)
+        }
+        Instruction::SetMetadata { asset, metadata } => asset_record::set_metadata(draft, asset, metadata),
+        Instruction::Issue { asset, to, amount } => asset_record::issue(draft, asset, to, *amount),
+        Instruction::Burn { asset, from, amount } => asset_record::burn(draft, asset, from, *amount),
+        Instruction::Freeze { asset, account } => balance::set_frozen(draft, asset, account, true),
+        Instruction::Unfreeze { asset, account } => balance::set_frozen(draft, asset, account, false),
+        Instruction::HandOver { asset, to } => asset_record::hand_over(draft, asset, to),
+        Instruction::Lock { asset, from, to, amount, hash, refund_height } => {
+            lock::lock(draft, (asset, from, to, *amount), hash, *refund_height)
+        }
+        Instruction::Claim { lock, preimage } => lock::claim(draft, lock, preimage),
+        Instruction::Refund { lock } => lock::refund(draft, lock),
+        Instruction::Grant { role, account } => role::administer(draft, *role, account, true),
+        Instruction::Revoke { role, account } => role::administer(draft, *role, account, false),
+        Instruction::Propose { change } => proposal::propose(draft, change),
+        Instruction::Approve { proposal } => proposal::approve(draft, *proposal),
+        Instruction::Withdraw { proposal } => proposal::withdraw(draft, *proposal),
+    }
+}
+
+/// Whether `tx` would succeed in the block of this height if its turn came now. One that is ahead of its turn is not tried,
+/// as those before it may prepare what it needs; the pool holds it back until then.
+pub(super) fn check(
+    base: &dyn Records,
+    parameters: &Parameters,
+    height: u64,
+    tx: &Transaction,
+    bytes: usize,
+) -> Result<CheckedTx, TxError> {
+    let mut block = Block::new(base, parameters, height);
+    let mut draft = block.draft(tx.sender, tx.sequence);
+    let next = may_come(&mut draft, tx).and_then(|next| {
+        if tx.sequence == next {
+            apply(&mut draft, tx, bytes)?;
+        }
+        Ok(next)
+    });
+    match next {
+        Ok(next) => Ok(CheckedTx { next_sequence: Some(next) }),
+        Err(Stop::Refused(refusal)) => Err(refusal),
+        Err(Stop::Fault(fault)) => Err(Code::StateUnavailable.refusal(fault.to_string())),
     }
 }

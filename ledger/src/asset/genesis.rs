@@ -1,183 +1,192 @@
 //! The initial state as the genesis document words it.
 
-use std::collections::BTreeSet;
+mod check;
 
+use std::collections::BTreeMap;
+
+use althing_crypto::Encoding;
 use serde::{Deserialize, Serialize};
 
-use super::{Address, state::text};
-use crate::AppError;
+use super::{
+    Address, COIN, Fees, Parameters, Role, Symbol,
+    asset_record::{self, Asset},
+    balance::{self, Balance},
+    parameters,
+    record::AtHeight,
+    role::{self, GOVERNANCE_KEY, Governance},
+    text,
+};
+use crate::{AppError, InitChain, state::Changes};
 
-/// `app_state` of a genesis document for the asset ledger: the native asset and who holds it at first.
+/// `app_state` of a genesis document for the asset ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GenesisState {
-    /// The native asset.
-    pub asset: GenesisAsset,
-    /// The first accounts, each address once.
-    pub accounts: Vec<GenesisAccount>,
+    /// The first assets, each symbol once.
+    pub assets: Vec<GenesisAsset>,
+    /// Who holds what of them, each account once for an asset.
+    pub balances: Vec<GenesisBalance>,
+    /// Who has which role.
+    pub roles: GenesisRoles,
+    /// How many members must approve a proposal: 1 to the number of members, or 0 if there are none.
+    pub threshold: u16,
+    /// Who may send transactions.
+    pub submission: Submission,
+    /// For how many heights after its own a proposal can be approved.
+    pub proposal_lifetime: u64,
+    /// For how many heights after its success an idempotency key is taken.
+    pub idempotency_window: u64,
+    /// What transactions cost; nothing if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fees: Option<Fees>,
 }
 
-/// The native asset: a name and how people write its amounts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GenesisAsset {
-    /// 1 to 32 characters of `A-Z a-z 0-9 - . _`.
-    pub name: String,
-    /// How many decimal places people see; the ledger itself counts the smallest units. At most 38.
-    #[serde(default)]
-    pub decimals: u8,
-}
-
-/// One of the first accounts.
+/// One of the first assets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GenesisAccount {
-    /// Whose.
-    pub address: Address,
-    /// What it holds, in the smallest units; in JSON decimal digits as text.
+pub struct GenesisAsset {
+    /// What it is called.
+    pub symbol: Symbol,
+    /// How many decimal places people see; the ledger itself counts the smallest units. At most 38.
+    pub decimals: u8,
+    /// The most units there may be; 0 for no such limit.
     #[serde(with = "text")]
-    pub balance: u128,
+    pub cap: u128,
+    /// What the issuer says of it, at most 256 bytes.
+    pub metadata: String,
+    /// Who may issue it, given the role.
+    pub issuer: Address,
 }
 
-/// The same before its fields are checked, so that an error can say which one it is.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawState {
-    asset: GenesisAsset,
-    accounts: Vec<RawAccount>,
+/// What one account holds of one asset at first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GenesisBalance {
+    /// Of which asset.
+    pub asset: Symbol,
+    /// Whose.
+    pub account: Address,
+    /// How many of the smallest units.
+    #[serde(with = "text")]
+    pub amount: u128,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawAccount {
-    address: String,
-    balance: String,
+/// Who has which role at first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct GenesisRoles {
+    /// Those who say who submits.
+    pub administrators: Vec<Address>,
+    /// Those who may create and issue assets.
+    pub issuers: Vec<Address>,
+    /// Those who decide on roles together.
+    pub members: Vec<Address>,
+    /// Those who send transactions where submission is closed.
+    pub submitters: Vec<Address>,
+}
+
+impl GenesisRoles {
+    fn of(&self, role: Role) -> &[Address] {
+        match role {
+            Role::Administrator => &self.administrators,
+            Role::Issuer => &self.issuers,
+            Role::Member => &self.members,
+            Role::Submitter => &self.submitters,
+        }
+    }
+}
+
+/// Who may send transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Submission {
+    /// Everyone.
+    #[default]
+    Open,
+    /// Submitters, members and administrators.
+    Closed,
 }
 
 impl GenesisState {
-    const MAX_NAME_BYTES: usize = 32;
-    /// What `u128` can hold has 39 digits, of which one must stay before the point.
-    const MAX_DECIMALS: u8 = 38;
+    /// How long proposals stand and idempotency keys are taken where genesis does not say.
+    pub const DEFAULT_HEIGHTS: u64 = 100_000;
 
-    /// Reads and checks an `app_state`. Unknown fields are refused.
-    pub fn from_json(json: &[u8]) -> Result<Self, AppError> {
-        let raw: RawState = serde_json::from_slice(json).map_err(|error| fault("app_state", error))?;
-        let accounts = raw
-            .accounts
-            .into_iter()
-            .enumerate()
-            .map(|(i, account)| account.check(i))
-            .collect::<Result<_, _>>()?;
-        let state = Self { asset: raw.asset, accounts };
-        state.supply()?;
-        Ok(state)
+    /// The plain state that `althing init` and `althing testnet` begin with: each account holds `amount` of the one asset
+    /// [`COIN`]. The first one issues and administers, the first three are members, more than half of whom approve.
+    pub fn plain(accounts: &[Address], amount: u128) -> Self {
+        let first = &accounts[..accounts.len().min(1)];
+        let members = accounts[..accounts.len().min(3)].to_vec();
+        let asset = |issuer: &Address| GenesisAsset {
+            symbol: COIN,
+            decimals: 6,
+            cap: 0,
+            metadata: String::new(),
+            issuer: *issuer,
+        };
+        Self {
+            assets: first.iter().map(asset).collect(),
+            balances: accounts
+                .iter()
+                .map(|account| GenesisBalance { asset: COIN, account: *account, amount })
+                .collect(),
+            threshold: [0, 1, 2, 2][members.len()],
+            roles: GenesisRoles {
+                administrators: first.to_vec(),
+                issuers: first.to_vec(),
+                members,
+                submitters: Vec::new(),
+            },
+            submission: Submission::Open,
+            proposal_lifetime: Self::DEFAULT_HEIGHTS,
+            idempotency_window: Self::DEFAULT_HEIGHTS,
+            fees: None,
+        }
     }
 
-    /// The sum of all balances. Checks the other rules on the way: the asset's fields, each address once, no overflow.
-    pub fn supply(&self) -> Result<u128, AppError> {
-        self.asset.check()?;
-        let mut seen = BTreeSet::new();
-        let mut supply = 0u128;
-        for (i, account) in self.accounts.iter().enumerate() {
-            if !seen.insert(account.address) {
-                let reason = format!("{} is listed twice; name each address once", account.address);
-                return Err(fault(&format!("accounts[{i}].address"), reason));
+    fn parameters(&self, init: &InitChain) -> Parameters {
+        Parameters {
+            chain_id: init.chain_id.clone(),
+            initial_height: init.initial_height,
+            closed: self.submission == Submission::Closed,
+            proposal_lifetime: self.proposal_lifetime,
+            idempotency_window: self.idempotency_window,
+            fees: self.fees.clone(),
+        }
+    }
+
+    /// The records that the chain begins with, and its parameters, which are one of them.
+    pub(super) fn begin(&self, init: &InitChain) -> Result<(Parameters, Changes), AppError> {
+        let supplies = self.check()?;
+        let mut records = Changes::new();
+        let mut put = |key: Vec<u8>, bytes: Vec<u8>| records.insert(key, Some(bytes));
+        for asset in &self.assets {
+            let GenesisAsset { symbol, decimals, cap, metadata, issuer } = asset.clone();
+            let supply = supplies.get(&symbol).copied().unwrap_or_default();
+            put(asset_record::key(&symbol), Asset { issuer, decimals, cap, supply, metadata }.encode());
+        }
+        for GenesisBalance { asset, account, amount } in &self.balances {
+            let balance = Balance { amount: *amount, ..Balance::default() };
+            put(balance::key(asset, account), balance.encode());
+        }
+        for role in Role::ALL {
+            for account in self.roles.of(role) {
+                put(role::key(role, account), AtHeight(0).encode());
             }
-            supply = supply.checked_add(account.balance).ok_or_else(|| {
-                fault(
-                    &format!("accounts[{i}].balance"),
-                    "brings the supply past 2^128 - 1, more than can be counted",
-                )
-            })?;
         }
-        Ok(supply)
+        // The check has counted them.
+        let governance = Governance {
+            threshold: self.threshold,
+            members: self.roles.members.len() as u16,
+            administrators: self.roles.administrators.len() as u16,
+            ..Governance::default()
+        };
+        put(GOVERNANCE_KEY.to_vec(), governance.encode());
+        let parameters = self.parameters(init);
+        put(parameters::KEY.to_vec(), parameters.encode());
+        Ok((parameters, records))
     }
-}
 
-impl GenesisAsset {
-    fn check(&self) -> Result<(), AppError> {
-        let max = GenesisState::MAX_NAME_BYTES;
-        let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-._".contains(&c);
-        if self.name.is_empty() || self.name.len() > max || !self.name.bytes().all(allowed) {
-            let reason = format!("{:?} is not 1 to {max} characters of A-Z a-z 0-9 - . _", self.name);
-            return Err(fault("asset.name", reason));
-        }
-        if self.decimals > GenesisState::MAX_DECIMALS {
-            let reason = format!("{} is past the most, {}", self.decimals, GenesisState::MAX_DECIMALS);
-            return Err(fault("asset.decimals", reason));
-        }
-        Ok(())
+    /// How many units there are of each asset. Checks all other rules on the way.
+    pub fn supplies(&self) -> Result<BTreeMap<Symbol, u128>, AppError> {
+        self.check()
     }
-}
-
-impl RawAccount {
-    fn check(self, i: usize) -> Result<GenesisAccount, AppError> {
-        let address =
-            self.address.parse().map_err(|error| fault(&format!("accounts[{i}].address"), error))?;
-        let balance =
-            text::parse(&self.balance).map_err(|error| fault(&format!("accounts[{i}].balance"), error))?;
-        Ok(GenesisAccount { address, balance })
-    }
-}
-
-fn fault(field: &str, reason: impl ToString) -> AppError {
-    AppError::Genesis { field: field.to_owned(), reason: reason.to_string() }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn account(byte: u8, balance: u128) -> GenesisAccount {
-        GenesisAccount { address: Address::from_bytes([byte; 20]), balance }
-    }
-
-    #[test]
-    fn what_is_written_is_read() {
-        let asset = GenesisAsset { name: "crown".into(), decimals: 2 };
-        let state =
-            GenesisState { asset, accounts: vec![account(1, u128::MAX - 5), account(2, 5), account(3, 0)] };
-        let json = serde_json::to_vec(&state).unwrap();
-        assert_eq!(GenesisState::from_json(&json).unwrap(), state);
-        assert_eq!(state.supply().unwrap(), u128::MAX);
-    }
-
-    #[test]
-    fn errors_name_the_field() {
-        let (a, b) = (account(1, 0).address.to_string(), account(2, 0).address.to_string());
-        let state = |accounts: &str| format!(r#"{{"asset":{{"name":"crown"}},"accounts":[{accounts}]}}"#);
-        let asset = |asset: &str| format!(r#"{{"asset":{asset},"accounts":[]}}"#);
-        let max = u128::MAX;
-        for (json, expected) in [
-            (String::new(), "EOF"),
-            ("[1]".into(), "expected"),
-            (r#"{"accounts":[]}"#.into(), "missing field `asset`"),
-            (r#"{"asset":{"name":"crown"},"accounts":[],"owner":1}"#.into(), "unknown field `owner`"),
-            (asset(r#"{"name":"crown","colour":1}"#), "unknown field `colour`"),
-            (asset(r#"{"name":""}"#), "asset.name"),
-            (asset(r#"{"name":"two words"}"#), "asset.name: \"two words\""),
-            (asset(&format!(r#"{{"name":"{}"}}"#, "x".repeat(33))), "asset.name"),
-            (asset(r#"{"name":"x","decimals":39}"#), "asset.decimals: 39"),
-            (state(r#"{"address":"al1qq","balance":"1"}"#), "accounts[0].address"),
-            (state(&format!(r#"{{"address":"{a}","balance":1}}"#)), "expected a string"),
-            (state(&format!(r#"{{"address":"{a}","balance":"1","vip":true}}"#)), "unknown field `vip`"),
-            (state(&format!(r#"{{"address":"{a}","balance":"+1"}}"#)), "accounts[0].balance"),
-            (state(&format!(r#"{{"address":"{a}","balance":"-1"}}"#)), "accounts[0].balance"),
-            (state(&format!(r#"{{"address":"{a}","balance":"01"}}"#)), "accounts[0].balance"),
-            (state(&format!(r#"{{"address":"{a}","balance":""}}"#)), "accounts[0].balance"),
-            (
-                state(&format!(r#"{{"address":"{a}","balance":"340282366920938463463374607431768211456"}}"#)),
-                "accounts[0].balance",
-            ),
-            (
-                state(&format!(r#"{{"address":"{a}","balance":"1"}},{{"address":"{a}","balance":"1"}}"#)),
-                "accounts[1].address",
-            ),
-            (
-                state(&format!(r#"{{"address":"{a}","balance":"{max}"}},{{"address":"{b}","balance":"1"}}"#)),
-                "accounts[1].balance: brings the supply past",
-            ),
-        ] {
-            let error = GenesisState::from_json(json.as_bytes()).unwrap_err().to_string();
-            assert!(error.contains(expected), "{json}: {error}");
-        }
-    }
-}
+mod tests;

@@ -1,66 +1,63 @@
 //! The transaction of the asset ledger: its bytes, what is signed, and the rules that need no state.
 
-use althing_crypto::{
-    DecodeError, Encoding,
-    ed25519::{PublicKey, SecretKey, Signature},
-};
-use borsh::{BorshDeserialize, BorshSerialize};
-use serde::{Serialize, Serializer};
+use std::io;
 
-use super::{Address, Code};
+use althing_crypto::{DecodeError, Encoding, ed25519::SecretKey};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use super::{Address, Approval, Code, Instruction, Policy, Symbol, approval, text};
 use crate::TxError;
 
-/// What an account's owner asks of the ledger. `docs/transactions.md` gives the exact bytes.
-#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize)]
+/// What accounts ask of the ledger. `docs/transactions.md` gives the exact bytes.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Transaction {
     /// The chain it is for, so that it cannot be replayed on another.
     pub chain_id: String,
-    /// The key of the account that acts.
-    pub sender: PublicKey,
+    /// The account that acts.
+    pub sender: Address,
     /// Its place among the sender's transactions: the first has 0, each can execute once.
+    #[serde(with = "text")]
     pub sequence: u64,
     /// The last height at which it may execute; 0 if it never expires.
+    #[serde(with = "text")]
     pub expiry_height: u64,
+    /// 1 to 32 bytes of which the sender wants one success within the ledger's window of heights.
+    #[serde(with = "text::optional_hex")]
+    pub idempotency_key: Option<Vec<u8>>,
     /// What is to be done, in order, all or nothing. At least one.
     pub instructions: Vec<Instruction>,
     /// A note for people; the ledger does not read it.
     pub memo: String,
-    /// The sender's signature of [`Transaction::sign_bytes`]. The last field: what is signed is all before it.
-    pub signature: Signature,
-}
-
-/// One thing to be done.
-#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Instruction {
-    /// Moves units of the native asset from the sender to another account, which comes into being if need be.
-    Transfer {
-        /// Who receives.
-        to: Address,
-        /// How many of the smallest units; not 0.
-        #[serde(serialize_with = "as_text")]
-        amount: u128,
-    },
-}
-
-/// Numbers that other languages' JSON readers would round are written as text.
-fn as_text<S: Serializer>(number: &u128, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(number)
+    /// The approvals of the sender and of every account debited, ascending by address. The last field: what is signed
+    /// is all before it.
+    pub approvals: Vec<Approval>,
 }
 
 impl Encoding for Transaction {
     const NAME: &'static str = "transaction";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = 64 * 1024;
 }
 
-const SIGN_TAG: &[u8] = b"ALTHING/TX";
-const SIGNATURE_BYTES: usize = 64;
+/// The asset of the plain genesis that `althing init` and `althing testnet` make.
+pub const COIN: Symbol = Symbol::literal("COIN");
 
-/// The bytes to sign for an encoded transaction: the tag, then the encoding without the signature at its end.
-pub(super) fn sign_bytes(encoded: &[u8]) -> Vec<u8> {
-    let unsigned = &encoded[..encoded.len().saturating_sub(SIGNATURE_BYTES)];
-    [SIGN_TAG, unsigned].concat()
+const SIGN_TAG: &[u8] = b"ALTHING/TX";
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        self.0 += part.len();
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Transaction {
@@ -70,8 +67,24 @@ impl Transaction {
     pub const MAX_MEMO_BYTES: usize = 256;
     /// The most bytes a chain id may have.
     pub const MAX_CHAIN_ID_BYTES: usize = 50;
+    /// The most bytes an idempotency key may have.
+    pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 32;
 
-    /// Makes a transaction and signs it with the sender's key.
+    /// Makes a transaction that nobody has approved yet, without expiry and idempotency key.
+    pub fn new(chain_id: &str, sender: Address, sequence: u64, instructions: Vec<Instruction>) -> Self {
+        Self {
+            chain_id: chain_id.to_owned(),
+            sender,
+            sequence,
+            expiry_height: 0,
+            idempotency_key: None,
+            instructions,
+            memo: String::new(),
+            approvals: Vec::new(),
+        }
+    }
+
+    /// Makes a transaction and approves it with the sender's key, which is all it needs if it debits nobody else.
     pub fn sign(
         chain_id: &str,
         key: &SecretKey,
@@ -80,20 +93,12 @@ impl Transaction {
         instructions: Vec<Instruction>,
         memo: &str,
     ) -> Self {
-        let mut tx = Self {
-            chain_id: chain_id.to_owned(),
-            sender: key.public_key(),
-            sequence,
-            expiry_height,
-            instructions,
-            memo: memo.to_owned(),
-            signature: Signature::from_bytes([0; SIGNATURE_BYTES]),
-        };
-        tx.signature = key.sign(&tx.sign_bytes());
-        tx
+        let sender = Address::of(&key.public_key());
+        let unsigned = Self::new(chain_id, sender, sequence, instructions);
+        Self { expiry_height, memo: memo.to_owned(), ..unsigned }.approved_by(key)
     }
 
-    /// Makes and signs a transaction with one transfer.
+    /// Makes and signs a transaction with one transfer of [`COIN`] from the sender.
     pub fn transfer(
         chain_id: &str,
         key: &SecretKey,
@@ -103,24 +108,46 @@ impl Transaction {
         amount: u128,
         memo: &str,
     ) -> Self {
-        Self::sign(chain_id, key, sequence, expiry_height, vec![Instruction::Transfer { to, amount }], memo)
+        let from = Address::of(&key.public_key());
+        let transfer = Instruction::Transfer { asset: COIN, from, to, amount };
+        Self::sign(chain_id, key, sequence, expiry_height, vec![transfer], memo)
     }
 
-    /// The bytes that the sender signs.
+    /// The same with the approval of the account of `key` added, or made anew. Only when all else is as it shall be.
+    pub fn approved_by(mut self, key: &SecretKey) -> Self {
+        let message = self.sign_bytes();
+        approval::add_key(&mut self.approvals, key, &message);
+        self
+    }
+
+    /// Adds the signature of `key` to the approval of the multi-signature account of `policy`. Returns whether the
+    /// key is one of the policy's.
+    pub fn add_signature(&mut self, policy: &Policy, key: &SecretKey) -> bool {
+        let message = self.sign_bytes();
+        approval::add_to_policy(&mut self.approvals, policy, key, &message)
+    }
+
+    /// The accounts that must approve: the sender and all that are debited, ascending, each once.
+    pub fn approvers(&self) -> Vec<Address> {
+        let mut needed = Vec::with_capacity(1 + self.instructions.len());
+        needed.push(self.sender);
+        needed.extend(self.instructions.iter().filter_map(Instruction::debits));
+        needed.sort_unstable();
+        needed.dedup();
+        needed
+    }
+
+    /// The bytes that all approvals sign: a tag, then the encoding up to and without the approvals.
     pub fn sign_bytes(&self) -> Vec<u8> {
-        sign_bytes(&self.encode())
+        self.sign_bytes_of(&self.encode())
     }
 
-    /// The address of the account that acts.
-    pub fn sender_address(&self) -> Address {
-        Address::of(&self.sender)
-    }
-
-    /// What all its instructions take from the sender together, or `None` past `u128::MAX`.
-    pub fn total(&self) -> Option<u128> {
-        self.instructions
-            .iter()
-            .try_fold(0u128, |sum, Instruction::Transfer { amount, .. }| sum.checked_add(*amount))
+    /// The same with the encoding at hand.
+    pub(super) fn sign_bytes_of(&self, encoded: &[u8]) -> Vec<u8> {
+        let mut approvals = Length(0);
+        BorshSerialize::serialize(&self.approvals, &mut approvals).expect("counting does not fail");
+        let unsigned = &encoded[..encoded.len().saturating_sub(approvals.0)];
+        [SIGN_TAG, unsigned].concat()
     }
 
     /// Whether it may no longer execute at `height`.
@@ -136,6 +163,14 @@ impl Transaction {
     }
 
     fn check(&self, chain_id: &str) -> Result<(), TxError> {
+        self.check_envelope(chain_id)?;
+        for (index, instruction) in self.instructions.iter().enumerate() {
+            instruction.check().map_err(|refusal| within(index, refusal))?;
+        }
+        approval::check(&self.approvals, &self.approvers())
+    }
+
+    fn check_envelope(&self, chain_id: &str) -> Result<(), TxError> {
         let refuse = |code: Code, log: String| Err(code.refusal(log));
         if self.chain_id != chain_id {
             // The other chain's id is hostile text of up to 64 KiB: quoted, and no more than an id can have of it.
@@ -145,39 +180,31 @@ impl Transaction {
                 format!("signed for chain {found:?}, this is {chain_id:?}: sign it for this chain"),
             );
         }
-        if self.instructions.is_empty() {
+        let (found, max) = (self.instructions.len(), Self::MAX_INSTRUCTIONS);
+        if found == 0 {
             return refuse(Code::NoInstructions, "no instructions: put at least one in".into());
         }
-        if self.instructions.len() > Self::MAX_INSTRUCTIONS {
-            let (found, max) = (self.instructions.len(), Self::MAX_INSTRUCTIONS);
-            return refuse(
-                Code::TooManyInstructions,
-                format!("{found} instructions, at most {max} are allowed: split it up"),
-            );
+        if found > max {
+            let log = format!("{found} instructions, at most {max} are allowed: split it up");
+            return refuse(Code::TooManyInstructions, log);
         }
-        if self.memo.len() > Self::MAX_MEMO_BYTES {
-            let (found, max) = (self.memo.len(), Self::MAX_MEMO_BYTES);
-            return refuse(
-                Code::MemoTooLong,
-                format!("the memo has {found} bytes, at most {max} are allowed: shorten it"),
-            );
+        let (found, max) = (self.memo.len(), Self::MAX_MEMO_BYTES);
+        if found > max {
+            let log = format!("the memo has {found} bytes, at most {max} are allowed: shorten it");
+            return refuse(Code::MemoTooLong, log);
         }
-        let is_zero =
-            |instruction: &Instruction| matches!(instruction, Instruction::Transfer { amount: 0, .. });
-        if let Some(index) = self.instructions.iter().position(is_zero) {
-            return refuse(
-                Code::ZeroAmount,
-                format!("instruction {index} transfers 0 units: transfer at least 1"),
-            );
-        }
-        if self.total().is_none() {
-            return refuse(
-                Code::Overflow,
-                "the amounts add up to more than 2^128 - 1: no account holds that".into(),
-            );
+        let (key, max) = (self.idempotency_key.as_ref(), Self::MAX_IDEMPOTENCY_KEY_BYTES);
+        if let Some(found) = key.map(Vec::len).filter(|len| *len == 0 || *len > max) {
+            let log = format!("an idempotency key of {found} bytes: give 1 to {max}, or none");
+            return refuse(Code::BadIdempotencyKey, log);
         }
         Ok(())
     }
+}
+
+/// A refusal of one instruction says which.
+pub(super) fn within(index: usize, refusal: TxError) -> TxError {
+    TxError { log: format!("instruction {index}: {}", refusal.log), ..refusal }
 }
 
 fn refusal_of(error: DecodeError) -> TxError {

@@ -6,29 +6,43 @@ use std::{
 };
 
 use althing_crypto::{
-    key_file::{KeyFile, KeyFileError, KeyFileProblem, KeyKind},
+    ed25519::PublicKey,
+    key_file::{KeyFile, KeyKind},
     sha256,
 };
 use althing_ledger::asset::Address;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Failure, Output};
+use super::{Failure, Output, passphrase::Passphrase};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Make a new key in a new file
+    ///
+    /// An account's key is locked with a passphrase (scrypt with N = 2^17, r = 8, p = 1, then ChaCha20-Poly1305). A node's keys are not, as
+    /// a node starts without anybody at hand: their files are for the owner only, mode 0600.
     Generate {
         /// The file; it must not exist
         file: PathBuf,
         /// What the key is for
         #[arg(long, value_enum, default_value = "account")]
         kind: Kind,
+        /// Write an account's key without passphrase: whoever reads the file has the key
+        #[arg(long, conflicts_with = "passphrase_file")]
+        plain: bool,
+        #[command(flatten)]
+        passphrase: Passphrase,
     },
-    /// Show the public part of a key
+    /// Show the public part of a key, as its file states it
     Show {
         /// The file
         file: PathBuf,
+        /// Read the secret, too, and see that it belongs to the public part
+        #[arg(long)]
+        check: bool,
+        #[command(flatten)]
+        passphrase: Passphrase,
     },
 }
 
@@ -53,15 +67,21 @@ impl From<Kind> for KeyKind {
 }
 
 pub(super) fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
-    let key = match command {
-        Command::Generate { file, kind } => {
+    let shown = match command {
+        Command::Generate { file, kind, plain, passphrase } => {
             let key = KeyFile::generate(kind.into());
-            key.write_new(&file)?;
-            key
+            if plain || key.kind() != KeyKind::Account {
+                key.write_new(&file)?;
+            } else {
+                key.write_new_locked(&file, &passphrase.new_one(&file)?)?;
+            }
+            public_part(&key)
         }
-        Command::Show { file } => read(&file)?,
+        Command::Show { file, check, passphrase } => match KeyFile::stated(&file)? {
+            (KeyKind::Account, public_key) if !check => stated_account(&file, &public_key)?,
+            (kind, _) => public_part(&passphrase.read(&file, kind)?),
+        },
     };
-    let shown = public_part(&key);
     let lines = shown.as_object().into_iter().flatten();
     let lines: Vec<_> =
         lines.map(|(name, value)| format!("{name:20} {}", value.as_str().unwrap_or_default())).collect();
@@ -69,21 +89,26 @@ pub(super) fn run(command: Command, output: &Output) -> Result<ExitCode, Failure
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads a key of whatever kind the file states.
-fn read(file: &Path) -> Result<KeyFile, KeyFileError> {
-    match KeyFile::read(file, KeyKind::Account) {
-        Err(KeyFileError { problem: KeyFileProblem::Kind { found, .. }, .. }) => KeyFile::read(file, found),
-        other => other,
-    }
+/// An account's public part needs no passphrase.
+fn stated_account(file: &Path, public_key: &str) -> Result<Value, Failure> {
+    let key: PublicKey = public_key
+        .parse()
+        .map_err(|error| format!("key file {}: its public_key: {error}", file.display()))?;
+    Ok(account(&key))
+}
+
+fn account(key: &PublicKey) -> Value {
+    json!({
+        "kind": KeyKind::Account.to_string(),
+        "address": Address::of(key).to_string(),
+        "public_key": key.to_string(),
+    })
 }
 
 fn public_part(key: &KeyFile) -> Value {
     let (kind, public_key) = (key.kind().to_string(), key.public_key());
     match key {
-        KeyFile::Account(key) => {
-            let address = Address::of(&key.public_key()).to_string();
-            json!({ "kind": kind, "address": address, "public_key": public_key })
-        }
+        KeyFile::Account(key) => account(&key.public_key()),
         KeyFile::Identity(key) => {
             let address = hex::encode_upper(&sha256(key.public_key().as_bytes()).as_bytes()[..20]);
             json!({ "kind": kind, "address": address, "public_key": public_key })

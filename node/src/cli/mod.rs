@@ -15,6 +15,7 @@ mod keys;
 mod logs;
 mod node_arg;
 mod output;
+mod passphrase;
 mod query;
 mod start;
 mod status;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use althing_ledger::asset::Address;
+use althing_ledger::asset::{Address, BalanceView, MAX_LIMIT, Page, Question, Symbol};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -29,12 +29,20 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     match command {
         Command::Account { address, node } => {
-            let account = node.client().account(&address).await?;
-            let text = format!(
-                "address   {}\nbalance   {}\nsequence  {}",
-                account.address, account.balance, account.sequence
-            );
-            output.result(&serde_json::to_value(&account)?, text);
+            let mut client = node.client();
+            let account = client.account(&address).await?;
+            let question = Question::Balances { account: address, after: None, limit: MAX_LIMIT };
+            let balances: Page<BalanceView, Symbol> = client.ask(&question).await?;
+            let mut text = format!("address   {}\nsequence  {}", account.address, account.sequence);
+            for BalanceView { asset, amount, frozen, .. } in &balances.items {
+                text += &format!("\nbalance   {amount} {asset}{}", if *frozen { " (frozen)" } else { "" });
+            }
+            for role in &account.roles {
+                text += &format!("\nrole      {role}");
+            }
+            let mut object = serde_json::to_value(&account)?;
+            object["balances"] = serde_json::to_value(&balances.items)?;
+            output.result(&object, text);
         }
         Command::Block { height, node } => {
             let params = height.map_or(json!({}), |height| json!({ "height": height.to_string() }));

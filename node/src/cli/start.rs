@@ -1,6 +1,6 @@
 //! `althing start`
 
-use std::{io, process::ExitCode, sync::Arc, thread};
+use std::{io, process::ExitCode, thread};
 
 use althing_genesis::Genesis;
 use clap::Args as ClapArgs;
@@ -45,7 +45,7 @@ async fn until_stopped(config: NodeConfig, with_stdin: bool) -> Result<(), Failu
             () = end_of_stdin(with_stdin) => tracing::info!("end of standard input: stopping"),
         }
     };
-    Ok(run_until(config, move |state| application::open(&kind, Arc::new(state)), stop).await?)
+    Ok(run_until(config, move |state| application::open(&kind, state), stop).await?)
 }
 
 /// On a thread of its own, since no read of standard input can be given up: the process ends without it.

@@ -6,7 +6,10 @@ use clap::{Args as ClapArgs, CommandFactory, Subcommand, error::ErrorKind};
 use serde_json::json;
 
 use super::{Cli, Failure, Output};
-use crate::testnet::{self, Layout, Options};
+use crate::{
+    new_chain::Kind,
+    testnet::{self, Layout, Options},
+};
 
 /// Ports of one validator: so many apart from the next one's.
 const MAX_VALIDATORS: u16 = 100;
@@ -40,6 +43,9 @@ struct Chain {
     /// How many
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_VALIDATORS)))]
     validators: u16,
+    /// What runs on them
+    #[arg(long, value_enum, default_value = "ledger")]
+    app: Kind,
     /// Where the homes and accounts are [default: a new directory for temporary files, removed afterwards]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -79,8 +85,8 @@ pub(super) fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
     if let Err(wrong) = args.check() {
         wrong.exit();
     }
-    if let Some(Command::Init(Chain { validators, dir: Some(dir), base_port })) = args.command {
-        let layout = Layout::new(dir, validators, base_port);
+    if let Some(Command::Init(Chain { validators, app, dir: Some(dir), base_port })) = args.command {
+        let layout = Layout::new(dir, validators, base_port, app);
         layout.write()?;
         let homes: Vec<_> = layout.homes().map(|home| home.path().to_owned()).collect();
         let text = homes.iter().map(|home| format!("althing start --home {}", home.display()));
@@ -91,6 +97,7 @@ pub(super) fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
     }
     let options = Options {
         validators: args.chain.validators,
+        app: args.chain.app,
         dir: args.chain.dir,
         base_port: args.chain.base_port,
         tx_rate: args.tx_rate,

@@ -2,14 +2,14 @@
 
 use std::{path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
 
-use althing_crypto::{Encoding, TxHash, ed25519, key_file::KeyFile};
+use althing_crypto::{Encoding, TxHash, ed25519};
 use althing_ledger::asset::{Address, Transaction};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Failure, Output, node_arg::NodeArg};
+use super::{Failure, Output, node_arg::NodeArg, passphrase::Passphrase};
 use crate::{
     client::{Client, ClientError, integer},
     rpc,
@@ -17,7 +17,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Move units of the native asset to another account
+    /// Move units of COIN, the asset of a plain genesis, to another account
     Transfer(Transfer),
     /// Show a transaction: a committed one by its hash, or any by its bytes
     Show {
@@ -43,6 +43,8 @@ pub(super) struct Transfer {
     /// The sender's key file
     #[arg(long, value_name = "FILE")]
     from: PathBuf,
+    #[command(flatten)]
+    passphrase: Passphrase,
     /// The recipient
     #[arg(long, value_name = "ADDRESS")]
     to: Address,
@@ -127,7 +129,7 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, F
 }
 
 async fn sign(transfer: &Transfer, client: &mut Client) -> Result<Transaction, Failure> {
-    let key = KeyFile::read_account(&transfer.from)?;
+    let key = transfer.passphrase.read_account(&transfer.from)?;
     let chain_id = match &transfer.chain_id {
         Some(chain_id) => chain_id.clone(),
         None => {
@@ -146,14 +148,15 @@ async fn sign(transfer: &Transfer, client: &mut Client) -> Result<Transaction, F
 /// The sequence after the sender's committed and pending ones: signing is deterministic, so with that of a pending one the same
 /// payment made again would be that very transaction, and paid once.
 async fn next_sequence(client: &mut Client, sender: &ed25519::PublicKey) -> Result<u64, Failure> {
+    let sender = Address::of(sender);
     // Asked before the account, so that what is executed in between is counted. A node lists 100 at most; with more it may
     // answer that the sequence is taken, or the transaction already pending.
     let pending = client.call("unconfirmed_txs", json!({ "limit": "100" })).await?;
-    let committed = client.account(&Address::of(sender)).await?.sequence;
-    Ok(committed.max(after_pending(&pending, sender)))
+    let committed = client.account(&sender).await?.sequence;
+    Ok(committed.max(after_pending(&pending, &sender)))
 }
 
-fn after_pending(pending: &Value, sender: &ed25519::PublicKey) -> u64 {
+fn after_pending(pending: &Value, sender: &Address) -> u64 {
     let txs = pending["txs"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let txs = txs.filter_map(|tx| Transaction::decode(&from_base64(tx).ok()?.0).ok());
     let own = txs.filter(|tx| tx.sender == *sender);

@@ -6,8 +6,9 @@ use althing_consensus::{AppHash, Block, Epoch, Execution, Height, View};
 use althing_crypto::{Encoding, TxHash, bls, ed25519, sha256};
 use althing_genesis::Genesis;
 use althing_ledger::{
-    Application, AssetLedger, Attribute, Event, InitChain, MemoryStore, TxResult,
+    Application, AssetLedger, Attribute, Event, InitChain, TxResult,
     asset::{Address, Transaction},
+    state::MemoryFiles,
 };
 use althing_mempool::{Outcome, Refusal};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -52,7 +53,7 @@ impl Scripted {
         let mut document = new_chain::document("test-1", validators, &accounts);
         document.genesis_time_ms = 1_000;
         let genesis = Arc::new(Genesis::new(document, &bls::BLS).unwrap());
-        let application = Arc::new(AssetLedger::open(Arc::new(MemoryStore::new())).unwrap());
+        let application = Arc::new(AssetLedger::open(Arc::new(MemoryFiles::new()), 10).unwrap());
         application
             .init_chain(&InitChain {
                 chain_id: "test-1".into(),

@@ -1,14 +1,14 @@
-//! The chain data in a home: one lock, one format version, two databases.
+//! The chain data in a home: one lock, one format version, a database and the files of the application's state.
 //!
 //! ```text
 //! lock            locked while a node runs; its text is that node's pid
 //! data/format     version byte, then the kind of database as text
 //! data/chain.*    blocks, certificates, results, indexes
-//! data/state.*    the application's state, apart so that its commit does not wait for block writes
+//! data/state/     the application's state, in files of its own
 //! ```
 //! `data` is made under another name and renamed when complete, so that what is missing in it has been lost.
 
-use super::{RedbStore, SledStore, Store, StoreError};
+use super::{DirectoryFiles, RedbStore, SledStore, Store, StoreError};
 use std::{
     fmt,
     fs::{self, File, OpenOptions, TryLockError},
@@ -18,7 +18,10 @@ use std::{
     sync::Arc,
 };
 
-const FORMAT_VERSION: u8 = 1;
+/// 1 had the application's state in a database.
+const FORMAT_VERSION: u8 = 2;
+
+const STATE: &str = "state";
 
 /// Which database holds the chain data (`storage.backend` in the configuration).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -70,12 +73,12 @@ impl fmt::Display for BackendKind {
     }
 }
 
-/// The open chain data of one node. Drop the stores before it, or with it: its lock is what keeps other processes out.
+/// The open chain data of one node. Drop what it gives out before it, or with it: its lock is what keeps other processes out.
 pub struct DataDirectory {
     /// Blocks, certificates, results and indexes.
     pub chain: Arc<dyn Store>,
     /// The application's state.
-    pub state: Arc<dyn Store>,
+    pub state: Arc<DirectoryFiles>,
     /// Held, never read.
     _lock: File,
 }
@@ -92,7 +95,7 @@ impl DataDirectory {
         check_format(&data, backend)?;
         Ok(DataDirectory {
             chain: backend.open(&data, "chain")?,
-            state: backend.open(&data, "state")?,
+            state: Arc::new(open_state(&data)?),
             _lock: lock,
         })
     }
@@ -120,7 +123,15 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Makes empty databases beside their place, then puts them there in one step.
+fn open_state(data: &Path) -> Result<DirectoryFiles, StoreError> {
+    let path = data.join(STATE);
+    if !exists(&path)? {
+        return Err(StoreError::Corrupt { path, what: "it is missing".to_owned() });
+    }
+    DirectoryFiles::open(&path).map_err(StoreError::io("open", &path))
+}
+
+/// Makes empty data beside its place, then puts it there in one step.
 fn build(directory: &Path, data: &Path, backend: BackendKind) -> Result<(), StoreError> {
     let unfinished = directory.join("data.new");
     if exists(&unfinished)? {
@@ -128,7 +139,8 @@ fn build(directory: &Path, data: &Path, backend: BackendKind) -> Result<(), Stor
     }
     fs::create_dir(&unfinished).map_err(StoreError::io("create", &unfinished))?;
     backend.create(&unfinished, "chain")?;
-    backend.create(&unfinished, "state")?;
+    let state = unfinished.join(STATE);
+    fs::create_dir(&state).map_err(StoreError::io("create", &state))?;
 
     let format = unfinished.join("format");
     let mut bytes = vec![FORMAT_VERSION];

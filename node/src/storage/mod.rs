@@ -3,10 +3,10 @@
 //! *Safety state* is one small file ([`SafetyStore`]): what this validator has signed, written twice and synced before a
 //! signature leaves. It depends on no database.
 //!
-//! *Chain data* (blocks, certificates, results, indexes, the application's state) lies in tables of ordered keys behind
-//! the trait [`Store`]. This module alone knows which database that is: [`redb`](RedbStore) by default,
-//! [`sled`](SledStore) for those who want it, [memory](MemoryStore) for simulation and tests. [`DataDirectory`] opens
-//! them under one lock and one format version.
+//! *Chain data* lies in two places. Blocks, certificates, results and indexes are in tables of ordered keys behind the
+//! trait [`Store`]. This module alone knows which database that is: [`redb`](RedbStore) by default,
+//! [`sled`](SledStore) for those who want it, [memory](MemoryStore) for simulation and tests. The application's state is
+//! in files of its own, [`DirectoryFiles`]. [`DataDirectory`] opens both under one lock and one format version.
 
 use std::ops::Bound;
 
@@ -18,7 +18,7 @@ mod redb;
 mod safety_store;
 mod sled;
 mod slot_file;
-mod state_store;
+mod state_files;
 
 pub use self::{
     chain_store::{ChainStore, StoredResults, TxLocation},
@@ -29,7 +29,7 @@ pub use self::{
     safety_store::{MAX_RECORD_BYTES, SafetyStore, SafetyStoreError},
     sled::SledStore,
     slot_file::SlotFile,
-    state_store::AppState,
+    state_files::DirectoryFiles,
 };
 
 /// A key with its value.
@@ -51,21 +51,12 @@ pub enum Table {
     Results = 4,
     /// Where a transaction is found, by its hash.
     TxIndex = 5,
-    /// The application's own keys.
-    State = 6,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 7] = [
-        Table::Meta,
-        Table::Blocks,
-        Table::BlockIndex,
-        Table::Certificates,
-        Table::Results,
-        Table::TxIndex,
-        Table::State,
-    ];
+    pub const ALL: [Table; 6] =
+        [Table::Meta, Table::Blocks, Table::BlockIndex, Table::Certificates, Table::Results, Table::TxIndex];
 
     const fn name(self) -> &'static str {
         match self {
@@ -75,7 +66,6 @@ impl Table {
             Table::Certificates => "certificates",
             Table::Results => "results",
             Table::TxIndex => "tx_index",
-            Table::State => "state",
         }
     }
 }

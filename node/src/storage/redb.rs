@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Two databases per node share the memory that a validator may use.
+/// A validator may use little memory, and reads few blocks more than once.
 const CACHE_BYTES: usize = 24 * 1024 * 1024;
 
 const CHECKSUM_BYTES: usize = 8;

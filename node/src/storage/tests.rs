@@ -85,15 +85,15 @@ fn keeps_tables_apart(store: &dyn Store) {
 
 fn lets_the_later_change_count(store: &dyn Store) {
     let mut batch = Batch::new();
-    batch.put(Table::State, "put last", "1");
-    batch.delete(Table::State, "put last");
-    batch.put(Table::State, "put last", "2");
-    batch.put(Table::State, "deleted last", "1");
+    batch.put(Table::Results, "put last", "1");
+    batch.delete(Table::Results, "put last");
+    batch.put(Table::Results, "put last", "2");
+    batch.put(Table::Results, "deleted last", "1");
     batch.put(Table::Meta, "between", "1");
-    batch.delete(Table::State, "deleted last");
+    batch.delete(Table::Results, "deleted last");
     store.write(batch).unwrap();
-    assert_eq!(store.get(Table::State, b"put last").unwrap(), Some(b"2".to_vec()));
-    assert_eq!(store.get(Table::State, b"deleted last").unwrap(), None);
+    assert_eq!(store.get(Table::Results, b"put last").unwrap(), Some(b"2".to_vec()));
+    assert_eq!(store.get(Table::Results, b"deleted last").unwrap(), None);
 }
 
 fn ranges(store: &dyn Store) {
@@ -143,7 +143,7 @@ fn shows_a_batch_whole(store: &dyn Store) {
     let keys: Vec<[u8; 1]> = (0..=255).map(|key| [key]).collect();
     let put_all = |round: u8| {
         let value = [round; 200];
-        put(store, Table::State, &keys.iter().map(|key| (&key[..], &value[..])).collect::<Vec<_>>());
+        put(store, Table::Results, &keys.iter().map(|key| (&key[..], &value[..])).collect::<Vec<_>>());
     };
     put_all(0);
     thread::scope(|scope| {
@@ -151,13 +151,13 @@ fn shows_a_batch_whole(store: &dyn Store) {
             (1..30).for_each(put_all);
         });
         while !writer.is_finished() {
-            let seen = store.range(Table::State, b"", b"", 1000, false).unwrap();
+            let seen = store.range(Table::Results, b"", b"", 1000, false).unwrap();
             assert_eq!(seen.len(), keys.len());
             let rounds: Vec<u8> = seen.iter().map(|(_, value)| value[0]).collect();
             assert!(rounds.iter().all(|round| *round == rounds[0]), "half a batch: {rounds:?}");
         }
     });
-    assert_eq!(store.get(Table::State, &[255]).unwrap(), Some(vec![29; 200]));
+    assert_eq!(store.get(Table::Results, &[255]).unwrap(), Some(vec![29; 200]));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{
     client::NodeUrl,
     config::{NodeConfig, PeerConfig},
     home::{Home, create_private_directory},
-    new_chain,
+    new_chain::{self, Kind},
 };
 
 /// Funded accounts.
@@ -28,12 +28,13 @@ pub struct Layout {
     dir: PathBuf,
     validators: u16,
     base_port: u16,
+    app: Kind,
 }
 
 impl Layout {
-    /// The layout of so many validators in a directory. The caller sees to it that the ports are at most 65535.
-    pub fn new(dir: PathBuf, validators: u16, base_port: u16) -> Self {
-        Self { dir, validators, base_port }
+    /// The layout of so many validators of an application in a directory. The caller sees to it that the ports are at most 65535.
+    pub fn new(dir: PathBuf, validators: u16, base_port: u16, app: Kind) -> Self {
+        Self { dir, validators, base_port, app }
     }
 
     /// The directory.
@@ -87,7 +88,12 @@ impl Layout {
                     "validator-{index} has rpc.listen {found}, not {expected}; give its --base-port"
                 )));
             }
-            let found = Genesis::read(&home.genesis_file())?.validator_set().len();
+            let genesis = Genesis::read(&home.genesis_file())?;
+            if genesis.application_kind() != self.app.name() {
+                let kind = genesis.application_kind();
+                return Err(fault(format!("it is a chain of the application {kind:?}; say --app {kind}")));
+            }
+            let found = genesis.validator_set().len();
             if found != usize::from(self.validators) {
                 return Err(fault(format!("it is a chain of {found} validators; say --validators {found}")));
             }
@@ -113,7 +119,7 @@ impl Layout {
         let entries = keys.iter().enumerate();
         let entries =
             entries.map(|(index, (id, vote))| new_chain::validator(&format!("validator-{index}"), id, vote));
-        let document = new_chain::document(CHAIN_ID, entries.collect(), &addresses);
+        let document = new_chain::document_of(self.app, CHAIN_ID, entries.collect(), &addresses);
         let genesis = Genesis::new(document, &bls::BLS)?.document().to_json();
         let peers: Vec<_> = (0..self.validators)
             .zip(&keys)
@@ -148,7 +154,7 @@ mod tests {
     #[test]
     fn homes_have_their_ports_their_peers_and_one_genesis() {
         let directory = tempfile::tempdir().unwrap();
-        let layout = Layout::new(directory.path().join("net"), 3, 30000);
+        let layout = Layout::new(directory.path().join("net"), 3, 30000, Kind::Ledger);
         assert!(!layout.is_written());
         layout.write().unwrap();
         assert!(layout.is_written());
@@ -173,9 +179,14 @@ mod tests {
 
         assert!(layout.check().is_ok());
         let other = |validators, port| {
-            Layout::new(layout.dir().to_owned(), validators, port).check().unwrap_err().to_string()
+            Layout::new(layout.dir().to_owned(), validators, port, Kind::Ledger)
+                .check()
+                .unwrap_err()
+                .to_string()
         };
         assert!(other(2, 30000).contains("say --validators 3"));
         assert!(other(3, 30100).contains("--base-port"));
+        let other = Layout::new(layout.dir().to_owned(), 3, 30000, Kind::Kv).check().unwrap_err().to_string();
+        assert!(other.contains("say --app ledger"), "{other}");
     }
 }

@@ -1,4 +1,5 @@
-//! Transfers at a steady rate, open loop: each is due at its time, whether or not those before are committed.
+//! Transactions at a steady rate, open loop: each is due at its time, whether or not those before are committed. On a ledger they are
+//! transfers; of the key-value sample, values set.
 //!
 //! An account's transfers all go to one validator, so that their sequences arrive about in order. A transfer's latency runs from
 //! the moment it is due to its node's report that it is committed: a client that waits for a connection waits, too.
@@ -9,11 +10,14 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use althing_crypto::{Encoding, ed25519};
-use althing_ledger::asset::{Address, Transaction};
+use althing_ledger::{
+    asset::{Address, Transaction},
+    kv,
+};
 use althing_mempool as mempool;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
@@ -34,11 +38,17 @@ const MAX_CONNECTIONS: usize = 128;
 /// Transfers under way, over all validators; those due beyond are counted as failed.
 const MAX_UNDER_WAY: usize = 20_000;
 
-/// Who sends: an account, in the order of its sequences.
-struct Sender {
-    key: ed25519::SecretKey,
-    /// The next account: what goes round in a ring never runs out.
-    to: Address,
+/// What a sender sends.
+enum Work {
+    /// Transfers of an account to the next one: what goes round in a ring never runs out.
+    Transfers { key: ed25519::SecretKey, to: Address },
+    /// Values of one key.
+    Values(String),
+}
+
+/// Who sends, in the order of its sequences.
+pub(super) struct Sender {
+    work: Work,
     next: u64,
     /// Signed and not taken for a reason that passes: these sequences come first, with the same bytes.
     again: BTreeMap<u64, Vec<u8>>,
@@ -70,20 +80,33 @@ pub(super) struct Figures {
     pub(super) fault: Option<String>,
 }
 
-/// One lane per node, and the accounts spread over them.
-pub(super) async fn lanes(
-    nodes: &[NodeUrl],
-    chain_id: &str,
+/// The accounts of these keys, whose sequences the node knows.
+pub(super) async fn accounts(
+    node: &NodeUrl,
     keys: Vec<ed25519::SecretKey>,
-) -> Result<Vec<Arc<Lane>>, ClientError> {
-    let mut first = Client::new(nodes[0].clone());
+) -> Result<Vec<Sender>, ClientError> {
+    let mut client = Client::new(node.clone());
     let addresses: Vec<_> = keys.iter().map(|key| Address::of(&key.public_key())).collect();
     let mut senders = Vec::new();
     for (index, key) in keys.into_iter().enumerate() {
-        let next = first.account(&addresses[index]).await?.sequence;
+        let next = client.account(&addresses[index]).await?.sequence;
         let to = addresses[(index + 1) % addresses.len()];
-        senders.push(Arc::new(Mutex::new(Sender { key, to, next, again: BTreeMap::new() })));
+        senders.push(Sender { work: Work::Transfers { key, to }, next, again: BTreeMap::new() });
     }
+    Ok(senders)
+}
+
+/// So many who each set a key. They begin where none has been: at the time of now.
+pub(super) fn setters(count: usize) -> Vec<Sender> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let next = u64::try_from(now.as_micros()).unwrap_or(u64::MAX / 2);
+    let sender = |index| Sender { work: Work::Values(format!("load/{index}")), next, again: BTreeMap::new() };
+    (0..count).map(sender).collect()
+}
+
+/// One lane per node, and the senders spread over them.
+pub(super) fn lanes(nodes: &[NodeUrl], chain_id: &str, senders: Vec<Sender>) -> Vec<Arc<Lane>> {
+    let senders: Vec<_> = senders.into_iter().map(|sender| Arc::new(Mutex::new(sender))).collect();
     let lane = |(index, node): (usize, &NodeUrl)| {
         let mut own: VecDeque<_> = senders.iter().skip(index).step_by(nodes.len()).cloned().collect();
         if own.is_empty() {
@@ -101,7 +124,7 @@ pub(super) async fn lanes(
             last_fault: Mutex::default(),
         })
     };
-    Ok(nodes.iter().enumerate().map(lane).collect())
+    nodes.iter().enumerate().map(lane).collect()
 }
 
 /// Transfers under way.
@@ -208,7 +231,16 @@ impl Sender {
         }
         let sequence = self.next;
         self.next += 1;
-        (sequence, Transaction::transfer(chain_id, &self.key, sequence, 0, self.to, 1, "").encode())
+        let tx = match &self.work {
+            Work::Transfers { key, to } => {
+                Transaction::transfer(chain_id, key, sequence, 0, *to, 1, "").encode()
+            }
+            Work::Values(key) => {
+                let operation = kv::Operation::Set(sequence.to_string().into_bytes());
+                kv::Transaction { nonce: sequence, key: key.clone().into_bytes(), operation }.encode()
+            }
+        };
+        (sequence, tx)
     }
 }
 

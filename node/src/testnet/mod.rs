@@ -21,13 +21,15 @@ mod session;
 pub use layout::Layout;
 pub use session::{LatencyMs, Summary, run};
 
-use crate::{client::ClientError, home::HomeError};
+use crate::{client::ClientError, home::HomeError, new_chain::Kind};
 
 /// What chain to run, and for how long: until interrupted if neither `blocks` nor `duration` is given.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// How many validators.
     pub validators: u16,
+    /// What runs on them.
+    pub app: Kind,
     /// Where the homes are; those already there are used. Without it, a directory that is removed afterwards.
     pub dir: Option<PathBuf>,
     /// The first validator listens on this + 6 and + 7, the next on 10 above.

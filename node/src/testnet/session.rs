@@ -19,11 +19,11 @@ use tokio::{
 
 use super::{
     Layout, Options, TestnetError,
-    load::{Figures, Lane, UnderWay, lanes},
+    load::{self, Figures, Lane, UnderWay, lanes},
     monitor::Monitor,
     process::{self, Process},
 };
-use crate::{client::NodeUrl, home::Home};
+use crate::{client::NodeUrl, home::Home, new_chain::Kind};
 
 /// How often the validators are asked where they stand.
 const ASK: Duration = Duration::from_millis(200);
@@ -81,7 +81,7 @@ pub async fn run(options: Options) -> Result<Summary, TestnetError> {
         Some(dir) => (dir.clone(), false),
         None => (temporary_directory(), true),
     };
-    let layout = Layout::new(directory, options.validators, options.base_port);
+    let layout = Layout::new(directory, options.validators, options.base_port, options.app);
     let fresh = !layout.is_written();
     if fresh {
         layout.write()?;
@@ -229,8 +229,15 @@ impl Session {
 
     async fn lanes(&self) -> Result<Vec<Arc<Lane>>, TestnetError> {
         let genesis = Genesis::read(&self.homes[0].genesis_file())?;
-        let keys: Result<_, _> = self.accounts.iter().map(|file| KeyFile::read_account(file)).collect();
-        Ok(lanes(&self.nodes, genesis.chain_id(), keys?).await?)
+        let senders = match self.options.app {
+            Kind::Ledger => {
+                let keys: Result<_, _> =
+                    self.accounts.iter().map(|file| KeyFile::read_account(file)).collect();
+                load::accounts(&self.nodes[0], keys?).await?
+            }
+            Kind::Kv => load::setters(self.accounts.len()),
+        };
+        Ok(lanes(&self.nodes, genesis.chain_id(), senders))
     }
 
     async fn common_height(&mut self) -> Result<u64, TestnetError> {

@@ -69,13 +69,13 @@ pub(super) fn precheck_part(
 mod tests {
     use std::sync::Arc;
 
-    use althing_ledger::{AssetLedger, MemoryStore};
+    use althing_ledger::{AssetLedger, state::MemoryFiles};
 
     use super::*;
 
     #[test]
     fn every_transaction_of_a_large_batch_gets_its_own_verdict_in_order() {
-        let ledger = AssetLedger::open(Arc::new(MemoryStore::new())).unwrap();
+        let ledger = AssetLedger::open(Arc::new(MemoryFiles::new()), 10).unwrap();
         let txs: Vec<TxBytes> = (0..1_000_u32).map(|n| n.to_be_bytes().to_vec().into()).collect();
         let txs: Vec<&TxBytes> = txs.iter().collect();
         let whole = precheck_part(&ledger, &txs).unwrap();

@@ -10,7 +10,7 @@ use althing_consensus::{
 use althing_crypto::{BlockHash, Encoding, Hash, TxHash};
 use althing_ledger::{
     Admission, Application, AssetLedger, CheckKind, CheckedTx, CommitResult, FinalizeBlock, FinalizedBlock,
-    Info, InitChain, InitChainResult, PrepareProposal, Query, QueryResult, TxError,
+    Info, InitChain, InitChainResult, PrepareProposal, Query, QueryResult, TxError, state::MemoryFiles,
 };
 use althing_mempool::TxBytes;
 
@@ -18,7 +18,7 @@ use super::*;
 use crate::body::Body;
 use crate::driver::{ExecuteJob, PrecheckJob, SafetyJob, ServeJob, VerifyJob};
 use crate::recovery::{door, handshake};
-use crate::storage::{AppState, ChainStore, MemoryStore, SafetyStore, SlotFile};
+use crate::storage::{ChainStore, MemoryStore, SafetyStore, SlotFile};
 use crate::testing::TestChain;
 use crate::wire::{Request, Response};
 
@@ -69,8 +69,8 @@ impl Bench {
     fn new() -> Self {
         let test = TestChain::new();
         let chain = ChainStore::new(Arc::new(MemoryStore::new()));
-        let state = AppState::new(Arc::new(MemoryStore::new()));
-        let application: Arc<dyn Application> = Arc::new(AssetLedger::open(Arc::new(state)).unwrap());
+        let ledger = AssetLedger::open(Arc::new(MemoryFiles::new()), 10).unwrap();
+        let application: Arc<dyn Application> = Arc::new(ledger);
         let genesis = handshake(&test.genesis, &chain, &application).unwrap();
         Self { test, genesis, chain, application }
     }

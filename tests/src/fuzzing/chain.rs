@@ -7,7 +7,7 @@ use althing_consensus::{Block, ConsensusParams, Door, Position, ValidatorSet};
 use althing_crypto::{bls, ed25519};
 use althing_genesis::Genesis;
 use althing_ledger::asset::Address;
-use althing_ledger::{Application, AssetLedger, InitChain, MemoryStore};
+use althing_ledger::{Application, AssetLedger, InitChain, state::MemoryFiles};
 use althing_node::{new_chain, recovery};
 
 use crate::cheap_votes::CHEAP_VOTES;
@@ -79,10 +79,10 @@ impl Chain {
     }
 }
 
-/// The ledger after genesis, and its store.
-pub(super) fn fresh_ledger(genesis: &Genesis) -> (AssetLedger, Arc<MemoryStore>) {
-    let store = Arc::new(MemoryStore::new());
-    let ledger = AssetLedger::open(store.clone()).expect("an empty store");
+/// The ledger after genesis, and its files.
+pub(super) fn fresh_ledger(genesis: &Genesis) -> (AssetLedger, Arc<MemoryFiles>) {
+    let files = Arc::new(MemoryFiles::new());
+    let ledger = AssetLedger::open(files.clone(), 10).expect("no files");
     let init = InitChain {
         chain_id: genesis.chain_id().to_owned(),
         initial_height: 1,
@@ -90,5 +90,5 @@ pub(super) fn fresh_ledger(genesis: &Genesis) -> (AssetLedger, Arc<MemoryStore>)
         app_state: genesis.app_state().into(),
     };
     ledger.init_chain(&init).expect("a valid state");
-    (ledger, store)
+    (ledger, files)
 }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use althing_consensus::{Header, Height, Position, QuorumCertificate, SafetyRecord, SafetyRules};
 use althing_crypto::{Hash, TxHash};
-use althing_ledger::{Application, AssetLedger, MemoryStore as State, Query, StateStore};
+use althing_ledger::state::{MemoryFiles, StateFiles};
+use althing_ledger::{Application, AssetLedger, FinalizeBlock, Query};
 use althing_node::body::Body;
 use althing_node::storage::{
     Batch, ChainStore, MAX_RECORD_BYTES, MemoryStore, SafetyStore, SlotFile, Store, StoredResults, Table,
@@ -215,32 +216,43 @@ fn chain_records(bytes: &[u8]) {
     }
 }
 
-/// The ledger over a store in which the script has changed records: it opens or says what is damaged, and answers.
+/// The ledger over files that the script has changed: it opens or says what is damaged, and answers.
 fn application_records(bytes: &[u8]) {
-    let (_, state) = fresh_ledger(&CHAIN.genesis);
+    let (ledger, files) = fresh_ledger(&CHAIN.genesis);
+    for height in 1..3 {
+        let block = FinalizeBlock { height, time_ms: height, hash: Hash::ZERO, txs: &[] };
+        ledger.finalize_block(&block).expect("the next height");
+        ledger.commit().expect("memory");
+    }
+    drop(ledger);
     let mut script = Script::new(bytes);
     while !script.is_over() {
-        let key = match script.below(3) {
-            0 => b"head".to_vec(),
-            1 => b"asset".to_vec(),
-            _ => [&b"account/"[..], script.take(20)].concat(),
-        };
-        let old = state.get(&key).expect("memory").unwrap_or_default();
-        let kept = script.below(old.len() + 1);
-        let value = [&old[..kept], script.chunk()].concat();
-        let longer = [&value[..], old.get(value.len()..).unwrap_or_default()].concat();
-        state.write(vec![(key, Some(longer))]).expect("memory");
+        let Some(&file) = files.list().expect("memory").last() else { break };
+        let len = files.len(file).expect("memory");
+        match script.below(3) {
+            0 => files.truncate(file, u64::from(script.u16()).min(len)).expect("memory"),
+            1 => files.append(file, script.chunk()).expect("memory"),
+            _ => {
+                let mut all = vec![0; usize::try_from(len).expect("short")];
+                files.read(file, 0, &mut all).expect("memory");
+                let (at, byte) = (usize::from(script.u16()), script.byte());
+                all.get_mut(at).into_iter().for_each(|found| *found ^= byte);
+                files.truncate(file, 0).expect("memory");
+                files.append(file, &all).expect("memory");
+            }
+        }
     }
-    asked(&state);
+    asked(files);
 }
 
-fn asked(state: &Arc<State>) {
-    let Ok(ledger) = AssetLedger::open(state.clone()) else { return };
+fn asked(files: Arc<MemoryFiles>) {
+    let Ok(ledger) = AssetLedger::open(files, 10) else { return };
     let info = ledger.info();
-    assert!(info.initialised);
-    for path in ["account", "supply"] {
-        let query = Query { path: path.into(), data: vec![0; 20], ..Query::default() };
+    let account = Query { path: "account".into(), data: vec![0; 20], ..Query::default() };
+    let assets = Query { path: "assets".into(), prove: true, ..Query::default() };
+    for query in [account, assets] {
         let answer = ledger.query(&query);
         assert_eq!(answer.height, info.last_height);
+        assert_eq!(answer.code == 0, info.initialised, "{}", answer.log);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use althing_crypto::bls::BLS;
 use althing_crypto::key_file::{KeyFile, KeyKind};
 use althing_genesis::{Document, Genesis};
-use althing_ledger::{Application, AssetLedger, InitChain, MemoryStore};
+use althing_ledger::{Application, AssetLedger, InitChain, state::MemoryFiles};
 use althing_node::config::NodeConfig;
 use althing_node::home::Home;
 
@@ -57,7 +57,7 @@ fn proven(mut document: Document) -> Document {
 }
 
 fn begins(genesis: &Genesis) {
-    let ledger = AssetLedger::open(std::sync::Arc::new(MemoryStore::new())).expect("an empty store");
+    let ledger = AssetLedger::open(std::sync::Arc::new(MemoryFiles::new()), 10).expect("an empty store");
     let init = InitChain {
         chain_id: genesis.chain_id().to_owned(),
         initial_height: 1,

@@ -24,6 +24,7 @@ mod seal;
 mod seeds;
 mod transaction;
 mod wire;
+mod witness;
 
 pub use blocks::blocks;
 pub use disk::disk;
@@ -36,12 +37,13 @@ pub use rpc::rpc;
 pub use seeds::seeds;
 pub use transaction::transaction;
 pub use wire::wire;
+pub use witness::witness;
 
 /// What a target does with one input.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus directory.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("blocks", blocks),
     ("disk", disk),
     ("documents", documents),
@@ -52,4 +54,5 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("rpc", rpc),
     ("transaction", transaction),
     ("wire", wire),
+    ("witness", witness),
 ];

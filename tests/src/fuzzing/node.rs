@@ -6,11 +6,11 @@ use std::sync::{Arc, LazyLock};
 
 use althing_consensus::{Height, Micros, Now, Phase, Position, Signed, View};
 use althing_crypto::BlockHash;
-use althing_ledger::{Application, AssetLedger};
+use althing_ledger::{Application, AssetLedger, state::MemoryFiles};
 use althing_mempool::Limits;
 use althing_node::driver::{Done, Driver, Effect, Event, Job, StoreJob};
 use althing_node::recovery::{door, handshake, recover};
-use althing_node::storage::{AppState, ChainStore, MemoryStore, SafetyStore};
+use althing_node::storage::{ChainStore, MemoryStore, SafetyStore};
 use althing_node::wire::Request;
 use althing_node::workers::{Signer, Workers};
 
@@ -54,8 +54,8 @@ impl Node {
     pub(super) fn start() -> Self {
         let (genesis, me) = (&UNEQUAL.genesis, Some(Position(0)));
         let chain = ChainStore::new(Arc::new(MemoryStore::new()));
-        let state = Arc::new(AppState::new(Arc::new(MemoryStore::new())));
-        let application: Arc<dyn Application> = Arc::new(AssetLedger::open(state).expect("an empty store"));
+        let files = Arc::new(MemoryFiles::new());
+        let application: Arc<dyn Application> = Arc::new(AssetLedger::open(files, 10).expect("no files"));
         let opening = handshake(genesis, &chain, &application).expect("a new chain").hash();
         let config = UNEQUAL.config(me);
         let door = Arc::new(door(&config));

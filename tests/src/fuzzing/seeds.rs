@@ -28,6 +28,7 @@ pub fn seeds(target: &str) -> Option<Vec<Vec<u8>>> {
         "driver" => driver(),
         "p2p" => p2p(),
         "rpc" => rpc(),
+        "witness" => super::witness::seeds(),
         _ => return None,
     })
 }
@@ -88,7 +89,7 @@ fn transaction() -> Vec<Vec<u8>> {
     for text in [
         "al1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnrujsuw",
         "0001020304050607080910111213141516171819202122232425262728293031",
-        r#"{"asset":{"name":"crown","decimals":6},"accounts":[]}"#,
+        r#"{"assets":[],"balances":[],"submission":"open"}"#,
     ] {
         seeds.push(behind(&[2], text));
     }

@@ -29,7 +29,7 @@ pub use self::{
     load::{Acknowledged, Load},
     node::{Node, Outcome, submit},
     ports::Ports,
-    usage::{children, peak_memory_kib, processor_time},
+    usage::{children, memory_kib, peak_memory_kib, processor_time},
 };
 
 /// Bounds every wait; never reached when all is well, also on a slow machine with much else to do.

@@ -26,7 +26,7 @@ impl Place {
     /// That of a transaction of the asset ledger.
     pub fn of(tx: &[u8]) -> Option<Self> {
         let tx = Transaction::decode(tx).ok()?;
-        Some(Self { sender: tx.sender_address(), sequence: tx.sequence, expiry: tx.expiry_height })
+        Some(Self { sender: tx.sender, sequence: tx.sequence, expiry: tx.expiry_height })
     }
 }
 

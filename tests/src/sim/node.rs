@@ -12,7 +12,7 @@ use althing_mempool::Limits;
 use althing_node::driver::{Done, Driver, Job, Peer};
 use althing_node::new_chain;
 use althing_node::recovery::{door, engine_config, handshake, recover};
-use althing_node::storage::{AppState, ChainStore, SafetyStore};
+use althing_node::storage::{ChainStore, SafetyStore};
 use althing_node::workers::{Fatal, Signer, Workers};
 
 use super::application::Memoized;
@@ -65,6 +65,9 @@ pub(super) fn genesis(
     (members, Arc::new(genesis))
 }
 
+/// Heights that a node's ledger keeps: few, so that it forgets some in every run.
+const KEPT_HEIGHTS: u64 = 10;
+
 /// A node that is up.
 pub(super) struct Node {
     pub(super) driver: Driver,
@@ -82,8 +85,7 @@ impl Node {
     ) -> Result<(Self, SafetyRecord), String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let chain = ChainStore::new(disk.chain().map_err(|e| text(&e))?);
-        let state = Arc::new(AppState::new(disk.state().map_err(|e| text(&e))?));
-        let ledger = AssetLedger::open(state).map_err(|e| text(&e))?;
+        let ledger = AssetLedger::open(disk.state(), KEPT_HEIGHTS).map_err(|e| text(&e))?;
         let application: Arc<dyn Application> = Arc::new(Memoized(ledger));
         let opening = handshake(genesis, &chain, &application).map_err(|e| text(&e))?.hash();
         let config = engine_config(genesis, opening, Some(member.position));

@@ -58,8 +58,9 @@ async fn refused_transactions_get_their_code_and_move_nothing() {
 
     // The first sequence is used, so that there is one to be used again.
     assert_eq!(chain.node(0).commit(&transfer(&from, 0, 0, 5)).await.code, 0);
-    let before = client.account(&sender).await.expect("an account");
-    assert_eq!(before.sequence, 1);
+    let holds = asset::Question::Balance { asset: asset::COIN, account: sender };
+    let before: asset::BalanceView = client.ask(&holds).await.expect("a balance");
+    assert_eq!(client.account(&sender).await.expect("an account").sequence, 1);
 
     let mut forged = transfer(&from, 1, 0, 5);
     *forged.last_mut().expect("not empty") ^= 1;
@@ -83,7 +84,7 @@ async fn refused_transactions_get_their_code_and_move_nothing() {
         ledger("no transaction", b"hello".to_vec(), asset::Code::Malformed, "docs/transactions.md"),
         ledger("wrong chain id", other_chain, asset::Code::WrongChain, "\"another-chain\""),
         ledger("bad signature", forged, asset::Code::BadSignature, "signature"),
-        ledger("no account", transfer(&stranger, 0, 0, 5), asset::Code::UnknownAccount, "account"),
+        ledger("no funds", transfer(&stranger, 0, 0, 5), asset::Code::InsufficientBalance, "holds 0 COIN"),
         ledger("used sequence", transfer(&from, 0, 0, 6), asset::Code::WrongSequence, "1"),
         pool("sequence far ahead", transfer(&from, 1_000_000, 0, 5), mempool::Code::SequenceGap, "1000000"),
         ledger("overdraft", transfer(&from, 1, 0, u128::MAX), asset::Code::InsufficientBalance, "holds"),
@@ -104,8 +105,9 @@ async fn refused_transactions_get_their_code_and_move_nothing() {
     }
 
     // Refused is not remembered against the sender: sequence 1 is still free.
-    let after = client.account(&sender).await.expect("an account");
-    assert_eq!((after.balance, after.sequence), (before.balance, before.sequence));
+    assert_eq!(client.account(&sender).await.expect("an account").sequence, 1);
+    assert_eq!(client.ask::<asset::BalanceView>(&holds).await.expect("a balance"), before);
     assert_eq!(chain.node(0).commit(&transfer(&from, 1, 0, 5)).await.code, 0);
-    assert_eq!(client.account(&sender).await.expect("an account").balance, before.balance - 5);
+    let after: asset::BalanceView = client.ask(&holds).await.expect("a balance");
+    assert_eq!(after.amount, before.amount - 5);
 }

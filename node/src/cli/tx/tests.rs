@@ -58,7 +58,7 @@ fn transfer(seed: u8, sequence: u64) -> String {
 
 /// A chain where account 1 has used the sequences up to 4.
 fn account() -> Value {
-    let account = json!({ "address": Address::of(&key(1).public_key()), "balance": "7", "sequence": "5" });
+    let account = json!({ "address": Address::of(&key(1).public_key()), "sequence": "5", "roles": [] });
     json!({ "response": { "code": 0, "value": BASE64.encode(account.to_string()) } })
 }
 

@@ -1,17 +1,19 @@
 //! What stands in a data directory and what happens to it.
 
 use super::*;
+use althing_ledger::state::StateFiles;
 use std::{fs, process};
 use tempfile::{TempDir, tempdir};
 
 const KINDS: [BackendKind; 2] = [BackendKind::Redb, BackendKind::Sled];
 
-/// A closed data directory whose two databases each hold one entry.
+/// A closed data directory with an entry in its database and a file of the application's.
 fn used(kind: BackendKind) -> TempDir {
     let home = tempdir().unwrap();
     let data = DataDirectory::open(home.path(), kind).unwrap();
     put(&*data.chain, Table::Meta, &[(b"in", b"chain")]);
-    put(&*data.state, Table::Meta, &[(b"in", b"state")]);
+    data.state.append(1, b"state").unwrap();
+    data.state.sync(1).unwrap();
     home
 }
 
@@ -27,12 +29,14 @@ fn refusal(home: &TempDir, kind: BackendKind) -> StoreError {
 }
 
 #[test]
-fn two_databases_keep_their_data() {
+fn what_is_put_there_is_there_again() {
     for kind in KINDS {
         let home = used(kind);
         let data = DataDirectory::open(home.path(), kind).unwrap();
         assert_eq!(data.chain.get(Table::Meta, b"in").unwrap(), Some(b"chain".to_vec()));
-        assert_eq!(data.state.get(Table::Meta, b"in").unwrap(), Some(b"state".to_vec()));
+        let mut state = [0; 5];
+        data.state.read(1, 0, &mut state).unwrap();
+        assert_eq!((&state, data.state.len(1).unwrap()), (b"state", 5));
     }
 }
 
@@ -57,8 +61,12 @@ fn another_kind_of_database_is_refused() {
 #[test]
 fn another_format_version_is_refused() {
     let home = used(BackendKind::Redb);
-    fs::write(home.path().join("data/format"), b"\x02redb").unwrap();
-    assert!(matches!(refusal(&home, BackendKind::Redb), StoreError::Format { found: 2, expected: 1, .. }));
+    for other in [1, 3] {
+        fs::write(home.path().join("data/format"), [&[other], &b"redb"[..]].concat()).unwrap();
+        let refused = refusal(&home, BackendKind::Redb);
+        assert!(matches!(refused, StoreError::Format { found, expected: 2, .. } if found == other));
+        assert!(refused.to_string().contains("fetch the chain anew"), "{refused}");
+    }
 }
 
 #[test]
@@ -66,7 +74,7 @@ fn what_is_missing_is_damage_and_never_made_anew() {
     for kind in KINDS {
         for lost in ["format", "chain", "state"] {
             let home = used(kind);
-            let name = if lost == "format" { lost.to_owned() } else { format!("{lost}.{kind}") };
+            let name = if lost == "chain" { format!("{lost}.{kind}") } else { lost.to_owned() };
             let path = home.path().join("data").join(name);
             if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.unwrap();
             assert!(matches!(refusal(&home, kind), StoreError::Corrupt { path: p, .. } if p == path));

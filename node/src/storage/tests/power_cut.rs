@@ -107,7 +107,7 @@ fn batch(n: u8) -> Batch {
     batch.put(Table::Meta, "height", [n]);
     batch.put(Table::Blocks, [n], vec![n; 9000]);
     batch.delete(Table::Blocks, [n - 1]);
-    batch.put(Table::State, "height", [n]);
+    batch.put(Table::Results, "height", [n]);
     batch
 }
 
@@ -115,7 +115,7 @@ fn batch(n: u8) -> Batch {
 fn last_batch(store: &RedbStore) -> u8 {
     let height = |table| store.get(table, b"height").unwrap().map_or(0, |value| value[0]);
     let n = height(Table::Meta);
-    assert_eq!(height(Table::State), n);
+    assert_eq!(height(Table::Results), n);
     let blocks: Vec<Entry> = if n == 0 { vec![] } else { vec![(vec![n], vec![n; 9000])] };
     assert_eq!(store.range(Table::Blocks, b"", b"", 10, false).unwrap(), blocks);
     n

@@ -103,7 +103,7 @@ impl Bench {
 }
 
 fn application() -> Arc<dyn Application> {
-    Arc::new(AssetLedger::open(Arc::new(althing_ledger::MemoryStore::new())).expect("memory"))
+    Arc::new(AssetLedger::open(Arc::new(althing_ledger::state::MemoryFiles::new()), 10).expect("memory"))
 }
 
 /// A fetch goes on to the next peer, a sync asks again, and commits go to the store in order.

@@ -48,14 +48,14 @@ impl Cluster {
             if !self.slots[node].rotten {
                 return self.object("failure", format!("node {node} fails: {error}"));
             }
-            self.replace_databases(node);
+            self.replace_data(node);
         }
         self.come_back(node);
     }
 
-    /// What an operator does about a database that is damaged: throws it away, keeps the safety file, syncs anew.
-    fn replace_databases(&mut self, node: usize) {
-        self.trace.line(self.now, node, format_args!("databases replaced"));
+    /// What an operator does about data that is damaged: throws it away, keeps the safety file, syncs anew.
+    fn replace_data(&mut self, node: usize) {
+        self.trace.line(self.now, node, format_args!("data replaced"));
         self.forget(node);
         self.slots[node].disk.wipe(false);
         self.slots[node].rotten = false;
@@ -97,7 +97,7 @@ impl Cluster {
                     if !slot.rotten {
                         return self.object("start", format!("node {node} does not start: {error}"));
                     }
-                    self.replace_databases(node);
+                    self.replace_data(node);
                 }
                 return self.come_back(node);
             }
@@ -144,13 +144,12 @@ impl Cluster {
         }
     }
 
-    /// Ends a node, flips some bits in its databases, and starts it. It may notice at any time; its operator then replaces them.
-    pub fn rot_databases(&mut self, node: usize) {
+    /// Ends a node, flips some bits in its data, and starts it. It may notice at any time; its operator then replaces them.
+    pub fn rot_data(&mut self, node: usize) {
         self.cut_power(node);
-        if self.slots[node].disk.rot_database(&mut self.random) {
-            self.forget(node);
-            self.slots[node].rotten = true;
-        }
+        self.slots[node].disk.rot_data(&mut self.random);
+        self.forget(node);
+        self.slots[node].rotten = true;
         self.restart(node);
     }
 

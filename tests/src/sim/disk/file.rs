@@ -110,7 +110,11 @@ impl SimFile {
         }
     }
 
-    fn read_part(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    pub(super) fn length(&self) -> io::Result<u64> {
+        Ok(self.alive()?.cached.len() as u64)
+    }
+
+    pub(super) fn read_part(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let platter = self.alive()?;
         let start = usize::try_from(offset).map_err(io::Error::other)?;
         let part = platter.cached.get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -118,7 +122,7 @@ impl SimFile {
         Ok(())
     }
 
-    fn write_part(&self, offset: u64, part: &[u8]) -> io::Result<()> {
+    pub(super) fn write_part(&self, offset: u64, part: &[u8]) -> io::Result<()> {
         drop(self.alive()?);
         self.faults.operate(|| {
             let mut platter = self.platter();
@@ -132,8 +136,21 @@ impl SimFile {
         })
     }
 
+    /// Cuts the file, durably.
+    pub(super) fn cut(&self, len: u64) -> io::Result<()> {
+        let len = usize::try_from(len).map_err(io::Error::other)?;
+        drop(self.alive()?);
+        self.faults.operate(|| {
+            let mut platter = self.platter();
+            let Platter { durable, cached, dirty, .. } = &mut *platter;
+            cached.truncate(len);
+            durable.clone_from(cached);
+            dirty.clear();
+        })
+    }
+
     /// Syncs; returns the ranges that became durable.
-    fn sync_all(&self) -> io::Result<Vec<(usize, usize)>> {
+    pub(super) fn sync_all(&self) -> io::Result<Vec<(usize, usize)>> {
         drop(self.alive()?);
         self.faults.operate(|| {
             let mut platter = self.platter();
@@ -152,7 +169,7 @@ impl SimFile {
 
 impl StorageBackend for SimFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.alive()?.cached.len() as u64)
+        self.length()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {

@@ -3,17 +3,20 @@
 
 mod faults;
 mod file;
+mod state;
 mod tables;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use althing_consensus::SafetyRecord;
+use althing_ledger::state::StateFiles;
 use althing_node::storage::{MemoryStore, RedbStore, SafetyStore, SlotFile, Store, StoreError};
 
 use super::random::Random;
 use faults::Faults;
 use file::{SafetyFile, SimFile};
+use state::{StateDirectory, StateImage};
 use tables::Tables;
 
 pub use faults::When;
@@ -23,7 +26,7 @@ const SAFETY_SLOTS: [usize; 2] = [4096, 4096 + (64 << 10)];
 /// So much of a slot is in use.
 const SAFETY_IN_USE: usize = 1500;
 
-/// Which database lies on it.
+/// Which database for blocks lies on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Database {
     /// Tables in memory, for speed.
@@ -47,7 +50,7 @@ enum VolumeImage {
 /// A backup.
 pub struct Image {
     chain: VolumeImage,
-    state: VolumeImage,
+    state: StateImage,
     safety: Vec<u8>,
 }
 
@@ -55,7 +58,7 @@ pub struct Image {
 pub struct Disk {
     faults: Faults,
     chain: Volume,
-    state: Volume,
+    state: StateDirectory,
     safety: SimFile,
     synced: Arc<Mutex<Vec<SafetyRecord>>>,
     database: Database,
@@ -67,7 +70,7 @@ impl Disk {
         let faults = Faults::default();
         let disk = Self {
             chain: Volume::new(database, &faults),
-            state: Volume::new(database, &faults),
+            state: StateDirectory::new(&faults),
             safety: SimFile::new(&faults),
             synced: Arc::default(),
             database,
@@ -104,17 +107,16 @@ impl Disk {
 
     /// The node ends: by itself, or with the power.
     pub(super) fn crash(&self, mut power: Option<&mut Random>) {
-        for volume in [&self.chain, &self.state] {
-            if let Volume::Redb(file) = volume {
-                file.crash(power.as_deref_mut());
-            }
+        if let Volume::Redb(file) = &self.chain {
+            file.crash(power.as_deref_mut());
         }
+        self.state.crash(power.as_deref_mut());
         self.safety.crash(power);
     }
 
     /// A backup of all that is durable.
     pub(super) fn image(&self) -> Result<Image, StoreError> {
-        Ok(Image { chain: self.chain.image()?, state: self.state.image()?, safety: self.safety.image() })
+        Ok(Image { chain: self.chain.image()?, state: self.state.image(), safety: self.safety.image() })
     }
 
     /// Sets everything back to a backup.
@@ -127,7 +129,7 @@ impl Disk {
     /// Loses chain and application state, and with `safety` the safety file, too.
     pub(super) fn wipe(&mut self, safety: bool) {
         self.chain = Volume::new(self.database, &self.faults);
-        self.state = Volume::new(self.database, &self.faults);
+        self.state = StateDirectory::new(&self.faults);
         if safety {
             self.faults.set_full(false);
             self.safety.restore(&[]);
@@ -141,23 +143,22 @@ impl Disk {
         self.safety.rot(slot..slot + SAFETY_IN_USE, random);
     }
 
-    /// Flips some bits in the databases' files. Says whether there are such.
-    pub(super) fn rot_database(&self, random: &mut Random) -> bool {
-        for volume in [&self.chain, &self.state] {
-            let Volume::Redb(file) = volume else { return false };
-            for _ in 0..random.between(1, 8) {
-                file.rot(0..usize::MAX, random);
+    /// Flips some bits in the files of blocks, unless tables stand for them, and of the application's state.
+    pub(super) fn rot_data(&self, random: &mut Random) {
+        for _ in 0..random.between(1, 8) {
+            match &self.chain {
+                Volume::Redb(file) if random.percent(50) => file.rot(0..usize::MAX, random),
+                _ => self.state.rot(random),
             }
         }
-        true
     }
 
     pub(super) fn chain(&self) -> Result<Arc<dyn Store>, StoreError> {
         self.chain.open(&self.faults)
     }
 
-    pub(super) fn state(&self) -> Result<Arc<dyn Store>, StoreError> {
-        self.state.open(&self.faults)
+    pub(super) fn state(&self) -> Arc<dyn StateFiles> {
+        Arc::new(self.state.reopened())
     }
 
     pub(super) fn safety(&self) -> Box<dyn SlotFile> {

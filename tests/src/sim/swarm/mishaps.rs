@@ -129,7 +129,7 @@ impl<'a> Mishaps<'a> {
                 cluster.disk(node).set_full(full);
             }
             Fault::RotSafety => cluster.rot_safety(node),
-            Fault::RotDatabase => self.if_expendable(node, |_| cluster.rot_databases(node)),
+            Fault::RotData => self.if_expendable(node, |_| cluster.rot_data(node)),
             Fault::Wipe => self.if_expendable(node, |random| cluster.wipe(node, random.percent(50))),
             Fault::Restore => self.back_up_or_restore(cluster, node),
         }

@@ -37,8 +37,8 @@ pub(super) enum Fault {
     Full,
     /// A bit of a safety file flips.
     RotSafety,
-    /// Bits of databases flip.
-    RotDatabase,
+    /// Bits of chain data flip.
+    RotData,
     /// A disk is lost.
     Wipe,
     /// A disk is set back to a backup.
@@ -56,7 +56,7 @@ const FAULTS: [Fault; 13] = [
     Fault::Skew,
     Fault::Full,
     Fault::RotSafety,
-    Fault::RotDatabase,
+    Fault::RotData,
     Fault::Wipe,
     Fault::Restore,
 ];
@@ -110,8 +110,7 @@ impl Plan {
             if small && !real_signatures && r.percent(8) { Database::Redb } else { Database::Tables };
         let delay = delay(r);
         let (byzantine, twins) = traitors(r, &powers);
-        let mut faults: Vec<Fault> = FAULTS.into_iter().filter(|_| r.percent(30)).collect();
-        faults.retain(|fault| *fault != Fault::RotDatabase || database == Database::Redb);
+        let faults: Vec<Fault> = FAULTS.into_iter().filter(|_| r.percent(30)).collect();
         // What a run costs grows with the square of its members.
         let seconds = match validators {
             _ if real_signatures => r.between(2, 4),

@@ -1,0 +1,129 @@
+//! Balances: what an account holds of an asset, and the chain of what it held before.
+
+use althing_crypto::{Encoding, Hash, sha256};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use super::{
+    Address, Code, Symbol, asset_record,
+    draft::{Draft, Step},
+    event,
+};
+use crate::TxError;
+
+/// What an account holds of an asset. It stays when it falls to 0, as the end of its history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+pub(super) struct Balance {
+    pub(super) amount: u128,
+    /// Whether it cannot be debited.
+    pub(super) frozen: bool,
+    /// The height of the block that left it so; 0 for genesis.
+    pub(super) height: u64,
+    /// SHA-256 of the record that it had before that block, or zeros: so the newest one vouches for all before it.
+    pub(super) previous: [u8; 32],
+}
+
+impl Encoding for Balance {
+    const NAME: &'static str = "balance";
+    const VERSION: u8 = 1;
+    const MAX_BYTES: usize = 58;
+}
+
+impl Balance {
+    /// This balance after a change at `height`: what a block does in several steps is one change.
+    fn changed(self, height: u64, existed: bool) -> Self {
+        let previous = match existed {
+            false => *Hash::ZERO.as_bytes(),
+            true if self.height == height => self.previous,
+            true => *sha256(&self.encode()).as_bytes(),
+        };
+        Self { height, previous, ..self }
+    }
+}
+
+/// Where all balances of an asset lie, by address.
+pub(super) fn keys_of(asset: &Symbol) -> Vec<u8> {
+    let mut key = Vec::with_capacity(2 + Symbol::MAX_BYTES + 1 + Address::BYTES);
+    key.extend_from_slice(b"b/");
+    key.extend_from_slice(asset.as_bytes());
+    key.push(0);
+    key
+}
+
+pub(super) fn key(asset: &Symbol, account: &Address) -> Vec<u8> {
+    let mut key = keys_of(asset);
+    key.extend_from_slice(account.as_bytes());
+    key
+}
+
+/// Takes units out of an account.
+pub(super) fn debit(draft: &mut Draft<'_, '_>, asset: &Symbol, account: &Address, amount: u128) -> Step {
+    let key = key(asset, account);
+    let Some(before) = draft.read::<Balance>(&key)? else {
+        asset_record::expect(draft, asset)?;
+        return Err(insufficient(asset, account, 0, amount).into());
+    };
+    if before.frozen {
+        let log = format!("{account} is frozen in {asset}: its issuer must unfreeze it first");
+        return Err(Code::Frozen.refusal(log).into());
+    }
+    let Some(rest) = before.amount.checked_sub(amount) else {
+        return Err(insufficient(asset, account, before.amount, amount).into());
+    };
+    let after = before.changed(draft.height(), true);
+    draft.write(key, &Balance { amount: rest, ..after });
+    Ok(())
+}
+
+/// Gives units to an account, whether frozen or not. The asset must be known to exist.
+pub(super) fn credit(draft: &mut Draft<'_, '_>, asset: &Symbol, account: &Address, amount: u128) -> Step {
+    let key = key(asset, account);
+    let found = draft.read::<Balance>(&key)?;
+    let before = found.unwrap_or_default();
+    // What one account holds is part of the supply, which was checked when it was issued.
+    let Some(sum) = before.amount.checked_add(amount) else {
+        let log = format!("{account} would hold more than 2^128 - 1 units of {asset}");
+        return Err(Code::Overflow.refusal(log).into());
+    };
+    let after = before.changed(draft.height(), found.is_some());
+    draft.write(key, &Balance { amount: sum, ..after });
+    Ok(())
+}
+
+/// `Transfer`.
+pub(super) fn transfer(
+    draft: &mut Draft<'_, '_>,
+    asset: &Symbol,
+    from: &Address,
+    to: &Address,
+    amount: u128,
+) -> Step {
+    debit(draft, asset, from, amount)?;
+    credit(draft, asset, to, amount)?;
+    draft.emit(event::transfer(asset, from, to, amount));
+    Ok(())
+}
+
+/// `Freeze` and `Unfreeze`.
+pub(super) fn set_frozen(draft: &mut Draft<'_, '_>, asset: &Symbol, account: &Address, frozen: bool) -> Step {
+    asset_record::expect_issuer(draft, asset)?;
+    let key = key(asset, account);
+    let found = draft.read::<Balance>(&key)?;
+    let before = found.unwrap_or_default();
+    if before.frozen == frozen {
+        let refusal = match frozen {
+            true => Code::AlreadyFrozen.refusal(format!("{account} is frozen in {asset} already")),
+            false => Code::NotFrozen.refusal(format!("{account} is not frozen in {asset}")),
+        };
+        return Err(refusal.into());
+    }
+    let after = before.changed(draft.height(), found.is_some());
+    draft.write(key, &Balance { frozen, ..after });
+    draft.emit(event::frozen(asset, account, frozen));
+    Ok(())
+}
+
+fn insufficient(asset: &Symbol, account: &Address, holds: u128, amount: u128) -> TxError {
+    Code::InsufficientBalance.refusal(format!(
+        "{account} holds {holds} {asset} and would pay {amount}: pay less, or fund it first"
+    ))
+}

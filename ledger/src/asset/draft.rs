@@ -1,0 +1,166 @@
+//! A block under execution: its changes over the committed state, and those of one transaction over the block.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use althing_crypto::Encoding;
+
+use super::{Address, Parameters, record::decode};
+use crate::{
+    AppError, Event, TxError,
+    state::{Changes, Records, View},
+};
+
+/// Why an instruction goes no further.
+pub(super) enum Stop {
+    /// It does not apply: the transaction fails.
+    Refused(TxError),
+    /// The state cannot be read: the node stops.
+    Fault(AppError),
+}
+
+impl From<TxError> for Stop {
+    fn from(refusal: TxError) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<AppError> for Stop {
+    fn from(fault: AppError) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What an instruction comes to.
+pub(super) type Step<T = ()> = Result<T, Stop>;
+
+/// Records that are fetched from memory at a time.
+const FETCHED_TOGETHER: usize = 48;
+
+/// What the block knows of one key.
+struct Cell {
+    value: Option<Vec<u8>>,
+    /// Whether the block changed it, or only read it.
+    changed: bool,
+}
+
+/// The committed state with the block's changes over it. What it reads it keeps: each record is read once a block.
+pub(super) struct Block<'a> {
+    base: &'a dyn Records,
+    pub(super) parameters: &'a Parameters,
+    pub(super) height: u64,
+    cells: BTreeMap<Vec<u8>, Cell>,
+}
+
+impl<'a> Block<'a> {
+    pub(super) fn new(base: &'a dyn Records, parameters: &'a Parameters, height: u64) -> Self {
+        Self { base, parameters, height, cells: BTreeMap::new() }
+    }
+
+    /// Reads these from `view`, which the block builds on: in the order of their keys, in which they lie closest together,
+    /// and many at once, so that the waits for memory pass together.
+    pub(super) fn fetch(&mut self, view: &View<'_>, keys: BTreeSet<Vec<u8>>) -> Result<(), AppError> {
+        let keys: Vec<Vec<u8>> = keys.into_iter().collect();
+        let mut cells = Vec::with_capacity(keys.len());
+        for some in keys.chunks(FETCHED_TOGETHER) {
+            view.prefetch(some.iter().map(Vec::as_slice));
+            for key in some {
+                cells.push((key.clone(), Cell { value: view.get(key)?, changed: false }));
+            }
+        }
+        // A map made of what is sorted is made at once.
+        self.cells = cells.into_iter().collect();
+        Ok(())
+    }
+
+    fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, AppError> {
+        if !self.cells.contains_key(key) {
+            let value = self.base.get(key)?;
+            self.cells.insert(key.to_vec(), Cell { value, changed: false });
+        }
+        Ok(self.cells.get(key).and_then(|cell| cell.value.as_deref()))
+    }
+
+    /// Keys of the committed state, whatever the block has done since.
+    pub(super) fn committed_keys(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, AppError> {
+        Ok(self.base.range(from, to, limit)?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// A draft of changes, for `sender`'s transaction of this sequence.
+    pub(super) fn draft(&mut self, sender: Address, sequence: u64) -> Draft<'_, 'a> {
+        Draft { block: self, sender, sequence, index: 0, changes: Changes::new(), events: Vec::new() }
+    }
+
+    /// Makes the changes of a draft those of the block.
+    pub(super) fn take(&mut self, changes: Changes) {
+        for (key, value) in changes {
+            self.cells.insert(key, Cell { value, changed: true });
+        }
+    }
+
+    /// All that the block changes.
+    pub(super) fn into_changes(self) -> Changes {
+        let changed = self.cells.into_iter().filter(|(_, cell)| cell.changed);
+        changed.map(|(key, cell)| (key, cell.value)).collect()
+    }
+}
+
+/// What one transaction has done so far. It is kept as a whole or dropped as a whole.
+pub(super) struct Draft<'b, 'a> {
+    block: &'b mut Block<'a>,
+    /// Who acts.
+    pub(super) sender: Address,
+    /// The sequence of the transaction.
+    pub(super) sequence: u64,
+    /// Which of its instructions is being executed.
+    pub(super) index: u8,
+    changes: Changes,
+    events: Vec<Event>,
+}
+
+impl<'a> Draft<'_, 'a> {
+    /// Height of the block.
+    pub(super) fn height(&self) -> u64 {
+        self.block.height
+    }
+
+    pub(super) fn parameters(&self) -> &'a Parameters {
+        self.block.parameters
+    }
+
+    fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, AppError> {
+        match self.changes.get(key) {
+            Some(value) => Ok(value.as_deref()),
+            None => self.block.get(key),
+        }
+    }
+
+    pub(super) fn has(&mut self, key: &[u8]) -> Result<bool, AppError> {
+        Ok(self.get(key)?.is_some())
+    }
+
+    pub(super) fn read<T: Encoding>(&mut self, key: &[u8]) -> Result<Option<T>, AppError> {
+        self.get(key)?.map(decode).transpose()
+    }
+
+    pub(super) fn write(&mut self, key: Vec<u8>, record: &impl Encoding) {
+        self.changes.insert(key, Some(record.encode()));
+    }
+
+    pub(super) fn remove(&mut self, key: Vec<u8>) {
+        self.changes.insert(key, None);
+    }
+
+    pub(super) fn emit(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// The changes and events, for [`Block::take`].
+    pub(super) fn finish(self) -> (Changes, Vec<Event>) {
+        (self.changes, self.events)
+    }
+}

@@ -1,0 +1,342 @@
+//! The ledger said anew, from docs/transactions.md alone: plain maps, no encoding, a copy of everything for each list.
+//! Accounts and assets are small numbers; a refusal is the name of its code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) type Who = usize;
+pub(super) type What = usize;
+/// Sender, sequence, index of the instruction.
+pub(super) type LockName = (Who, u64, u8);
+type Refusal = &'static str;
+
+pub(super) const ADMINISTRATOR: u8 = 0;
+pub(super) const ISSUER: u8 = 1;
+pub(super) const MEMBER: u8 = 2;
+pub(super) const SUBMITTER: u8 = 3;
+
+#[derive(Debug, Clone)]
+pub(super) enum Op {
+    Transfer(What, Who, Who, u128),
+    Create(What, u8, u128, usize),
+    Metadata(What, usize),
+    Issue(What, Who, u128),
+    Burn(What, Who, u128),
+    Freeze(What, Who),
+    Unfreeze(What, Who),
+    HandOver(What, Who),
+    Lock { asset: What, from: Who, to: Who, amount: u128, secret: u8, refund_height: u64 },
+    Claim(LockName, u8),
+    Refund(LockName),
+    Grant(u8, Who),
+    Revoke(u8, Who),
+    Propose(Motion),
+    Approve(u64),
+    Withdraw(u64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Motion {
+    Grant(u8, Who),
+    Revoke(u8, Who),
+    Threshold(u16),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct List {
+    pub(super) sender: Who,
+    pub(super) sequence: u64,
+    pub(super) expiry: u64,
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) ops: Vec<Op>,
+    /// Who approves.
+    pub(super) approvals: BTreeSet<Who>,
+    /// Of the encoded transaction.
+    pub(super) bytes: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Lock {
+    pub(super) asset: What,
+    pub(super) from: Who,
+    pub(super) to: Who,
+    pub(super) amount: u128,
+    pub(super) secret: u8,
+    pub(super) refund_height: u64,
+    /// `open`, `claimed` or `refunded`.
+    pub(super) state: &'static str,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Asset {
+    pub(super) issuer: Who,
+    pub(super) cap: u128,
+    pub(super) supply: u128,
+    pub(super) metadata: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Proposal {
+    pub(super) motion: Motion,
+    pub(super) proposer: Who,
+    pub(super) until: u64,
+    pub(super) approvals: BTreeSet<Who>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Model {
+    pub(super) height: u64,
+    pub(super) sequences: BTreeMap<Who, u64>,
+    pub(super) assets: BTreeMap<What, Asset>,
+    pub(super) balances: BTreeMap<(What, Who), (u128, bool)>,
+    pub(super) locks: BTreeMap<LockName, Lock>,
+    pub(super) roles: BTreeSet<(u8, Who)>,
+    pub(super) threshold: u16,
+    pub(super) proposals: BTreeMap<u64, Proposal>,
+    pub(super) proposed: u64,
+    pub(super) keys: BTreeMap<(Who, Vec<u8>), u64>,
+    pub(super) closed: bool,
+    pub(super) lifetime: u64,
+    pub(super) window: u64,
+    /// Asset, per byte, per instruction, collector.
+    pub(super) fees: Option<(What, u128, u128, Who)>,
+}
+
+fn ensure(holds: bool, refusal: Refusal) -> Result<(), Refusal> {
+    if holds { Ok(()) } else { Err(refusal) }
+}
+
+impl Model {
+    pub(super) fn begin_block(&mut self, height: u64) {
+        self.height = height;
+        self.proposals.retain(|_, one| height <= one.until);
+    }
+
+    pub(super) fn run(&mut self, list: &List) -> Result<(), Refusal> {
+        Self::form(list)?;
+        ensure(list.expiry == 0 || self.height <= list.expiry, "expired")?;
+        let may = [SUBMITTER, MEMBER, ADMINISTRATOR].iter().any(|role| self.has(*role, list.sender));
+        ensure(!self.closed || may, "not_submitter")?;
+        let next = self.sequences.entry(list.sender).or_default();
+        ensure(*next == list.sequence, "wrong_sequence")?;
+        *next += 1;
+        let before = self.clone();
+        let done = self.perform(list);
+        if done.is_err() {
+            *self = before;
+        }
+        done
+    }
+
+    /// The rules that need no state.
+    fn form(list: &List) -> Result<(), Refusal> {
+        let mut needed = BTreeSet::from([list.sender]);
+        for op in &list.ops {
+            match op {
+                Op::Transfer(.., 0) | Op::Issue(.., 0) | Op::Burn(.., 0) | Op::Lock { amount: 0, .. } => {
+                    return Err("zero_amount");
+                }
+                Op::Create(_, decimals, _, metadata) => {
+                    ensure(*decimals <= 38, "too_many_decimals")?;
+                    ensure(*metadata <= 256, "metadata_too_long")?;
+                }
+                Op::Metadata(_, metadata) => ensure(*metadata <= 256, "metadata_too_long")?,
+                Op::Grant(role, _) | Op::Revoke(role, _) => ensure(*role == SUBMITTER, "needs_proposal")?,
+                Op::Propose(Motion::Threshold(0)) => return Err("bad_threshold"),
+                _ => {}
+            }
+            if let Op::Transfer(_, from, ..) | Op::Burn(_, from, _) | Op::Lock { from, .. } = op {
+                needed.insert(*from);
+            }
+        }
+        ensure(needed.is_subset(&list.approvals), "missing_approval")?;
+        ensure(list.approvals.is_subset(&needed), "needless_approval")
+    }
+
+    fn perform(&mut self, list: &List) -> Result<(), Refusal> {
+        let me = list.sender;
+        if let Some(key) = &list.key {
+            let until = self.keys.get(&(me, key.clone()));
+            ensure(until.is_none_or(|until| self.height > *until), "duplicate_idempotency_key")?;
+        }
+        if let Some((asset, per_byte, per_op, collector)) = self.fees {
+            let fee = per_byte * list.bytes as u128 + per_op * list.ops.len() as u128;
+            if fee > 0 {
+                let paid = self.pay(asset, me, fee);
+                ensure(paid != Err("insufficient_balance"), "fee_not_covered")?;
+                paid?;
+                self.receive(asset, collector, fee);
+            }
+        }
+        for (index, op) in list.ops.iter().enumerate() {
+            self.one((me, list.sequence, index as u8), op)?;
+        }
+        if let Some(key) = &list.key {
+            self.keys.insert((me, key.clone()), self.height + self.window);
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, name: LockName, op: &Op) -> Result<(), Refusal> {
+        let me = name.0;
+        match op.clone() {
+            Op::Transfer(asset, from, to, amount) => {
+                self.pay(asset, from, amount)?;
+                self.receive(asset, to, amount);
+            }
+            Op::Create(asset, _, cap, metadata) => {
+                ensure(self.has(ISSUER, me), "not_issuer")?;
+                ensure(!self.assets.contains_key(&asset), "asset_exists")?;
+                self.assets.insert(asset, Asset { issuer: me, cap, supply: 0, metadata });
+            }
+            Op::Metadata(asset, metadata) => self.own(asset, me)?.metadata = metadata,
+            Op::Issue(asset, to, amount) => {
+                let own = self.own(asset, me)?;
+                own.supply = own.supply.checked_add(amount).ok_or("overflow")?;
+                ensure(own.cap == 0 || own.supply <= own.cap, "cap_exceeded")?;
+                self.receive(asset, to, amount);
+            }
+            Op::Burn(asset, from, amount) => {
+                self.pay(asset, from, amount)?;
+                self.assets.get_mut(&asset).unwrap().supply -= amount;
+            }
+            Op::Freeze(asset, account) | Op::Unfreeze(asset, account) => {
+                self.own(asset, me)?;
+                let freeze = matches!(op, Op::Freeze(..));
+                let frozen = &mut self.balances.entry((asset, account)).or_default().1;
+                ensure(*frozen != freeze, if freeze { "already_frozen" } else { "not_frozen" })?;
+                *frozen = freeze;
+            }
+            Op::HandOver(asset, to) => {
+                self.own(asset, me)?;
+                ensure(self.has(ISSUER, to), "recipient_not_issuer")?;
+                self.own(asset, me)?.issuer = to;
+            }
+            Op::Lock { asset, from, to, amount, secret, refund_height } => {
+                ensure(refund_height > self.height, "refund_height_past")?;
+                self.pay(asset, from, amount)?;
+                self.locks
+                    .insert(name, Lock { asset, from, to, amount, secret, refund_height, state: "open" });
+            }
+            Op::Claim(name, secret) => {
+                let lock = self.open(name)?;
+                ensure(self.height < lock.refund_height, "lock_expired")?;
+                ensure(secret == lock.secret, "wrong_preimage")?;
+                self.settle(name, lock.to, "claimed");
+            }
+            Op::Refund(name) => {
+                let lock = self.open(name)?;
+                ensure(self.height >= lock.refund_height, "lock_not_expired")?;
+                self.settle(name, lock.from, "refunded");
+            }
+            Op::Grant(role, account) => {
+                ensure(self.has(ADMINISTRATOR, me), "not_administrator")?;
+                self.enact(Motion::Grant(role, account))?;
+            }
+            Op::Revoke(role, account) => {
+                ensure(self.has(ADMINISTRATOR, me), "not_administrator")?;
+                self.enact(Motion::Revoke(role, account))?;
+            }
+            Op::Propose(motion) => {
+                ensure(self.has(MEMBER, me), "not_member")?;
+                let own = self.proposals.values().filter(|one| one.proposer == me).count();
+                ensure(self.proposals.len() < 64 && own < 8, "too_many_proposals")?;
+                self.proposed += 1;
+                let until = self.height + self.lifetime;
+                let proposal = Proposal { motion, proposer: me, until, approvals: BTreeSet::new() };
+                self.proposals.insert(self.proposed, proposal);
+                self.approve(self.proposed, me)?;
+            }
+            Op::Approve(number) => {
+                ensure(self.has(MEMBER, me), "not_member")?;
+                self.pending(number)?;
+                self.approve(number, me)?;
+            }
+            Op::Withdraw(number) => {
+                ensure(self.has(MEMBER, me), "not_member")?;
+                let proposal = self.pending(number)?;
+                ensure(proposal.approvals.remove(&me), "not_approved")?;
+                if proposal.approvals.is_empty() {
+                    self.proposals.remove(&number);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn has(&self, role: u8, who: Who) -> bool {
+        self.roles.contains(&(role, who))
+    }
+
+    fn pay(&mut self, asset: What, who: Who, amount: u128) -> Result<(), Refusal> {
+        ensure(self.assets.contains_key(&asset), "unknown_asset")?;
+        let (held, frozen) = self.balances.get(&(asset, who)).copied().unwrap_or_default();
+        ensure(!frozen, "frozen")?;
+        ensure(held >= amount, "insufficient_balance")?;
+        self.balances.insert((asset, who), (held - amount, false));
+        Ok(())
+    }
+
+    fn receive(&mut self, asset: What, who: Who, amount: u128) {
+        self.balances.entry((asset, who)).or_default().0 += amount;
+    }
+
+    fn own(&mut self, asset: What, me: Who) -> Result<&mut Asset, Refusal> {
+        let issues = self.has(ISSUER, me);
+        let found = self.assets.get_mut(&asset).ok_or("unknown_asset")?;
+        ensure(found.issuer == me, "not_issuer_of_asset")?;
+        ensure(issues, "not_issuer")?;
+        Ok(found)
+    }
+
+    fn open(&self, name: LockName) -> Result<Lock, Refusal> {
+        let lock = self.locks.get(&name).ok_or("unknown_lock")?;
+        ensure(lock.state == "open", "lock_settled")?;
+        Ok(lock.clone())
+    }
+
+    fn settle(&mut self, name: LockName, winner: Who, state: &'static str) {
+        let lock = self.locks.get_mut(&name).unwrap();
+        lock.state = state;
+        let (asset, amount) = (lock.asset, lock.amount);
+        self.receive(asset, winner, amount);
+    }
+
+    fn pending(&mut self, number: u64) -> Result<&mut Proposal, Refusal> {
+        let known = (1..=self.proposed).contains(&number);
+        self.proposals.get_mut(&number).ok_or(if known { "proposal_closed" } else { "unknown_proposal" })
+    }
+
+    fn approve(&mut self, number: u64, me: Who) -> Result<(), Refusal> {
+        let proposal = self.proposals.get_mut(&number).unwrap();
+        let new = proposal.approvals.insert(me);
+        let (motion, approvals) = (proposal.motion, proposal.approvals.clone());
+        let present = approvals.iter().filter(|who| self.has(MEMBER, **who)).count();
+        if present >= usize::from(self.threshold) {
+            self.proposals.remove(&number);
+            return self.enact(motion);
+        }
+        ensure(new, "already_approved")
+    }
+
+    fn enact(&mut self, motion: Motion) -> Result<(), Refusal> {
+        let count = |role| self.roles.iter().filter(|(one, _)| *one == role).count();
+        match motion {
+            Motion::Grant(role, account) => {
+                ensure(!self.has(role, account), "role_held")?;
+                self.roles.insert((role, account));
+            }
+            Motion::Revoke(role, account) => {
+                ensure(self.has(role, account), "role_not_held")?;
+                let enough = usize::from(self.threshold);
+                ensure(role != ADMINISTRATOR || count(ADMINISTRATOR) > 1, "last_administrator")?;
+                ensure(role != MEMBER || count(MEMBER) > enough, "too_few_members")?;
+                self.roles.remove(&(role, account));
+            }
+            Motion::Threshold(approvals) => {
+                ensure(approvals > 0 && usize::from(approvals) <= count(MEMBER), "bad_threshold")?;
+                self.threshold = approvals;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,360 @@
+//! Random programs on the ledger and on the model, few accounts and assets, so that lists get in each other's way.
+//!
+//! `ALTHING_LISTS=100000 cargo test --release -p althing-ledger random_programs` says how many lists to run. Failures name the
+//! program: `ALTHING_PROGRAM=17` runs that one alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    lists::{Dice, list},
+    model::{ISSUER, List, MEMBER, Model, Motion, Op, Who},
+    *,
+};
+use crate::state::{Changes, Records};
+
+pub(super) const ACCOUNTS: usize = 7;
+const ASSETS: [&str; 4] = ["COIN", "EUR", "GOLD-9", "X.1"];
+/// The account of several keys.
+const SHARED: Who = 6;
+
+/// What the model's small numbers stand for.
+struct Names {
+    accounts: Vec<Address>,
+    keys: Vec<SecretKey>,
+    policy: Policy,
+}
+
+impl Names {
+    fn new() -> Self {
+        let keys: Vec<_> = (0..SHARED as u8).map(key).collect();
+        let policy = Policy::new(2, keys[..3].iter().map(SecretKey::public_key).collect()).unwrap();
+        let own = keys.iter().map(|key| Address::of(&key.public_key()));
+        Self { accounts: own.chain([policy.address()]).collect(), keys, policy }
+    }
+
+    fn role(role: u8) -> Role {
+        Role::ALL[usize::from(role)]
+    }
+
+    fn lock(&self, (sender, sequence, index): model::LockName) -> LockId {
+        LockId::new(&self.accounts[sender], sequence, index)
+    }
+
+    fn change(&self, motion: Motion) -> Change {
+        match motion {
+            Motion::Grant(role, who) => Change::Grant { role: Self::role(role), account: self.accounts[who] },
+            Motion::Revoke(role, who) => {
+                Change::Revoke { role: Self::role(role), account: self.accounts[who] }
+            }
+            Motion::Threshold(approvals) => Change::Threshold { approvals },
+        }
+    }
+
+    fn instruction(&self, op: &Op) -> Instruction {
+        let who = |one: Who| self.accounts[one];
+        match *op {
+            Op::Transfer(asset, from, to, amount) => {
+                Instruction::Transfer { asset: symbol(asset), from: who(from), to: who(to), amount }
+            }
+            Op::Create(asset, decimals, cap, metadata) => {
+                let metadata = "m".repeat(metadata);
+                Instruction::CreateAsset { symbol: symbol(asset), decimals, cap, metadata }
+            }
+            Op::Metadata(asset, metadata) => {
+                Instruction::SetMetadata { asset: symbol(asset), metadata: "m".repeat(metadata) }
+            }
+            Op::Issue(asset, to, amount) => Instruction::Issue { asset: symbol(asset), to: who(to), amount },
+            Op::Burn(asset, from, amount) => {
+                Instruction::Burn { asset: symbol(asset), from: who(from), amount }
+            }
+            Op::Freeze(asset, account) => Instruction::Freeze { asset: symbol(asset), account: who(account) },
+            Op::Unfreeze(asset, account) => {
+                Instruction::Unfreeze { asset: symbol(asset), account: who(account) }
+            }
+            Op::HandOver(asset, to) => Instruction::HandOver { asset: symbol(asset), to: who(to) },
+            Op::Lock { asset, from, to, amount, secret, refund_height } => Instruction::Lock {
+                asset: symbol(asset),
+                from: who(from),
+                to: who(to),
+                amount,
+                hash: sha256(&[secret; 32]),
+                refund_height,
+            },
+            Op::Claim(lock, secret) => {
+                Instruction::Claim { lock: self.lock(lock), preimage: Hash::from_bytes([secret; 32]) }
+            }
+            Op::Refund(lock) => Instruction::Refund { lock: self.lock(lock) },
+            Op::Grant(role, account) => Instruction::Grant { role: Self::role(role), account: who(account) },
+            Op::Revoke(role, account) => {
+                Instruction::Revoke { role: Self::role(role), account: who(account) }
+            }
+            Op::Propose(motion) => Instruction::Propose { change: self.change(motion) },
+            Op::Approve(proposal) => Instruction::Approve { proposal },
+            Op::Withdraw(proposal) => Instruction::Withdraw { proposal },
+        }
+    }
+
+    /// The list as bytes. Executing checks no signatures, so these are none.
+    fn encode(&self, list: &List) -> Bytes {
+        let none = Signature::from_bytes([0; 64]);
+        let instructions = list.ops.iter().map(|op| self.instruction(op)).collect();
+        let approval = |&who: &Who| match self.keys.get(who) {
+            Some(key) => Approval::Key { key: key.public_key(), signature: none },
+            None => Approval::Multi { policy: self.policy.clone(), signatures: vec![(0, none), (2, none)] },
+        };
+        let mut approvals: Vec<_> = list.approvals.iter().map(approval).collect();
+        approvals.sort_by_key(Approval::account);
+        let tx = Transaction::new(CHAIN, self.accounts[list.sender], list.sequence, instructions);
+        let expiry_height = list.expiry;
+        Transaction { expiry_height, idempotency_key: list.key.clone(), approvals, ..tx }.encode()
+    }
+}
+
+fn symbol(asset: usize) -> Symbol {
+    ASSETS[asset].parse().unwrap()
+}
+
+/// The first state of a program, in both forms.
+fn beginning(dice: &mut Dice, names: &Names) -> (Model, GenesisState) {
+    let mut model = Model {
+        threshold: 1 + dice.below(3) as u16,
+        closed: dice.one_in(3),
+        lifetime: 1 + dice.below(12) as u64,
+        window: dice.below(6) as u64,
+        ..Model::default()
+    };
+    for who in 0..4 {
+        model.roles.insert((MEMBER, who));
+    }
+    for _ in 0..6 {
+        model.roles.insert((dice.of(&[0, ISSUER, ISSUER, 3]), dice.below(ACCOUNTS)));
+    }
+    model.roles.insert((0, dice.below(4)));
+    let fees = dice.one_in(3).then(|| (0, dice.of(&[0, 0, 1]), dice.of(&[0, 2]), dice.below(ACCOUNTS)));
+    model.fees = fees;
+    for asset in 0..2 {
+        let cap = dice.of(&[0, 0, 30_000]);
+        let issuer = dice.below(4);
+        model.assets.insert(asset, model::Asset { issuer, cap, supply: 0, metadata: 3 });
+        for who in 0..5 {
+            let amount = fees_in(asset, fees) + dice.of(&[0, 5, 100, 400]);
+            model.balances.insert((asset, who), (amount, false));
+            model.assets.get_mut(&asset).unwrap().supply += amount;
+        }
+    }
+    let genesis = genesis_of(&model, names);
+    (model, genesis)
+}
+
+/// Enough for some twenty transactions.
+fn fees_in(asset: usize, fees: Option<(usize, u128, u128, Who)>) -> u128 {
+    match fees {
+        Some((of, per_byte, ..)) if of == asset => 5_000 * per_byte,
+        _ => 0,
+    }
+}
+
+fn genesis_of(model: &Model, names: &Names) -> GenesisState {
+    let with = |role: u8| {
+        let all = model.roles.iter().filter(|(one, _)| *one == role);
+        all.map(|(_, who)| names.accounts[*who]).collect()
+    };
+    let asset = |(asset, held): (&usize, &model::Asset)| GenesisAsset {
+        symbol: symbol(*asset),
+        decimals: 2,
+        cap: held.cap,
+        metadata: "m".repeat(held.metadata),
+        issuer: names.accounts[held.issuer],
+    };
+    let balance = |(&(asset, who), &(amount, _)): (&(usize, Who), &(u128, bool))| GenesisBalance {
+        asset: symbol(asset),
+        account: names.accounts[who],
+        amount,
+    };
+    GenesisState {
+        assets: model.assets.iter().map(asset).collect(),
+        balances: model.balances.iter().map(balance).collect(),
+        roles: GenesisRoles {
+            administrators: with(0),
+            issuers: with(1),
+            members: with(2),
+            submitters: with(3),
+        },
+        threshold: model.threshold,
+        submission: if model.closed { Submission::Closed } else { Submission::Open },
+        proposal_lifetime: model.lifetime,
+        idempotency_window: model.window,
+        fees: model.fees.map(|(asset, per_byte, per_instruction, collector)| Fees {
+            asset: symbol(asset),
+            per_byte,
+            per_instruction,
+            collector: names.accounts[collector],
+        }),
+    }
+}
+
+/// All records, as they lie in the state.
+fn dump(chain: &Chain) -> Vec<(Vec<u8>, Vec<u8>)> {
+    chain.ledger.state.newest().range(&[], &[], usize::MAX).unwrap()
+}
+
+/// What the ledger answers is what the model holds; and no unit was made or lost.
+fn compare(chain: &Chain, model: &Model, names: &Names) {
+    for (who, account) in names.accounts.iter().enumerate() {
+        let view: AccountView = chain.ask(&Question::Account { account: *account });
+        assert_eq!(view.sequence, model.sequences.get(&who).copied().unwrap_or_default(), "of {who}");
+        let roles = (0..4).filter(|role| model.has(*role, who)).map(Names::role).collect::<Vec<_>>();
+        assert_eq!(view.roles, roles, "of {who}");
+    }
+    for asset in 0..ASSETS.len() {
+        compare_asset(chain, model, names, asset);
+    }
+    for (name, lock) in &model.locks {
+        let view: Option<LockView> = chain.ask(&Question::Lock { lock: names.lock(*name) });
+        let found = view.unwrap().lock;
+        let state = match found.state {
+            LockState::Open => "open",
+            LockState::Claimed { preimage, .. } => {
+                assert_eq!(sha256(preimage.as_bytes()), found.hash);
+                "claimed"
+            }
+            LockState::Refunded { .. } => "refunded",
+        };
+        assert_eq!((found.amount, found.refund_height, state), (lock.amount, lock.refund_height, lock.state));
+    }
+    let governance: GovernanceView = chain.ask(&Question::Governance {});
+    let members = model.roles.iter().filter(|(role, _)| *role == MEMBER).count();
+    assert_eq!((governance.threshold, usize::from(governance.members)), (model.threshold, members));
+    assert!(governance.members >= governance.threshold && governance.administrators > 0);
+    let open: Vec<ProposalView> = chain.ask(&Question::Proposals {});
+    assert_eq!(open.len(), governance.open_proposals);
+    for (view, (number, proposal)) in open.iter().zip(&model.proposals) {
+        let approvals: BTreeSet<Address> =
+            proposal.approvals.iter().map(|who| names.accounts[*who]).collect();
+        let found = (view.number, view.change, view.expiry_height, view.approvals.iter().copied().collect());
+        assert_eq!(found, (*number, names.change(proposal.motion), proposal.until, approvals));
+    }
+    assert_eq!(open.len(), model.proposals.len());
+}
+
+fn compare_asset(chain: &Chain, model: &Model, names: &Names, asset: usize) {
+    let view: Option<AssetView> = chain.ask(&Question::Asset { asset: symbol(asset) });
+    let Some((found, expected)) = view.as_ref().zip(model.assets.get(&asset)) else {
+        assert!(view.is_none() && !model.assets.contains_key(&asset));
+        return;
+    };
+    let expected = (names.accounts[expected.issuer], expected.cap, expected.supply, expected.metadata);
+    assert_eq!((found.issuer, found.cap, found.supply, found.metadata.len()), expected);
+    let holders = Question::Holders { asset: symbol(asset), after: None, limit: MAX_LIMIT };
+    let holders: Page<BalanceView, Address> = chain.ask(&holders);
+    let held: BTreeMap<Address, (u128, bool)> =
+        holders.items.iter().map(|one| (one.account, (one.amount, one.frozen))).collect();
+    let modelled = model.balances.iter().filter(|((one, _), _)| *one == asset);
+    assert_eq!(held, modelled.map(|((_, who), held)| (names.accounts[*who], *held)).collect());
+    let locked = model.locks.values().filter(|lock| lock.asset == asset && lock.state == "open");
+    let locked: u128 = locked.map(|lock| lock.amount).sum();
+    let balances: u128 = held.values().map(|(amount, _)| amount).sum();
+    assert_eq!(balances + locked, found.supply, "units of {} were made or lost", ASSETS[asset]);
+}
+
+/// Runs one program; how often each code came, by name.
+fn run(number: u64, codes: &mut BTreeMap<&'static str, u64>) -> u64 {
+    let (mut dice, names) = (Dice(number), Names::new());
+    let (mut model, genesis) = beginning(&mut dice, &names);
+    let init = init_of(&genesis);
+    let (steady, mut shaky) = (Chain::begin(&init), Chain::begin(&init));
+    let mut lists = 0;
+    for height in 1..=40 {
+        model.begin_block(height);
+        let (mut txs, mut expected) = (vec![], vec![]);
+        for _ in 0..dice.of(&[0, 1, 1, 4, 8]) {
+            let mut list = list(&mut dice, &model);
+            let bytes = names.encode(&list);
+            list.bytes = bytes.len();
+            let code = model.run(&list).err().unwrap_or("ok");
+            *codes.entry(code).or_default() += 1;
+            expected.push(code);
+            txs.push(bytes);
+        }
+        lists += txs.len() as u64;
+        let before = if txs.len() == 1 { dump(&steady) } else { vec![] };
+        let done = steady.block(&txs);
+        let found: Vec<_> = done.tx_results.iter().map(|result| name_of(result.code)).collect();
+        assert_eq!(found, expected, "height {height}: {:?}", done.tx_results);
+        if let ([code], [tx]) = (expected.as_slice(), txs.as_slice())
+            && *code != "ok"
+        {
+            only_the_sequence(&before, &dump(&steady), tx);
+        }
+        if dice.one_in(12) {
+            shaky.restart();
+        }
+        assert_eq!(shaky.finalize(height, &txs).unwrap(), done, "two instances differ at height {height}");
+        if dice.one_in(12) {
+            shaky.restart();
+            assert_eq!(shaky.finalize(height, &txs).unwrap(), done, "after a crash at height {height}");
+        }
+        shaky.ledger.commit().unwrap();
+        if height % 8 == 0 {
+            compare(&steady, &model, &names);
+        }
+    }
+    assert_eq!(dump(&steady), dump(&shaky));
+    assert_eq!(steady.ledger.info(), shaky.ledger.info());
+    lists
+}
+
+/// A failed list alone in its block has changed its sender's sequence, or nothing. (What other than lists a block does is to
+/// remove what has had its time.)
+fn only_the_sequence(before: &[(Vec<u8>, Vec<u8>)], after: &[(Vec<u8>, Vec<u8>)], tx: &[u8]) {
+    let sender = Transaction::decode(tx).unwrap().sender;
+    let account = [b"a/", sender.as_bytes().as_slice()].concat();
+    let (before, after): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        (before.iter().cloned().collect(), after.iter().cloned().collect());
+    let changed: Changes = before
+        .keys()
+        .chain(after.keys())
+        .filter(|key| before.get(*key) != after.get(*key))
+        .map(|key| (key.clone(), after.get(key).cloned()))
+        .collect();
+    for (key, value) in changed {
+        let its_time = matches!(key[0], b'i' | b'x' | b'p') && value.is_none() || key == b"g";
+        assert!(key == account || its_time, "a failed list changed {key:?}");
+    }
+}
+
+fn name_of(code: u32) -> &'static str {
+    Code::ALL.iter().find(|one| one.number() == code).map_or("ok", |code| code.name())
+}
+
+#[test]
+fn random_programs_do_what_the_model_does() {
+    let mut codes = BTreeMap::new();
+    if let Ok(program) = std::env::var("ALTHING_PROGRAM") {
+        run(program.parse().unwrap(), &mut codes);
+        return;
+    }
+    let default = if cfg!(debug_assertions) { 5_000 } else { 100_000 };
+    let wanted = std::env::var("ALTHING_LISTS").map_or(default, |lists| lists.parse().unwrap());
+    let (mut lists, mut program) = (0, 0);
+    while lists < wanted {
+        let _replay = Replay(program);
+        lists += run(program, &mut codes);
+        program += 1;
+    }
+    // Lists that all fail at the door would show nothing.
+    assert!(codes["ok"] * 4 > lists, "{codes:?}");
+    let met = codes.len();
+    assert!(met >= 35, "only {met} outcomes came up: {codes:?}");
+}
+
+/// Says at a panic which program it was.
+struct Replay(u64);
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("replay with ALTHING_PROGRAM={}", self.0);
+        }
+    }
+}
