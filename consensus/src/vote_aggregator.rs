@@ -105,3 +105,57 @@ impl VoteAggregator {
         self.pools.retain(|(view, _), _| *view >= low);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use althing_crypto::bls::{self, BLS};
+    use althing_crypto::{ed25519, sha256};
+
+    use super::*;
+    use crate::{Epoch, Validator};
+
+    /// Members of powers 1, 1, 1 and 5: more than two thirds of 8 are 6.
+    fn unequal() -> ValidatorSet {
+        let member = |(index, power): (u8, u64)| Validator {
+            identity: ed25519::SecretKey::from_seed([index; 32]).public_key(),
+            vote_key: bls::PublicKey::opaque([index; 48]),
+            power: Power(power),
+        };
+        ValidatorSet::new(&BLS, (0..).zip([1, 1, 1, 5]).map(member).collect()).expect("distinct members")
+    }
+
+    /// Who stands behind the quorum, these having voted in this order, each for the block of a name.
+    fn quorum(phase: Phase, votes: &[(u16, u8)]) -> Option<Vec<u16>> {
+        let mut pools = VoteAggregator::default();
+        for (signer, name) in votes {
+            let vote = Vote {
+                phase,
+                epoch: Epoch(1),
+                view: View(1),
+                block: BlockHash(sha256(&[*name])),
+                signer: Position(*signer),
+                signature: bls::Signature::from_bytes([7; 96]),
+            };
+            assert_eq!(pools.add(&vote, View(1)), Added::Pooled);
+        }
+        let votes = pools.take_quorum(phase, View(1), &unequal())?;
+        Some(votes.iter().map(|vote| vote.signer.0).collect())
+    }
+
+    #[test]
+    fn a_quorum_is_one_of_power_not_of_heads() {
+        for phase in [Phase::Vote, Phase::Commit] {
+            assert_eq!(quorum(phase, &[(0, 0), (1, 0), (2, 0)]), None, "three of four, with 3 of 8");
+            assert_eq!(quorum(phase, &[(3, 0)]), None, "5 of 8");
+            assert_eq!(quorum(phase, &[(3, 0), (1, 0)]), Some(vec![1, 3]), "two of four, with 6 of 8");
+        }
+    }
+
+    #[test]
+    fn power_behind_different_blocks_is_not_added() {
+        let split = [(0, 0), (1, 0), (2, 0), (3, 1)];
+        assert_eq!(quorum(Phase::Vote, &split), None, "all have voted, 5 of 8 for one block");
+        let behind_one = [(0, 0), (1, 0), (2, 1), (3, 1)];
+        assert_eq!(quorum(Phase::Vote, &behind_one), Some(vec![2, 3]), "only those for that block");
+    }
+}

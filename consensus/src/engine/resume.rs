@@ -54,14 +54,19 @@ impl Engine {
     fn unknown_view(&self, memory: &Memory) -> Option<View> {
         let vote = memory.vote.as_ref().filter(|vote| {
             let contradicts = |own: &Vote| own.view == vote.view && own.block != vote.block;
-            vote.view > self.asked.vote || self.own.vote.as_ref().is_some_and(contradicts)
+            let unknown = vote.view > self.asked.vote || self.own.vote.as_ref().is_some_and(contradicts);
+            unknown && !mutant!("resume_ignores_a_shown_vote")
         });
-        let commit = memory.commit_vote.as_ref().filter(|vote| vote.view > self.asked.commit_vote);
-        let timeout = memory
-            .timeout
-            .as_ref()
-            .filter(|vote| (vote.view, vote.high_view()) > (self.asked.timeout, self.asked.timeout_high));
-        let proposal = memory.proposal.as_ref().filter(|(statement, _)| statement.view > self.asked.proposal);
+        let commit = memory.commit_vote.as_ref().filter(|vote| {
+            vote.view > self.asked.commit_vote && !mutant!("resume_ignores_a_shown_commit_vote")
+        });
+        let timeout = memory.timeout.as_ref().filter(|vote| {
+            let known = (self.asked.timeout, self.asked.timeout_high);
+            (vote.view, vote.high_view()) > known && !mutant!("resume_ignores_a_shown_timeout")
+        });
+        let proposal = memory.proposal.as_ref().filter(|(statement, _)| {
+            statement.view > self.asked.proposal && !mutant!("resume_ignores_a_shown_proposal")
+        });
         [
             vote.map(|vote| vote.view),
             commit.map(|vote| vote.view),

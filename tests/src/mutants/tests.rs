@@ -61,3 +61,12 @@ fn names_are_words_and_slips_are_sentences() {
         );
     }
 }
+
+#[test]
+fn no_scenario_finds_anything_where_no_fault_is_made() {
+    let found: Vec<String> = scenarios::ALL
+        .iter()
+        .filter_map(|one| Some(format!("{}: {}", one.name, (one.run)().err()?)))
+        .collect();
+    assert_eq!(found, Vec::<String>::new());
+}

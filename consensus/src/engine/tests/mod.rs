@@ -26,14 +26,19 @@ pub(super) struct Fixture {
     pub(super) genesis: Block,
 }
 
-/// A set of `n` members of power 1; no key of theirs is ever used.
+/// A set of `n` members of power 1.
 fn set(n: u8) -> Arc<ValidatorSet> {
-    let member = |index: u8| Validator {
+    set_of(&vec![1; n.into()])
+}
+
+/// A set of members of these powers; no key of theirs is ever used.
+fn set_of(powers: &[u64]) -> Arc<ValidatorSet> {
+    let member = |(index, power): (u8, &u64)| Validator {
         identity: ed25519::SecretKey::from_seed([index; 32]).public_key(),
         vote_key: bls::PublicKey::opaque([index; 48]),
-        power: Power(1),
+        power: Power(*power),
     };
-    Arc::new(ValidatorSet::new(&BLS, (0..n).map(member).collect()).expect("distinct members"))
+    Arc::new(ValidatorSet::new(&BLS, (0..).zip(powers).map(member).collect()).expect("distinct members"))
 }
 
 impl Fixture {
@@ -44,8 +49,11 @@ impl Fixture {
 
     /// Member `me` of `n` with this record, on a fresh chain, before its first step.
     pub(super) fn recovered(n: u8, me: u16, record: Option<&SafetyRecord>) -> Self {
+        Self::member_of(set(n), me, record)
+    }
+
+    fn member_of(set: Arc<ValidatorSet>, me: u16, record: Option<&SafetyRecord>) -> Self {
         let params = ConsensusParams { max_unexecuted_blocks: 0, ..ConsensusParams::default() };
-        let set = set(n);
         let epoch_hash = epoch_hash(&set, &params);
         let vouched = Vouched {
             height: Height(0),
@@ -91,9 +99,14 @@ impl Fixture {
 
     /// Member `me` of four, started, and told by the others that it has signed nothing.
     pub(super) fn started(me: u16) -> Self {
-        let mut fixture = Self::new(4, me);
+        Self::started_among(&[1; 4], me)
+    }
+
+    /// The same among members of these powers.
+    pub(super) fn started_among(powers: &[u64], me: u16) -> Self {
+        let mut fixture = Self::member_of(set_of(powers), me, None);
         fixture.step(Input::Start);
-        for peer in (0..4).filter(|peer| *peer != me) {
+        for peer in (0..powers.len() as u16).filter(|peer| *peer != me) {
             fixture.receive(peer, Admitted::Memory(Memory::default()));
         }
         fixture.step(Input::Resumed);

@@ -93,6 +93,31 @@ fn timeout_votes_of_more_than_a_third_make_it_give_up_and_of_a_quorum_make_a_tc(
 }
 
 #[test]
+fn timeout_votes_count_by_power_not_by_heads() {
+    let gives_up = |signer| Admitted::Timeout(timeout(1, signer, None, None));
+    let own = || Input::Signed(Box::new(Signed::Timeout(timeout(1, 0, None, None))));
+    let signers = |actions: &[Action]| -> Vec<u16> {
+        let votes = actions.iter().find_map(|action| match action {
+            Action::AggregateTimeouts(votes) => Some(votes),
+            _ => None,
+        });
+        votes.into_iter().flatten().map(|vote| vote.signer.0).collect()
+    };
+    let mut f = Fixture::started_among(&[1, 1, 1, 5], 0);
+    for one in [1, 2] {
+        assert_eq!(f.receive(one, gives_up(one)), [], "two of four, with 2 of 8, may both be faulty");
+    }
+    f.wait(600);
+    assert_eq!(signers(&f.step(own())), [0; 0], "three of four, with 3 of 8, are no quorum");
+    assert_eq!(signers(&f.receive(3, gives_up(3))), [0, 1, 2, 3]);
+
+    let mut f = Fixture::started_among(&[1, 1, 1, 5], 0);
+    let asked = Fixture::asked(&f.receive(3, gives_up(3)));
+    assert_eq!(asked, [(SignKind::Timeout, View(1))], "one of four, with 5 of 8, is not faulty");
+    assert_eq!(signers(&f.step(own())), [0, 3], "two of four, with 6 of 8, are a quorum");
+}
+
+#[test]
 fn a_stale_timeout_vote_is_answered_with_what_ended_the_view_but_not_at_any_rate() {
     let mut f = Fixture::started(0);
     f.certificate(tc(1, None));

@@ -142,6 +142,30 @@ pub(super) const ALL: &[Mutant] = &[
         expected: "engine",
     },
     Mutant {
+        name: "resume_ignores_a_shown_proposal",
+        slip: "A proposal that others show to a restarted validator sets no floor.",
+        places: &["consensus/src/engine/resume.rs"],
+        expected: "engine",
+    },
+    Mutant {
+        name: "resume_ignores_a_shown_vote",
+        slip: "A vote that others show to a restarted validator sets no floor.",
+        places: &["consensus/src/engine/resume.rs"],
+        expected: "engine",
+    },
+    Mutant {
+        name: "resume_ignores_a_shown_commit_vote",
+        slip: "A commit vote that others show to a restarted validator sets no floor.",
+        places: &["consensus/src/engine/resume.rs"],
+        expected: "engine",
+    },
+    Mutant {
+        name: "resume_ignores_a_shown_timeout",
+        slip: "A timeout vote that others show to a restarted validator sets no floor.",
+        places: &["consensus/src/engine/resume.rs"],
+        expected: "engine",
+    },
+    Mutant {
         name: "restart_forgets_the_tc",
         slip: "After a restart the engine begins above its high QC, and not above its newest TC.",
         places: &["consensus/src/engine/mod.rs"],

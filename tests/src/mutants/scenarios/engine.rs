@@ -46,7 +46,8 @@ pub(super) fn engine() -> Verdict {
     the_late_are_sent_what_they_lack(&forge)?;
     a_restart_begins_above_the_tc(&forge)?;
     a_quorum_answers_before_it_signs(&forge)?;
-    a_stale_record_does_not_count(&forge)
+    a_stale_record_does_not_count(&forge)?;
+    whatever_is_shown_sets_the_floor(&forge)
 }
 
 fn votes_alone_commit_nothing(forge: &Forge) -> Verdict {
@@ -161,8 +162,8 @@ fn a_restart_begins_above_the_tc(forge: &Forge) -> Verdict {
 }
 
 /// A peer's answer to a validator that has just started.
-fn memory(vote: Option<althing_consensus::Vote>) -> Message {
-    Message::Memory(Box::new(Memory { vote, ..Memory::default() }))
+fn answer(memory: Memory) -> Message {
+    Message::Memory(Box::new(memory))
 }
 
 fn a_quorum_answers_before_it_signs(forge: &Forge) -> Verdict {
@@ -171,9 +172,9 @@ fn a_quorum_answers_before_it_signs(forge: &Forge) -> Verdict {
     let peers: Vec<u16> = forge.everyone().into_iter().filter(|one| *one != me).collect();
     let leader = forge.leader(1, &[]);
     bench.hear_proposal(forge.proposal(leader, first_block(forge, &[]), None, None));
-    bench.hear(peers[0], memory(None));
+    bench.hear(peers[0], answer(Memory::default()));
     must(bench.record().voted() == View(0), "S7: it votes with two of four known")?;
-    bench.hear(peers[1], memory(None));
+    bench.hear(peers[1], answer(Memory::default()));
     must(bench.record().voted() == View(1), "S7: it does not vote with three of four known")
 }
 
@@ -183,12 +184,35 @@ fn a_stale_record_does_not_count(forge: &Forge) -> Verdict {
     let peers: Vec<u16> = forge.everyone().into_iter().filter(|one| *one != me).collect();
     let forgotten = forge.vote(me, Phase::Vote, 5, named(5));
     let resumed = |bench: &Bench| bench.noted.iter().any(|one| matches!(one, Noted::Stale));
-    bench.hear(peers[0], memory(Some(forgotten)));
-    bench.hear(peers[1], memory(None));
+    bench.hear(peers[0], answer(Memory { vote: Some(forgotten), ..Memory::default() }));
+    bench.hear(peers[1], answer(Memory::default()));
     must(!resumed(&bench), "S7: a stale record counts among the quorum that answered")?;
-    bench.hear(peers[2], memory(None));
+    bench.hear(peers[2], answer(Memory::default()));
     must(resumed(&bench), "S7: three others of four are no quorum")?;
     must(bench.record().floor == View(6), "S7: the floor is not above what was shown")
+}
+
+/// One message of each kind, alone, from one peer.
+fn whatever_is_shown_sets_the_floor(forge: &Forge) -> Verdict {
+    let me = follower(forge);
+    let peers: Vec<u16> = forge.everyone().into_iter().filter(|one| *one != me).collect();
+    let vote = |phase| Some(forge.vote(me, phase, 5, named(5)));
+    let proposal = forge.proposal(me, forge.block(5, forge.setup.genesis(), View(0), &[]), None, None);
+    let entry = Certificate::Timeout(forge.unanimous_tc(4, None));
+    let none = Memory::default;
+    for (kind, shown) in [
+        ("proposal", Memory { proposal: Some((proposal.statement(), proposal.signature)), ..none() }),
+        ("vote", Memory { vote: vote(Phase::Vote), ..none() }),
+        ("commit vote", Memory { commit_vote: vote(Phase::Commit), ..none() }),
+        ("timeout vote", Memory { timeout: Some(forge.timeout(me, 5, None, Some(entry))), ..none() }),
+    ] {
+        let mut bench = Bench::new(forge, me);
+        bench.hear(peers[0], answer(shown));
+        peers[1..].iter().for_each(|peer| bench.hear(*peer, answer(none())));
+        let floor = bench.record().floor;
+        must(floor == View(6), &format!("S7: a shown {kind} of view 5 makes a floor of {floor}"))?;
+    }
+    Ok(())
 }
 
 /// An honest member's commit vote and its timeout vote that names that very QC: no evidence, at the engine or alone.

@@ -17,6 +17,7 @@ mod leaders;
 mod liveness;
 mod named_commits;
 mod pools;
+mod remembered;
 mod rest;
 mod resumes;
 mod sent_after_durable;
@@ -158,6 +159,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::<durable_grows::DurableGrows>::default(),
         Box::<sent_after_durable::SentAfterDurable>::default(),
         Box::<resumes::Resumes>::default(),
+        Box::<remembered::Remembered>::default(),
         Box::<executions::Executions>::default(),
         Box::<transactions::Transactions>::default(),
         Box::<block_times::BlockTimes>::default(),
