@@ -5,6 +5,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use althing_ledger::asset::Role;
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
@@ -16,12 +17,16 @@ mod logs;
 mod node_arg;
 mod output;
 mod passphrase;
+mod policy_file;
 mod query;
 mod start;
 mod status;
+#[cfg(test)]
+mod testing;
 mod testnet;
 mod tx;
 mod version;
+mod with;
 
 use output::Output;
 
@@ -101,6 +106,12 @@ fn home(given: Option<PathBuf>) -> Result<Home, Failure> {
     let default = || std::env::home_dir().map(|directory| directory.join(".althing"));
     let path = given.or_else(default).ok_or("there is no home directory: say --home DIR")?;
     Ok(Home::new(path))
+}
+
+/// A role by its name.
+fn role(text: &str) -> Result<Role, String> {
+    let named = Role::ALL.into_iter().find(|role| role.name() == text);
+    named.ok_or_else(|| format!("no role: they are {}", Role::ALL.map(Role::name).join(", ")))
 }
 
 /// Runs a command that talks to a node.
