@@ -60,7 +60,7 @@ enum Command {
     Keys(keys::Command),
     /// Make, submit and show transactions
     #[command(subcommand)]
-    Tx(tx::Command),
+    Tx(Box<tx::Command>),
     /// Ask a node about the chain
     #[command(subcommand)]
     Query(query::Command),
@@ -95,7 +95,7 @@ fn run(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
         Command::Start(args) => start::run(&args, &home()?),
         Command::Testnet(args) => testnet::run(args, output),
         Command::Keys(command) => keys::run(command, output),
-        Command::Tx(command) => wait_for(tx::run(command, output)),
+        Command::Tx(command) => wait_for(tx::run(*command, output)),
         Command::Query(command) => wait_for(query::run(command, output)),
         Command::Status(args) => wait_for(status::run(args, output)),
         Command::Version => Ok(version::run(output)),

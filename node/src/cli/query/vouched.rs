@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::{cli::Failure, client::Client};
 
 /// A header that vouches for a state.
+#[derive(Debug)]
 pub(super) struct Vouched {
     pub(super) header: Header,
     /// Who committed it, if that was checked.
@@ -21,6 +22,7 @@ pub(super) struct Vouched {
 }
 
 /// A quorum that committed a block.
+#[derive(Debug)]
 pub(super) struct Committed {
     pub(super) power: Power,
     pub(super) total: Power,
