@@ -96,6 +96,11 @@ pub const ALL: &[Scenario] = &[
         run: network::cut_off,
     },
     Scenario {
+        name: "restored",
+        about: "a disk set back after its node gave up a view that goes on",
+        run: network::restored,
+    },
+    Scenario {
         name: "stale_pending",
         about: "two transactions for one place in their sender's order",
         run: network::stale_pending,

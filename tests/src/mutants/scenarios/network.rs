@@ -137,6 +137,30 @@ pub(super) fn cut_off() -> Verdict {
     settled(&mut cluster, 2)
 }
 
+/// A view stands still, as its leader is cut off. A node that has just started, and so has a short timer, gives it up long before the
+/// others; then its disk is set back. It must not sign anything else in that view, which the others may still bring to an end.
+pub(super) fn restored() -> Verdict {
+    let mut cluster = cluster(4, 400, 8);
+    let (mut load, backup) = (Load::default(), cluster.backup(2));
+    for index in 0..8 {
+        cluster.submit(MS(1_000 * index), 1, load.transfer());
+    }
+    cluster.run_for(MS(7_500));
+    // The others' timers are long by now. Blocks pass quickly until it is the turn of node 3.
+    cluster.network.delay = (MS(10), MS(10));
+    cut(&mut cluster, &[3]);
+    cluster.run_for(MS(500));
+    cluster.kill(2);
+    cluster.restart(2);
+    cluster.submit(cluster.now(), 2, load.transfer());
+    cluster.run_for(MS(1_800));
+    cluster.network.cut.clear();
+    cluster.restore(2, &backup);
+    cluster.submit(cluster.now(), 2, load.transfer());
+    cluster.run_for(MS(20_000));
+    settled(&mut cluster, 2)
+}
+
 /// Two transactions of one place in their sender's order, at two nodes: one is committed, the other is given up.
 pub(super) fn stale_pending() -> Verdict {
     let mut cluster = cluster(4, 10, 8);
