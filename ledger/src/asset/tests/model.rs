@@ -315,7 +315,10 @@ impl Model {
             self.proposals.remove(&number);
             return self.enact(motion);
         }
-        ensure(new, "already_approved")
+        ensure(new, "already_approved")?;
+        let members: BTreeSet<Who> = approvals.into_iter().filter(|who| self.has(MEMBER, *who)).collect();
+        self.proposals.get_mut(&number).unwrap().approvals = members;
+        Ok(())
     }
 
     fn enact(&mut self, motion: Motion) -> Result<(), Refusal> {
