@@ -41,3 +41,23 @@ fn however_many_members_come_and_go_a_proposal_can_still_be_read() {
     assert_eq!(open.len(), 1);
     assert!(open[0].approvals.len() <= usize::from(Role::MAX_GOVERNING), "{}", open[0].approvals.len());
 }
+
+#[test]
+fn the_issuer_of_what_fees_are_paid_in_cannot_silence_the_members() {
+    let collector = address(9);
+    let fees = Some(Fees { asset: COIN, per_byte: 0, per_instruction: 1, collector });
+    let chain = Chain::begin(&init_of(&GenesisState { fees, ..genesis_with(&[(1, 10), (2, 10), (3, 10)]) }));
+    let freeze = |n| Instruction::Freeze { asset: COIN, account: address(n) };
+    let change = Change::Revoke { role: Role::Issuer, account: address(1) };
+    let results = chain.block(&[
+        act(&key(1), 0, freeze(2)),
+        act(&key(1), 1, freeze(3)),
+        act(&key(2), 0, Instruction::Propose { change }),
+        act(&key(3), 0, Instruction::Approve { proposal: 1 }),
+        act(&key(1), 2, Instruction::Unfreeze { asset: COIN, account: address(2) }),
+        pay(3, 1, 2, 1),
+    ]);
+    let codes: Vec<u32> = results.tx_results.iter().map(|result| result.code).collect();
+    assert_eq!(codes, [0, 0, 0, 0, Code::NotIssuer.number(), Code::Frozen.number()]);
+    assert_eq!((chain.account(2), chain.account(3), chain.account(9).0), ((9, 1), (9, 2), 4));
+}
