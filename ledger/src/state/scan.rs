@@ -57,7 +57,7 @@ fn cut(log: &Log, frames: &mut Vec<FrameAt>, files: &mut BTreeMap<u32, u64>) -> 
     let tail_at = end(frames);
     while frames.pop_if(|frame| !frame.header.last).is_some() {}
     if let Some(last) = frames.last().cloned()
-        && end(frames) == len
+        && (last.file, end(frames)) == (file, len)
     {
         // Nothing follows the last commit, so it may be the one that was being written.
         let first = frames.partition_point(|frame| frame.header.sequence < last.header.sequence);

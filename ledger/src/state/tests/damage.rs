@@ -134,3 +134,12 @@ fn a_record_that_looks_like_a_header_does_not_keep_a_torn_commit_from_being_cut(
     assert_eq!(open(Arc::new(spoiled), 2, SMALL).unwrap().version(), Some(1));
     assert_eq!(open(Arc::new(files), 2, SMALL).unwrap().version(), Some(2));
 }
+
+#[test]
+fn rot_is_found_in_the_last_commit_of_a_file_after_which_an_empty_one_was_begun() {
+    let (files, ..) = written();
+    let file = *files.list().unwrap().last().unwrap();
+    let files = rotten(&files, file, files.len(file).unwrap() as usize - 1, 0);
+    files.append(file + 1, &[]).unwrap();
+    assert!(matches!(open(Arc::new(files), 2, SMALL), Err(AppError::Corrupt { .. })));
+}
