@@ -145,6 +145,19 @@ mod tests {
     }
 
     #[test]
+    fn every_command_has_a_description_of_its_own() {
+        fn look(command: &clap::Command, seen: &mut std::collections::BTreeMap<String, String>) {
+            for one in command.get_subcommands() {
+                let about = one.get_about().unwrap_or_else(|| panic!("{} says nothing", one.get_name()));
+                let before = seen.insert(about.to_string(), one.get_name().to_owned());
+                assert_eq!(before, None, "{} says what another command says: {about}", one.get_name());
+                look(one, seen);
+            }
+        }
+        look(&Cli::command(), &mut std::collections::BTreeMap::new());
+    }
+
+    #[test]
     fn wrong_usage_has_exit_code_2() {
         for arguments in [
             &["althing"][..],

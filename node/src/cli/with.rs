@@ -1,5 +1,6 @@
 //! Commands of one kind, each with the same flags beside its own.
 
+use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Subcommand};
 
 /// One of the commands `C`, with the flags `F` that all of them take.
@@ -25,11 +26,16 @@ impl<C: Subcommand, F: Args> Subcommand for With<C, F> {
     }
 }
 
-/// Adds them where a command line ends: to the subcommands of a subcommand, if it has some.
+/// Adds them where a command line ends: to the subcommands of a subcommand, if it has some. What a command says of itself stays: flags
+/// with documentation put their own in its place.
 fn add_flags<F: Args>(command: Command) -> Command {
-    command.mut_subcommands(|sub| match sub.has_subcommands() {
-        true => add_flags::<F>(sub),
-        false => F::augment_args(sub),
+    command.mut_subcommands(|sub| {
+        if sub.has_subcommands() {
+            return add_flags::<F>(sub);
+        }
+        let about = Resettable::from(sub.get_about().cloned());
+        let more = Resettable::from(sub.get_long_about().cloned());
+        F::augment_args(sub).about(about).long_about(more)
     })
 }
 
