@@ -6,7 +6,7 @@
 //!   "secret": "<hex>" }
 //! ```
 //!
-//! `encryption` says how `secret` is to be read: with a passphrase ([`seal`]), or as it stands, if it is `"none"`: then whoever reads the
+//! `encryption` says how `secret` is to be read: with a passphrase (`seal`), or as it stands, if it is `"none"`: then whoever reads the
 //! file has the key. A file is never overwritten, as a key that is gone cannot be had back; and none of the errors shows what the secret is.
 
 mod seal;

@@ -267,10 +267,10 @@ fn answer(records: &dyn Records, q: &Query) -> Result<Result<Vec<u8>, TxError>, 
 /// Whether an answer is what a state with this hash gives to this question. The hash must come from a header that is trusted: that of
 /// the block after the answer's height.
 pub fn verify(q: &Query, answered: &QueryResult, app_hash: &AppHash) -> bool {
-    let Some(witness) = answered.proof.as_ref().and_then(|proof| Witness::decode(proof).ok()) else {
-        return false;
-    };
-    AppHash::from(witness.root()) == *app_hash
+    let Some(Ok(witness)) = answered.proof.as_deref().map(Witness::decode) else { return false };
+    let asked = answered.code == 0 && (q.height == 0 || q.height == answered.height);
+    asked
+        && AppHash::from(witness.root()) == *app_hash
         && matches!(answer(&witness, q), Ok(Ok(value)) if value == answered.value)
 }
 

@@ -2,7 +2,10 @@
 
 use std::{fmt, io, str::FromStr, time::Duration};
 
-use althing_ledger::asset::{AccountView, Address, Question};
+use althing_ledger::{
+    Query, QueryResult,
+    asset::{AccountView, Address, Question},
+};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{Request, body::Bytes, client::conn::http1, header};
@@ -146,18 +149,33 @@ impl Client {
 
     /// The answer of the asset ledger to a question.
     pub async fn ask<T: DeserializeOwned>(&mut self, question: &Question) -> Result<T, ClientError> {
-        let query = question.query();
-        let params = json!({ "path": query.path, "data": hex::encode(query.data) });
+        let answer = self.query(&question.query()).await?;
+        serde_json::from_slice(&answer.value).map_err(|error| self.answer_error(error))
+    }
+
+    /// The application's answer to a query, with its proof if the query asks for one.
+    pub async fn query(&mut self, query: &Query) -> Result<QueryResult, ClientError> {
+        let Query { path, data, height, prove } = query;
+        let params =
+            json!({ "path": path, "data": hex::encode(data), "height": height.to_string(), "prove": prove });
         let answer = self.call("abci_query", params).await?["response"].take();
         let code = answer["code"].as_u64().ok_or_else(|| self.answer_error("it holds no code"))?;
+        let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
         if code != 0 {
-            let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
             let (codespace, log) = (text("codespace"), text("log"));
             return Err(ClientError::Query { node: self.node.clone(), code, codespace, log });
         }
-        let value = BASE64.decode(answer["value"].as_str().unwrap_or_default());
-        let value = value.map_err(|error| self.answer_error(error))?;
-        serde_json::from_slice(&value).map_err(|error| self.answer_error(error))
+        let bytes = |value: &Value| {
+            BASE64.decode(value.as_str().unwrap_or_default()).map_err(|error| self.answer_error(error))
+        };
+        let proof = &answer["proofOps"]["ops"][0]["data"];
+        Ok(QueryResult {
+            key: bytes(&answer["key"])?,
+            value: bytes(&answer["value"])?,
+            height: integer(&answer["height"]).ok_or_else(|| self.answer_error("it holds no height"))?,
+            proof: proof.is_string().then(|| bytes(proof)).transpose()?,
+            ..QueryResult::default()
+        })
     }
 
     async fn post(&mut self, body: Bytes) -> Result<Bytes, ClientError> {

@@ -37,6 +37,20 @@ fn exit_codes_tell_failure_from_wrong_usage() {
         (&[], 2),
         (&["fly"], 2),
         (&["query", "account", "not-an-address"], 2),
+        (&["query", "asset", "gold"], 2),
+        (&["query", "roles", "king"], 2),
+        (&["query", "holders", "GOLD", "--limit", "101"], 2),
+        (&["query", "supply", "GOLD", "--genesis", "genesis.json"], 2),
+        (&["query", "lock", "00"], 2),
+        (&["tx", "issue", "--from", "k", "--asset", "GOLD", "--to", "x", "--amount", "1"], 2),
+        (&["tx", "burn", "--from", "k", "--asset", "GOLD", "--amount", "12.5"], 2),
+        (&["tx", "burn", "--asset", "GOLD", "--amount", "12"], 2),
+        (&["tx", "approve", "--from", "/nonexistent", "--proposal", "1"], 1),
+        (&["tx", "build", "--sender", "al1x36slx9at870e9rd53d2405n80s4ff94rjrl9h"], 2),
+        (&["tx", "build", "--sender", "al1x36slx9at870e9rd53d2405n80s4ff94rjrl9h", "--do", "fly"], 2),
+        (&["tx", "sign", "/nonexistent", "--key", "/nonexistent"], 1),
+        (&["keys", "address", "/nonexistent"], 1),
+        (&["keys", "multisig", "/nonexistent", "--threshold", "1"], 2),
         (&["testnet", "init"], 2),
         (&["tx", "broadcast", "%%"], 2),
         (&["tx", "show", "00"], 2),
@@ -149,6 +163,93 @@ fn a_transaction_is_signed_without_a_node() {
     assert_eq!(code, Some(0));
     let (shown, code) = json(&["tx", "show", signed["tx"].as_str().unwrap()]);
     assert_eq!((code, &shown["hash"]), (Some(0), &signed["hash"]));
-    assert_eq!((&shown["sequence"], &shown["memo"]), (&Value::from(7), &Value::from("lunch")));
+    assert_eq!((&shown["sequence"], &shown["memo"]), (&Value::from("7"), &Value::from("lunch")));
     assert_eq!(shown["instructions"][0]["transfer"]["to"], to);
+}
+
+/// Files of three accounts and their addresses.
+fn three_accounts(directory: &Path) -> ([String; 3], [String; 3]) {
+    let files = ["a", "b", "c"].map(|name| text(&directory.join(name)).to_owned());
+    let addresses = files.clone().map(|file| {
+        let (key, _) = json(&["keys", "generate", &file, "--plain"]);
+        key["address"].as_str().unwrap().to_owned()
+    });
+    (files, addresses)
+}
+
+#[test]
+fn several_keys_sign_one_file_one_after_the_other_without_a_node() {
+    let directory = tempfile::tempdir().unwrap();
+    let ([a, b, c], [_, to, _]) = three_accounts(directory.path());
+    let at = |name: &str| text(&directory.path().join(name)).to_owned();
+    let (policy, tx) = (at("policy"), at("tx"));
+    let (made, code) = json(&["keys", "multisig", &policy, "--threshold", "2", "--key", &a, &b, &c]);
+    assert_eq!((code, &made["signatures"]), (Some(0), &Value::from("2 of 3")));
+    let sender = made["address"].as_str().unwrap();
+    assert_eq!(json(&["keys", "address", &policy]).0["address"], sender);
+    let (error, code) = json(&["keys", "multisig", &at("other"), "--threshold", "4", "--key", &a, &b, &c]);
+    assert_eq!(code, Some(1));
+    assert!(error["error"].as_str().unwrap().contains("4 of 3 keys must sign"), "{error}");
+
+    let line = format!("transfer --to {to} --amount 5");
+    let build = [
+        "tx",
+        "build",
+        "--sender",
+        sender,
+        "--chain-id",
+        "test-1",
+        "--sequence",
+        "0",
+        "--out",
+        &tx,
+        "--do",
+        &line,
+    ];
+    let (built, code) =
+        json(&[&build[..], &["--do", "set-metadata --asset GOLD --metadata 'two words'"]].concat());
+    assert_eq!((code, &built["complete"]), (Some(0), &Value::from(false)), "{built}");
+    let (shown, _) = json(&["tx", "show", &tx]);
+    assert_eq!(shown["instructions"][1]["set_metadata"]["metadata"], "two words");
+    assert!(shown["hash"].is_null(), "it has none before all have signed");
+
+    let sign = |key: &str| json(&["tx", "sign", &tx, "--policy", &policy, "--key", key]);
+    let (signed, code) = sign(&c);
+    assert_eq!((code, &signed["approvals"][0]["signatures"]), (Some(0), &Value::from(1)), "{signed}");
+    let (error, code) = json(&["tx", "broadcast", &tx]);
+    assert_eq!(code, Some(1));
+    assert!(error["error"].as_str().unwrap().contains("1 of 2 signatures"), "{error}");
+    assert_eq!(sign(&a).0["complete"], true);
+    assert!(json(&["tx", "show", &tx]).0["hash"].is_string());
+    let (error, code) = sign(&b);
+    assert_eq!(code, Some(1));
+    assert!(error["error"].as_str().unwrap().contains("no more are allowed"), "{error}");
+
+    let changed = std::fs::read_to_string(&tx).unwrap().replace("\"amount\": \"5\"", "\"amount\": \"6\"");
+    std::fs::write(&tx, changed).unwrap();
+    for command in [&["tx", "broadcast", &tx][..], &["tx", "sign", &tx, "--key", &a]] {
+        let (error, code) = json(command);
+        assert_eq!(code, Some(1));
+        assert!(error["error"].as_str().unwrap().contains("is not of this transaction"), "{error}");
+    }
+}
+
+#[test]
+fn a_lock_has_a_new_secret_or_a_hash_and_no_secret_is_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, [sender, to, _]) = three_accounts(directory.path());
+    let secret = text(&directory.path().join("secret")).to_owned();
+    let lock =
+        ["tx", "lock", "--sender", &sender, "--chain-id", "test-1", "--sequence", "0", "--asset", "GOLD"];
+    let lock = [&lock[..], &["--to", &to, "--amount", "5", "--refund-height", "9"]].concat();
+    assert_eq!(althing(&lock).status.code(), Some(2), "neither");
+    let with_secret = [&lock[..], &["--new-secret", &secret]].concat();
+    let (made, code) = json(&with_secret);
+    assert_eq!(code, Some(0), "{made}");
+    let written = std::fs::read_to_string(&secret).unwrap();
+    assert_eq!(written.trim().len(), 64);
+    let (error, code) = json(&with_secret);
+    assert_eq!(code, Some(1));
+    assert!(error["error"].as_str().unwrap().contains("secret file"), "{error}");
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), written);
 }

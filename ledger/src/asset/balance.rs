@@ -55,17 +55,27 @@ pub(super) fn key(asset: &Symbol, account: &Address) -> Vec<u8> {
     key
 }
 
-/// Takes units out of an account.
+/// Takes units out of an account that is not frozen.
 pub(super) fn debit(draft: &mut Draft<'_, '_>, asset: &Symbol, account: &Address, amount: u128) -> Step {
+    if draft.read::<Balance>(&key(asset, account))?.is_some_and(|balance| balance.frozen) {
+        let log = format!("{account} is frozen in {asset}: its issuer must unfreeze it first");
+        return Err(Code::Frozen.refusal(log).into());
+    }
+    debit_even_frozen(draft, asset, account, amount)
+}
+
+/// Takes units out of an account, for what its freezing must not hinder.
+pub(super) fn debit_even_frozen(
+    draft: &mut Draft<'_, '_>,
+    asset: &Symbol,
+    account: &Address,
+    amount: u128,
+) -> Step {
     let key = key(asset, account);
     let Some(before) = draft.read::<Balance>(&key)? else {
         asset_record::expect(draft, asset)?;
         return Err(insufficient(asset, account, 0, amount).into());
     };
-    if before.frozen {
-        let log = format!("{account} is frozen in {asset}: its issuer must unfreeze it first");
-        return Err(Code::Frozen.refusal(log).into());
-    }
     let Some(rest) = before.amount.checked_sub(amount) else {
         return Err(insufficient(asset, account, before.amount, amount).into());
     };

@@ -1,6 +1,6 @@
 //! A block under execution: its changes over the committed state, and those of one transaction over the block.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use althing_crypto::Encoding;
 
@@ -58,13 +58,15 @@ impl<'a> Block<'a> {
 
     /// Reads these from `view`, which the block builds on: in the order of their keys, in which they lie closest together,
     /// and many at once, so that the waits for memory pass together.
-    pub(super) fn fetch(&mut self, view: &View<'_>, keys: BTreeSet<Vec<u8>>) -> Result<(), AppError> {
-        let keys: Vec<Vec<u8>> = keys.into_iter().collect();
+    pub(super) fn fetch(&mut self, view: &View<'_>, mut keys: Vec<Vec<u8>>) -> Result<(), AppError> {
+        keys.sort_unstable();
+        keys.dedup();
         let mut cells = Vec::with_capacity(keys.len());
-        for some in keys.chunks(FETCHED_TOGETHER) {
+        for some in keys.chunks_mut(FETCHED_TOGETHER) {
             view.prefetch(some.iter().map(Vec::as_slice));
             for key in some {
-                cells.push((key.clone(), Cell { value: view.get(key)?, changed: false }));
+                let value = view.get(key)?;
+                cells.push((std::mem::take(key), Cell { value, changed: false }));
             }
         }
         // A map made of what is sorted is made at once.
@@ -72,12 +74,14 @@ impl<'a> Block<'a> {
         Ok(())
     }
 
-    fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, AppError> {
-        if !self.cells.contains_key(key) {
-            let value = self.base.get(key)?;
-            self.cells.insert(key.to_vec(), Cell { value, changed: false });
+    fn with<T>(&mut self, key: &[u8], look: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, AppError> {
+        if let Some(cell) = self.cells.get(key) {
+            return Ok(look(cell.value.as_deref()));
         }
-        Ok(self.cells.get(key).and_then(|cell| cell.value.as_deref()))
+        let value = self.base.get(key)?;
+        let seen = look(value.as_deref());
+        self.cells.insert(key.to_vec(), Cell { value, changed: false });
+        Ok(seen)
     }
 
     /// Keys of the committed state, whatever the block has done since.
@@ -132,19 +136,19 @@ impl<'a> Draft<'_, 'a> {
         self.block.parameters
     }
 
-    fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, AppError> {
+    fn with<T>(&mut self, key: &[u8], look: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, AppError> {
         match self.changes.get(key) {
-            Some(value) => Ok(value.as_deref()),
-            None => self.block.get(key),
+            Some(value) => Ok(look(value.as_deref())),
+            None => self.block.with(key, look),
         }
     }
 
     pub(super) fn has(&mut self, key: &[u8]) -> Result<bool, AppError> {
-        Ok(self.get(key)?.is_some())
+        self.with(key, |value| value.is_some())
     }
 
     pub(super) fn read<T: Encoding>(&mut self, key: &[u8]) -> Result<Option<T>, AppError> {
-        self.get(key)?.map(decode).transpose()
+        self.with(key, |value| value.map(decode).transpose())?
     }
 
     pub(super) fn write(&mut self, key: Vec<u8>, record: &impl Encoding) {

@@ -1,7 +1,5 @@
 //! Executing a block: transactions in order, each wholly or not at all.
 
-use std::collections::BTreeSet;
-
 use super::{
     Code, Instruction, Parameters, Transaction,
     account::{self, Account},
@@ -44,20 +42,20 @@ pub(super) fn block(
 }
 
 /// The records that most transactions need: those of transfers.
-fn touched<'a>(txs: impl Iterator<Item = &'a Transaction>, parameters: &Parameters) -> BTreeSet<Vec<u8>> {
-    let mut keys = BTreeSet::new();
+fn touched<'a>(txs: impl Iterator<Item = &'a Transaction>, parameters: &Parameters) -> Vec<Vec<u8>> {
+    let mut keys = Vec::new();
     for tx in txs {
-        keys.insert(account::key(&tx.sender));
+        keys.push(account::key(&tx.sender));
         if let Some(fees) = &parameters.fees {
-            keys.insert(balance::key(&fees.asset, &tx.sender));
+            keys.push(balance::key(&fees.asset, &tx.sender));
         }
         if parameters.closed {
-            keys.insert(role::key(super::Role::Submitter, &tx.sender));
+            keys.push(role::key(super::Role::Submitter, &tx.sender));
         }
         for instruction in &tx.instructions {
             if let Instruction::Transfer { asset, from, to, .. } = instruction {
-                keys.insert(balance::key(asset, from));
-                keys.insert(balance::key(asset, to));
+                keys.push(balance::key(asset, from));
+                keys.push(balance::key(asset, to));
             }
         }
     }

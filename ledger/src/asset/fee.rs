@@ -43,7 +43,8 @@ pub(super) fn charge(draft: &mut Draft<'_, '_>, bytes: usize, instructions: usiz
         return Ok(());
     }
     let payer = draft.sender;
-    balance::debit(draft, &fees.asset, &payer, fee).map_err(|stop| match stop {
+    // Else the issuer of this asset could silence everyone, and the members could not even take its role away.
+    balance::debit_even_frozen(draft, &fees.asset, &payer, fee).map_err(|stop| match stop {
         Stop::Refused(refusal) if refusal.code == Code::InsufficientBalance.number() => {
             let log = format!("the fee is {fee} {}: {}", fees.asset, refusal.log);
             Stop::Refused(TxError { log, ..Code::FeeNotCovered.refusal("") })

@@ -130,7 +130,14 @@ fn add_approval(draft: &mut Draft<'_, '_>, number: u64, mut proposal: Proposal) 
         let log = format!("{sender} has approved proposal {number} before: others must");
         return Err(Code::AlreadyApproved.refusal(log).into());
     }
-    draft.write(key(number), &proposal);
+    // Of those who are no members any more nothing is kept: else one proposal could outgrow its record, member by member.
+    let mut approvals = Vec::with_capacity(proposal.approvals.len());
+    for approver in proposal.approvals {
+        if role::has(draft, Role::Member, &approver)? {
+            approvals.push(approver);
+        }
+    }
+    draft.write(key(number), &Proposal { approvals, ..proposal });
     Ok(())
 }
 

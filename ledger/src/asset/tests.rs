@@ -1,5 +1,6 @@
 //! The ledger as a node sees it: what each call promises, in and out of order, before and after crashes.
 
+mod governance;
 mod lists;
 mod model;
 mod node;

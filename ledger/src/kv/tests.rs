@@ -91,6 +91,7 @@ fn every_answer_is_proved_at_every_kept_height_and_any_change_is_found() {
         assert_eq!((answered.value.as_slice(), answered.height), (expected, 1));
         assert!(verify(&q, &answered, &root), "{path} {data}");
         assert!(!verify(&q, &answered, &kv.info().app_hash), "of another height");
+        assert!(!verify(&Query { height: 2, ..q.clone() }, &answered, &root), "not the height asked for");
         assert!(!verify(&q, &QueryResult { value: b"other".to_vec(), ..answered.clone() }, &root));
         let proof = answered.proof.clone().unwrap();
         for bit in 0..proof.len() * 8 {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    frame::Header,
+    frame::{HEADER_BYTES, Header},
     log::{FrameAt, Log, damaged, failed},
 };
 use crate::AppError;
@@ -57,7 +57,7 @@ fn cut(log: &Log, frames: &mut Vec<FrameAt>, files: &mut BTreeMap<u32, u64>) -> 
     let tail_at = end(frames);
     while frames.pop_if(|frame| !frame.header.last).is_some() {}
     if let Some(last) = frames.last().cloned()
-        && end(frames) == len
+        && (last.file, end(frames)) == (file, len)
     {
         // Nothing follows the last commit, so it may be the one that was being written.
         let first = frames.partition_point(|frame| frame.header.sequence < last.header.sequence);
@@ -72,13 +72,25 @@ fn cut(log: &Log, frames: &mut Vec<FrameAt>, files: &mut BTreeMap<u32, u64>) -> 
     if keep < len {
         // One commit is written at a time: had a later one begun, what is unreadable here was durable once.
         let next = frames.last().map_or(1, |frame| frame.header.sequence + 1);
-        if Header::any_behind(next, &log.rest(file, keep, len)?) {
+        let unread = unreadable(log, file, keep, len)?;
+        if Header::any_behind(next, &log.rest(file, unread, len)?) {
             return Err(damaged(file, tail_at, "no frame can be read here, though later commits follow"));
         }
         log.files.truncate(file, keep).map_err(failed)?;
         files.insert(file, keep);
     }
     Ok(())
+}
+
+/// The first place from `at` on where a header should be and none can be read. What stands in frames before it are records,
+/// which may hold anything, also what looks like a header.
+fn unreadable(log: &Log, file: u32, mut at: u64, len: u64) -> Result<u64, AppError> {
+    while at + HEADER_BYTES as u64 <= len
+        && let Some(frame) = log.frame(file, at, u64::MAX)?
+    {
+        at = frame.end();
+    }
+    Ok(at.min(len))
 }
 
 fn check_order(frames: &[FrameAt], newest: &Header, files: &BTreeMap<u32, u64>) -> Result<(), AppError> {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::{
     Staged, Tree,
     arena::{Link, NodeId},
-    frame::{Frames, HEADER_BYTES, entries},
+    frame::{Frames, HEADER_BYTES, RECORD_BYTES, entries},
     key::bit,
     log::{Log, Place, damaged},
     records::Changes,
@@ -60,8 +60,10 @@ impl Tree {
     /// gone through as `changes` has, so that the log shrinks even where all that is found still lives.
     pub(super) fn sweep(&self, log: &Log, changes: &Changes, frames: &mut Frames) -> Result<Sweep, AppError> {
         let mut sweep = Sweep::default();
-        let fresh: usize =
-            changes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
+        let written = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| {
+            RECORD_BYTES + key.len() + value.as_ref().map_or(0, Vec::len)
+        };
+        let fresh: usize = changes.iter().map(written).sum();
         let budget = 3 * (fresh + HEADER_BYTES) as u64;
         let limit = 2 * self.live + self.limits.slack_bytes;
         let mut gone = 0;
@@ -83,8 +85,10 @@ impl Tree {
             for entry in entries(&body) {
                 let (offset, entry) = entry.ok_or_else(|| frame.damaged("a record in it cannot be read"))?;
                 let place = frame.place(offset, &entry);
+                // A record that is set to what it is already is not written anew by the change itself.
+                let stays = changes.get(entry.key).is_none_or(|value| value.as_deref() == entry.value);
                 if let Some(leaf) = self.leaf_at(entry.key, place)
-                    && !changes.contains_key(entry.key)
+                    && stays
                 {
                     sweep.moves.push((leaf, frames.push(&entry)?));
                 }

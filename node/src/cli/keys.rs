@@ -1,4 +1,4 @@
-//! `althing keys generate` and `althing keys show`
+//! `althing keys`
 
 use std::{
     path::{Path, PathBuf},
@@ -10,11 +10,11 @@ use althing_crypto::{
     key_file::{KeyFile, KeyKind},
     sha256,
 };
-use althing_ledger::asset::Address;
+use althing_ledger::asset::{Address, Policy};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Failure, Output, passphrase::Passphrase};
+use super::{Failure, Output, passphrase::Passphrase, policy_file};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -33,6 +33,25 @@ pub(super) enum Command {
         plain: bool,
         #[command(flatten)]
         passphrase: Passphrase,
+    },
+    /// Make the account that several keys control together
+    ///
+    /// Writes the policy: which keys, and how many of them must sign. It is no secret, and registered nowhere: all who sign for
+    /// the account need the file.
+    Multisig {
+        /// The file of the policy; it must not exist
+        file: PathBuf,
+        /// How many of the keys must sign
+        #[arg(long, value_name = "M")]
+        threshold: u8,
+        /// The keys, 1 to 16: key files of accounts, or public keys in hexadecimal
+        #[arg(long = "key", value_name = "KEY", required = true, num_args = 1..)]
+        keys: Vec<String>,
+    },
+    /// Print the address of an account, for scripts: of its key file, or of a policy that `keys multisig` wrote
+    Address {
+        /// The file
+        file: PathBuf,
     },
     /// Show the public part of a key, as its file states it
     Show {
@@ -77,6 +96,18 @@ pub(super) fn run(command: Command, output: &Output) -> Result<ExitCode, Failure
             }
             public_part(&key)
         }
+        Command::Multisig { file, threshold, keys } => {
+            let keys = keys.iter().map(|key| public_key_of(key)).collect::<Result<_, _>>()?;
+            let policy = Policy::new(threshold, keys).map_err(|refusal| refusal.log)?;
+            policy_file::write_new(&file, &policy)?;
+            let of = format!("{threshold} of {}", policy.keys.len());
+            json!({ "kind": "multisig", "address": policy.address().to_string(), "signatures": of })
+        }
+        Command::Address { file } => {
+            let address = address_of(&file)?;
+            output.result(&json!({ "address": address }), address);
+            return Ok(ExitCode::SUCCESS);
+        }
         Command::Show { file, check, passphrase } => match KeyFile::stated(&file)? {
             (KeyKind::Account, public_key) if !check => stated_account(&file, &public_key)?,
             (kind, _) => public_part(&passphrase.read(&file, kind)?),
@@ -89,12 +120,39 @@ pub(super) fn run(command: Command, output: &Output) -> Result<ExitCode, Failure
     Ok(ExitCode::SUCCESS)
 }
 
+/// The public key of an account, given as such or by its key file.
+fn public_key_of(key: &str) -> Result<PublicKey, Failure> {
+    if let Ok(key) = key.parse() {
+        return Ok(key);
+    }
+    account_key(Path::new(key))
+}
+
+/// The public key that an account's key file states.
+fn account_key(file: &Path) -> Result<PublicKey, Failure> {
+    match KeyFile::stated(file)? {
+        (KeyKind::Account, public_key) => stated_key(file, &public_key),
+        (kind, _) => {
+            Err(format!("key file {}: of kind {kind}, an account's is needed", file.display()).into())
+        }
+    }
+}
+
+fn stated_key(file: &Path, public_key: &str) -> Result<PublicKey, Failure> {
+    Ok(public_key.parse().map_err(|error| format!("key file {}: its public_key: {error}", file.display()))?)
+}
+
+/// The address of the account whose key file or policy this is. What is neither is reported as no key file.
+fn address_of(file: &Path) -> Result<Address, Failure> {
+    if let Ok(policy) = policy_file::read(file) {
+        return Ok(policy.address());
+    }
+    Ok(Address::of(&account_key(file)?))
+}
+
 /// An account's public part needs no passphrase.
 fn stated_account(file: &Path, public_key: &str) -> Result<Value, Failure> {
-    let key: PublicKey = public_key
-        .parse()
-        .map_err(|error| format!("key file {}: its public_key: {error}", file.display()))?;
-    Ok(account(&key))
+    Ok(account(&stated_key(file, public_key)?))
 }
 
 fn account(key: &PublicKey) -> Value {

@@ -5,6 +5,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use althing_ledger::asset::Role;
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
@@ -16,12 +17,16 @@ mod logs;
 mod node_arg;
 mod output;
 mod passphrase;
+mod policy_file;
 mod query;
 mod start;
 mod status;
+#[cfg(test)]
+mod testing;
 mod testnet;
 mod tx;
 mod version;
+mod with;
 
 use output::Output;
 
@@ -55,7 +60,7 @@ enum Command {
     Keys(keys::Command),
     /// Make, submit and show transactions
     #[command(subcommand)]
-    Tx(tx::Command),
+    Tx(Box<tx::Command>),
     /// Ask a node about the chain
     #[command(subcommand)]
     Query(query::Command),
@@ -90,7 +95,7 @@ fn run(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
         Command::Start(args) => start::run(&args, &home()?),
         Command::Testnet(args) => testnet::run(args, output),
         Command::Keys(command) => keys::run(command, output),
-        Command::Tx(command) => wait_for(tx::run(command, output)),
+        Command::Tx(command) => wait_for(tx::run(*command, output)),
         Command::Query(command) => wait_for(query::run(command, output)),
         Command::Status(args) => wait_for(status::run(args, output)),
         Command::Version => Ok(version::run(output)),
@@ -101,6 +106,12 @@ fn home(given: Option<PathBuf>) -> Result<Home, Failure> {
     let default = || std::env::home_dir().map(|directory| directory.join(".althing"));
     let path = given.or_else(default).ok_or("there is no home directory: say --home DIR")?;
     Ok(Home::new(path))
+}
+
+/// A role by its name.
+fn role(text: &str) -> Result<Role, String> {
+    let named = Role::ALL.into_iter().find(|role| role.name() == text);
+    named.ok_or_else(|| format!("no role: they are {}", Role::ALL.map(Role::name).join(", ")))
 }
 
 /// Runs a command that talks to a node.
@@ -131,6 +142,19 @@ mod tests {
     #[test]
     fn the_arguments_fit_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_a_description_of_its_own() {
+        fn look(command: &clap::Command, seen: &mut std::collections::BTreeMap<String, String>) {
+            for one in command.get_subcommands() {
+                let about = one.get_about().unwrap_or_else(|| panic!("{} says nothing", one.get_name()));
+                let before = seen.insert(about.to_string(), one.get_name().to_owned());
+                assert_eq!(before, None, "{} says what another command says: {about}", one.get_name());
+                look(one, seen);
+            }
+        }
+        look(&Cli::command(), &mut std::collections::BTreeMap::new());
     }
 
     #[test]

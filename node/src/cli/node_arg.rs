@@ -7,7 +7,7 @@ use crate::client::{Client, NodeUrl};
 #[derive(Debug, Args)]
 pub(super) struct NodeArg {
     /// The node's JSON-RPC
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:26657")]
+    #[arg(long, value_name = "URL", env = "ALTHING_NODE", default_value = "http://127.0.0.1:26657")]
     node: NodeUrl,
 }
 

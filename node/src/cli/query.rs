@@ -1,22 +1,29 @@
-//! `althing query account` and `althing query block`
+//! `althing query`: what the chain holds, and proofs of it.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
-use althing_ledger::asset::{Address, BalanceView, MAX_LIMIT, Page, Question, Symbol};
-use clap::Subcommand;
-use serde_json::json;
+use althing_ledger::{
+    Query, QueryResult,
+    asset::{self, MAX_LIMIT, Question},
+};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
-use super::{Failure, Output, node_arg::NodeArg};
+use super::{Failure, Output, node_arg::NodeArg, with::With};
+use crate::client::Client;
+
+mod ask;
+mod table;
+mod vouched;
+
+use ask::Ask;
+use vouched::{Committed, Vouched};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// What an account holds
-    Account {
-        /// Its address
-        address: Address,
-        #[command(flatten)]
-        node: NodeArg,
-    },
+    // What the asset ledger answers: each question is a command.
+    #[command(flatten)]
+    Ledger(With<Ask, Flags>),
     /// A block
     Block {
         /// Its height; without it, the newest
@@ -26,24 +33,27 @@ pub(super) enum Command {
     },
 }
 
+/// The flags of every question to the ledger.
+#[derive(Debug, Args)]
+pub(super) struct Flags {
+    /// At which height, of those that the node keeps [default: the newest; with --prove the newest that a header vouches for]
+    #[arg(long, value_name = "HEIGHT", value_parser = clap::value_parser!(u64).range(1..))]
+    height: Option<u64>,
+    /// Ask for a proof, and check it against the application hash in a header
+    ///
+    /// The header is the node's word, unless --genesis names what to check it with.
+    #[arg(long)]
+    prove: bool,
+    /// With --prove: the chain's genesis document, to see that its validators have committed the header
+    #[arg(long, value_name = "FILE", requires = "prove")]
+    genesis: Option<PathBuf>,
+    #[command(flatten)]
+    node: NodeArg,
+}
+
 pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     match command {
-        Command::Account { address, node } => {
-            let mut client = node.client();
-            let account = client.account(&address).await?;
-            let question = Question::Balances { account: address, after: None, limit: MAX_LIMIT };
-            let balances: Page<BalanceView, Symbol> = client.ask(&question).await?;
-            let mut text = format!("address   {}\nsequence  {}", account.address, account.sequence);
-            for BalanceView { asset, amount, frozen, .. } in &balances.items {
-                text += &format!("\nbalance   {amount} {asset}{}", if *frozen { " (frozen)" } else { "" });
-            }
-            for role in &account.roles {
-                text += &format!("\nrole      {role}");
-            }
-            let mut object = serde_json::to_value(&account)?;
-            object["balances"] = serde_json::to_value(&balances.items)?;
-            output.result(&object, text);
-        }
+        Command::Ledger(With { command, flags }) => ask(command, flags, output).await?,
         Command::Block { height, node } => {
             let params = height.map_or(json!({}), |height| json!({ "height": height.to_string() }));
             let block = node.client().call("block", params).await?;
@@ -53,3 +63,82 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, F
     }
     Ok(ExitCode::SUCCESS)
 }
+
+/// The height that is asked about, and the header that vouches for it.
+struct At {
+    height: u64,
+    vouched: Option<Vouched>,
+}
+
+async fn ask(ask: Ask, flags: Flags, output: &Output) -> Result<(), Failure> {
+    let mut client = flags.node.client();
+    let mut at = match flags.prove {
+        true => {
+            let vouched = vouched::find(&mut client, flags.height, flags.genesis.as_deref()).await?;
+            At { height: vouched.header.vouched.height.0, vouched: Some(vouched) }
+        }
+        false => At { height: flags.height.unwrap_or(0), vouched: None },
+    };
+    let question = ask.question();
+    let mut answer = answer(&mut client, &question, &mut at).await?;
+    if let Question::Account { account } = question {
+        // All at one height, also where the newest was asked for.
+        let question = Question::Balances { account, after: None, limit: MAX_LIMIT };
+        let mut balances = self::answer(&mut client, &question, &mut at).await?;
+        answer["balances"] = balances["items"].take();
+    }
+    let object = json!({ "answer": answer, "height": at.height.to_string(), "proof": at.vouched.as_ref().map(object) });
+    let mut text = table::text(&answer);
+    if let Some(vouched) = &at.vouched {
+        text = format!("{text}\n{}", words(vouched));
+    }
+    output.result(&object, text);
+    Ok(())
+}
+
+/// The answer, checked if it is to be proved.
+async fn answer(client: &mut Client, question: &Question, at: &mut At) -> Result<Value, Failure> {
+    let query = Query { height: at.height, prove: at.vouched.is_some(), ..question.query() };
+    let answer: QueryResult = client.query(&query).await?;
+    if let Some(vouched) = &at.vouched {
+        let hash = vouched.header.vouched.app_hash.as_bytes().to_vec().try_into()?;
+        asset::verify(&query, &answer, &hash)
+            .map_err(|error| format!("the answer is NOT proved: {error}"))?;
+    }
+    at.height = answer.height;
+    Ok(serde_json::from_slice(&answer.value)?)
+}
+
+fn object(vouched: &Vouched) -> Value {
+    let committed = vouched.committed.as_ref().map(|Committed { power, total, view }| {
+        json!({ "power": power.to_string(), "of": total.to_string(), "view": view.to_string() })
+    });
+    json!({
+        "header": vouched.header.height.to_string(),
+        "header_hash": vouched.header.hash().to_string(),
+        "app_hash": vouched.header.vouched.app_hash.to_string(),
+        "committed": committed,
+    })
+}
+
+/// What was shown, and what had to be believed for it.
+fn words(vouched: &Vouched) -> String {
+    let Vouched { header, committed } = vouched;
+    let proved = format!(
+        "proved at height {} by the application hash in header {}",
+        header.vouched.height, header.height
+    );
+    match committed {
+        Some(Committed { power, total, view }) => {
+            format!(
+                "{proved},\nwhich validators of the genesis document with {power} of {total} of the power committed in view {view}"
+            )
+        }
+        None => format!(
+            "{proved},\nwhich is this node's word: who committed it was not checked (--genesis FILE does)"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

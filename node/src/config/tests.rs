@@ -36,6 +36,8 @@ fn flags_override_variables_override_the_file() {
         ("ALTHING_RPC__LISTEN", "127.0.0.1:2"),
         ("ALTHING_RPC__MAX_WAITING", "6"),
         ("ALTHING_HOME", "/x"),
+        ("ALTHING_NODE", "http://127.0.0.1:1"),
+        ("ALTHING_PASSPHRASE_FILE", "/x"),
         ("PATH", ""),
     ];
     let config = load(file, &variables, &["rpc.listen=127.0.0.1:3", "log.format=json"]).unwrap();

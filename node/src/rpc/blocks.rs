@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use althing_consensus::{Election, Header, Height, QuorumCertificate, Validator};
+use althing_crypto::Encoding;
 use serde_json::{Value, json};
 
 use super::{
@@ -64,7 +65,11 @@ pub(crate) async fn commit(context: &Arc<Context>, params: &Params) -> Result<Va
         .read(move |node| {
             let stored: Body = stored(node.chain().block(height), "block", height)?;
             let header = header_of(node, &stored.block.header)?;
-            Ok(json!({ "signed_header": { "header": header, "commit": commit_of(node, height)? }, "canonical": true }))
+            // The bytes that the block's hash is of: this dialect's header lacks some of them.
+            let bytes = base64(stored.block.header.encode());
+            let signed =
+                json!({ "header": header, "header_bytes": bytes, "commit": commit_of(node, height)? });
+            Ok(json!({ "signed_header": signed, "canonical": true }))
         })
         .await
 }
@@ -117,6 +122,7 @@ fn commit_of(node: &NodeHandle, height: Height) -> Result<Value, RpcError> {
             "block": hex(certificate.block),
             "signers": signers,
             "signature": hex(certificate.signature),
+            "bytes": base64(certificate.encode()),
         },
     }))
 }

@@ -41,7 +41,7 @@ const MAX_UNDER_WAY: usize = 20_000;
 /// What a sender sends.
 enum Work {
     /// Transfers of an account to the next one: what goes round in a ring never runs out.
-    Transfers { key: ed25519::SecretKey, to: Address },
+    Transfers { key: Box<ed25519::SecretKey>, to: Address },
     /// Values of one key.
     Values(String),
 }
@@ -91,7 +91,11 @@ pub(super) async fn accounts(
     for (index, key) in keys.into_iter().enumerate() {
         let next = client.account(&addresses[index]).await?.sequence;
         let to = addresses[(index + 1) % addresses.len()];
-        senders.push(Sender { work: Work::Transfers { key, to }, next, again: BTreeMap::new() });
+        senders.push(Sender {
+            work: Work::Transfers { key: Box::new(key), to },
+            next,
+            again: BTreeMap::new(),
+        });
     }
     Ok(senders)
 }

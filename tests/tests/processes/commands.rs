@@ -16,7 +16,7 @@ async fn a_transfer_is_sent_waited_for_and_seen_by_another_validator() {
     let balance = async || {
         let answer = althing(["query", "account", &address, "--node", &other, "--json"]).await;
         assert_eq!(answer.code, Some(0), "{answer:#?}");
-        answer.object()["balances"][0]["amount"]
+        answer.object()["answer"]["balances"][0]["amount"]
             .to_string()
             .trim_matches('"')
             .parse::<u128>()

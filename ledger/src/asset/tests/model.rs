@@ -161,9 +161,9 @@ impl Model {
         if let Some((asset, per_byte, per_op, collector)) = self.fees {
             let fee = per_byte * list.bytes as u128 + per_op * list.ops.len() as u128;
             if fee > 0 {
-                let paid = self.pay(asset, me, fee);
-                ensure(paid != Err("insufficient_balance"), "fee_not_covered")?;
-                paid?;
+                let held = self.balances.get(&(asset, me)).map_or(0, |(held, _)| *held);
+                ensure(held >= fee, "fee_not_covered")?;
+                self.balances.entry((asset, me)).or_default().0 -= fee;
                 self.receive(asset, collector, fee);
             }
         }
@@ -315,7 +315,10 @@ impl Model {
             self.proposals.remove(&number);
             return self.enact(motion);
         }
-        ensure(new, "already_approved")
+        ensure(new, "already_approved")?;
+        let members: BTreeSet<Who> = approvals.into_iter().filter(|who| self.has(MEMBER, *who)).collect();
+        self.proposals.get_mut(&number).unwrap().approvals = members;
+        Ok(())
     }
 
     fn enact(&mut self, motion: Motion) -> Result<(), Refusal> {

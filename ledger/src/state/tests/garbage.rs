@@ -127,3 +127,35 @@ fn older_versions_are_found_as_far_back_as_the_log_goes() {
     assert!(kept.len() > 5 && kept.len() < 100, "{}", kept.len());
     assert!(kept.iter().zip((7..149u8).rev()).all(|(found, n)| *found == [n]), "{kept:?}");
 }
+
+#[test]
+fn a_record_that_is_set_to_what_it_is_while_the_log_is_swept_stays() {
+    let files = Arc::new(MemoryFiles::new());
+    let mut state = open(files.clone(), 2, SMALL).unwrap();
+    let same = |n: u8| (vec![1, n], Some(vec![n; 40]));
+    state.commit(state.stage(1, (0..10).map(same).collect()).unwrap()).unwrap();
+    for n in 2..400u64 {
+        let mut changes: Changes = (0..10).map(same).collect();
+        changes.extend((0..5).map(|m| (vec![2, m], Some(vec![n as u8; 40]))));
+        state.commit(state.stage(n, changes).unwrap()).unwrap();
+        if n % 50 == 0 {
+            state = open(files.clone(), 2, SMALL).unwrap();
+        }
+        for (key, value) in (0..10).map(same) {
+            assert_eq!(state.newest().get(&key).unwrap(), value, "height {n}");
+        }
+    }
+    assert!(!files.list().unwrap().contains(&1), "what the records were first written to is gone");
+}
+
+#[test]
+fn the_log_of_many_tiny_records_stays_bounded_too() {
+    let files = Arc::new(MemoryFiles::new());
+    let state = open(files.clone(), 1, SMALL).unwrap();
+    for n in 1..18u64 {
+        let record = |m: u16| (m.to_be_bytes().to_vec(), Some(vec![0; (n % 2) as usize]));
+        state.commit(state.stage(n, (0..28_000).map(record).collect()).unwrap()).unwrap();
+    }
+    // A record takes 19 or 20 bytes in the log, most of them neither key nor value.
+    assert!(total(&files) < 5 * 28_000 * 20, "{}", total(&files));
+}

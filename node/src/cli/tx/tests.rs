@@ -1,51 +1,15 @@
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+use std::time::Duration;
+
+use althing_crypto::ed25519;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    envelope::next_sequence,
+    submit::{Outcome, committed},
+    *,
 };
-
-use super::*;
-
-type Script = fn(&str) -> Option<Value>;
-
-/// A node that answers a method as the script says, or never.
-async fn scripted(script: Script) -> Client {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, script));
-        }
-    });
-    Client::new(url.parse().unwrap())
-}
-
-async fn serve(stream: TcpStream, script: Script) {
-    let mut stream = BufReader::new(stream);
-    loop {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
-                return;
-            }
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            if line == "\r\n" {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        stream.read_exact(&mut body).await.unwrap();
-        let request: Value = serde_json::from_slice(&body).unwrap();
-        let Some(result) = script(request["method"].as_str().unwrap()) else {
-            return std::future::pending().await;
-        };
-        let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": result }).to_string();
-        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
-        stream.write_all(answer.as_bytes()).await.unwrap();
-    }
-}
+use crate::cli::testing::{Script, scripted};
 
 fn key(seed: u8) -> ed25519::SecretKey {
     ed25519::SecretKey::from_seed([seed; 32])
@@ -59,26 +23,26 @@ fn transfer(seed: u8, sequence: u64) -> String {
 /// A chain where account 1 has used the sequences up to 4.
 fn account() -> Value {
     let account = json!({ "address": Address::of(&key(1).public_key()), "sequence": "5", "roles": [] });
-    json!({ "response": { "code": 0, "value": BASE64.encode(account.to_string()) } })
+    json!({ "response": { "code": 0, "height": "9", "value": BASE64.encode(account.to_string()) } })
 }
 
 #[tokio::test]
 async fn the_next_sequence_is_behind_what_is_pending() {
-    let idle = |method: &str| match method {
+    let idle = |method: &str, _: &Value| match method {
         "unconfirmed_txs" => Some(json!({ "txs": [transfer(2, 80), "AQ==", "?"] })),
         _ => Some(account()),
     };
-    let busy = |method: &str| match method {
+    let busy = |method: &str, _: &Value| match method {
         "unconfirmed_txs" => Some(json!({ "txs": [transfer(1, 5), transfer(2, 80), transfer(1, 6)] })),
         _ => Some(account()),
     };
-    let behind = |method: &str| match method {
+    let behind = |method: &str, _: &Value| match method {
         "unconfirmed_txs" => Some(json!({ "txs": [transfer(1, 4)] })),
         _ => Some(account()),
     };
     let scripts: [(Script, u64); 3] = [(idle, 5), (busy, 7), (behind, 5)];
     for (script, expected) in scripts {
-        let next = next_sequence(&mut scripted(script).await, &key(1).public_key()).await;
+        let next = next_sequence(&mut scripted(script).await, &Address::of(&key(1).public_key())).await;
         assert_eq!(next.unwrap(), expected);
     }
 }
@@ -87,8 +51,8 @@ const HASH: TxHash = TxHash(althing_crypto::Hash::from_bytes([7; 32]));
 
 #[tokio::test]
 async fn a_wait_ends_in_time_and_says_what_is_known() {
-    let silent = |_: &str| None;
-    let accepted = |method: &str| {
+    let silent = |_: &str, _: &Value| None;
+    let accepted = |method: &str, _: &Value| {
         (method == "broadcast_tx_sync").then(|| json!({ "code": 0, "log": "", "codespace": "" }))
     };
     let started = Instant::now();
@@ -123,7 +87,7 @@ fn an_outcome_is_told_in_words() {
 #[test]
 fn what_is_shown_is_a_hash_or_a_transaction() {
     assert!(matches!(upper(&HASH).parse(), Ok(Shown::Committed(HASH))));
-    assert!(matches!(transfer(1, 4).parse(), Ok(Shown::Signed(_, tx)) if tx.sequence == 4));
+    assert!(matches!(transfer(1, 4).parse(), Ok(Shown::Made(tx)) if tx.sequence == 4));
     for text in ["00", "AQ==", "", "0x07"] {
         assert!(text.parse::<Shown>().is_err(), "{text:?}");
     }

@@ -1,0 +1,145 @@
+//! The questions as commands: the one place where flags become a [`Question`].
+
+use std::{error::Error, str::FromStr};
+
+use althing_ledger::asset::{Address, LockId, MAX_LIMIT, Question, Role, Symbol};
+use clap::{Args, Subcommand, value_parser};
+
+use crate::cli::role;
+
+/// What is asked.
+#[derive(Debug, Clone, Subcommand)]
+pub(in crate::cli) enum Ask {
+    /// An account: its sequence, its roles and what it holds
+    Account {
+        /// Its address
+        address: Address,
+    },
+    /// What an account holds of one asset
+    Balance {
+        /// Its address
+        address: Address,
+        /// Of which asset
+        #[arg(long, value_name = "SYMBOL", default_value = "COIN")]
+        asset: Symbol,
+    },
+    /// What an account holds of all assets
+    Balances {
+        /// Its address
+        address: Address,
+        #[command(flatten)]
+        page: Page<Symbol>,
+    },
+    /// An asset
+    Asset {
+        /// Its symbol
+        asset: Symbol,
+    },
+    /// All assets
+    Assets {
+        #[command(flatten)]
+        page: Page<Symbol>,
+    },
+    /// How many units of an asset there are
+    Supply {
+        /// Its symbol
+        asset: Symbol,
+    },
+    /// Who holds, or ever held, an asset
+    Holders {
+        /// Its symbol
+        asset: Symbol,
+        #[command(flatten)]
+        page: Page<Address>,
+    },
+    /// How an account's balance of an asset became what it is, newest first
+    History {
+        /// Its address
+        address: Address,
+        /// Of which asset
+        #[arg(long, value_name = "SYMBOL", default_value = "COIN")]
+        asset: Symbol,
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// A lock, open or settled
+    Lock {
+        /// 58 hexadecimal digits
+        lock: LockId,
+    },
+    /// The open locks that an account pays or receives
+    Locks {
+        /// Its address
+        address: Address,
+        #[command(flatten)]
+        page: Page<LockId>,
+    },
+    /// Who has a role
+    Roles {
+        /// administrator, issuer, member or submitter
+        #[arg(value_parser = role)]
+        role: Role,
+        #[command(flatten)]
+        page: Page<Address>,
+    },
+    /// How many govern, and how many of them must agree
+    Governance,
+    /// The open proposals
+    Proposals,
+    /// What genesis fixed
+    Parameters,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct Page<A>
+where
+    A: FromStr<Err: Into<Box<dyn Error + Send + Sync>>> + Clone + Send + Sync + 'static,
+{
+    /// Begin behind this one, the last of the page before
+    #[arg(long)]
+    after: Option<A>,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(in crate::cli) struct Limit {
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = MAX_LIMIT, value_parser = value_parser!(u16).range(1..=i64::from(MAX_LIMIT)))]
+    limit: u16,
+}
+
+impl Ask {
+    /// The question.
+    pub(super) fn question(self) -> Question {
+        match self {
+            Self::Account { address: account } => Question::Account { account },
+            Self::Balance { address: account, asset } => Question::Balance { asset, account },
+            Self::Balances { address: account, page: Page { after, limit: Limit { limit } } } => {
+                Question::Balances { account, after, limit }
+            }
+            Self::Asset { asset } => Question::Asset { asset },
+            Self::Assets { page: Page { after, limit: Limit { limit } } } => {
+                Question::Assets { after, limit }
+            }
+            Self::Supply { asset } => Question::Supply { asset },
+            Self::Holders { asset, page: Page { after, limit: Limit { limit } } } => {
+                Question::Holders { asset, after, limit }
+            }
+            Self::History { address: account, asset, limit: Limit { limit } } => {
+                Question::History { asset, account, limit }
+            }
+            Self::Lock { lock } => Question::Lock { lock },
+            Self::Locks { address: account, page: Page { after, limit: Limit { limit } } } => {
+                Question::Locks { account, after, limit }
+            }
+            Self::Roles { role, page: Page { after, limit: Limit { limit } } } => {
+                Question::Roles { role, after, limit }
+            }
+            Self::Governance => Question::Governance {},
+            Self::Proposals => Question::Proposals {},
+            Self::Parameters => Question::Parameters {},
+        }
+    }
+}

@@ -1,0 +1,209 @@
+use std::sync::{Arc, Mutex};
+
+use althing_consensus::{AppHash, Block, Height};
+use althing_crypto::{Encoding, Hash};
+use althing_genesis::Genesis;
+use althing_ledger::{
+    Application, AssetLedger, FinalizeBlock, InitChain,
+    asset::{Address, COIN},
+    state::MemoryFiles,
+};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+
+use super::*;
+use crate::{
+    cli::testing::scripted,
+    testing::{CHAIN, TestChain},
+};
+
+/// A ledger at height 2, and headers up to 3: the second vouches for 1, the third, which has a certificate, for 2.
+struct Proving {
+    chain: TestChain,
+    ledger: AssetLedger,
+    headers: Vec<Block>,
+    /// The genesis document in a file.
+    genesis: tempfile::NamedTempFile,
+}
+
+/// How a node lies.
+type Lie = fn(&str, &mut Value);
+
+impl Proving {
+    fn new() -> Self {
+        let chain = TestChain::new();
+        let ledger = AssetLedger::open(Arc::new(MemoryFiles::new()), 10).unwrap();
+        let app_state = chain.genesis.app_state().as_bytes().to_vec();
+        let init = InitChain { chain_id: CHAIN.to_owned(), initial_height: 1, time_ms: 0, app_state };
+        let mut app_hash = ledger.init_chain(&init).unwrap().app_hash;
+        let mut headers = vec![chain.genesis.block(AppHash::default())];
+        for height in 1..=3 {
+            let mut block = chain.body(&headers[height - 1], height as u64, Vec::new()).block.clone();
+            block.header.vouched.height = Height(height as u64 - 1);
+            block.header.vouched.app_hash = AppHash::new(app_hash.as_bytes().to_vec()).unwrap();
+            headers.push(block);
+            if height < 3 {
+                let tx = chain.transfer(height as u64 - 1);
+                let block =
+                    FinalizeBlock { height: height as u64, time_ms: 0, hash: Hash::ZERO, txs: &[&tx] };
+                app_hash = ledger.finalize_block(&block).unwrap().app_hash;
+                ledger.commit().unwrap();
+            }
+        }
+        let genesis = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(genesis.path(), chain.genesis.document().to_json()).unwrap();
+        Self { chain, ledger, headers, genesis }
+    }
+
+    fn commit(&self, params: &Value) -> Value {
+        let height = params["height"].as_str().map_or(3, |height| height.parse().unwrap());
+        let certificate = self.chain.certificate(self.headers[3].hash(), 3);
+        json!({ "signed_header": {
+            "header_bytes": BASE64.encode(self.headers[height].header.encode()),
+            "commit": { "certificate": { "bytes": BASE64.encode(certificate.encode()) } },
+        }})
+    }
+
+    fn query(&self, params: &Value) -> Value {
+        let query = Query {
+            path: params["path"].as_str().unwrap().to_owned(),
+            data: hex::decode(params["data"].as_str().unwrap()).unwrap(),
+            height: params["height"].as_str().unwrap().parse().unwrap(),
+            prove: params["prove"] == true,
+        };
+        let answer = self.ledger.query(&query);
+        let proof = answer.proof.map(|proof| json!({ "ops": [{ "data": BASE64.encode(proof) }] }));
+        json!({ "response": {
+            "code": answer.code, "key": BASE64.encode(answer.key), "value": BASE64.encode(answer.value),
+            "proofOps": proof, "height": answer.height.to_string(),
+        }})
+    }
+}
+
+/// What the command comes to at a node that lies so, asked about the balance of the account that pays.
+async fn asked(lie: Lie, height: Option<u64>, checked: bool) -> Result<(Value, Option<Vouched>), String> {
+    let proving = Proving::new();
+    let genesis = checked.then(|| proving.genesis.path().to_owned());
+    let account = Address::of(&proving.chain.account.public_key());
+    let proving = Mutex::new(proving);
+    let mut client = scripted(move |method, params| {
+        let proving = proving.lock().unwrap();
+        let mut answer = if method == "commit" { proving.commit(params) } else { proving.query(params) };
+        lie(method, &mut answer);
+        Some(answer)
+    })
+    .await;
+    let found =
+        vouched::find(&mut client, height, genesis.as_deref()).await.map_err(|error| error.to_string())?;
+    let mut at = At { height: found.header.vouched.height.0, vouched: Some(found) };
+    let question = Question::Balance { asset: COIN, account };
+    let answer = answer(&mut client, &question, &mut at).await.map_err(|error| error.to_string())?;
+    Ok((answer, at.vouched))
+}
+
+/// Changes the byte in the middle of base64 text.
+fn flip(text: &mut Value) {
+    let mut bytes = BASE64.decode(text.as_str().unwrap()).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    *text = BASE64.encode(bytes).into();
+}
+
+#[tokio::test]
+async fn an_honest_answer_is_proved_and_who_committed_it_is_told() {
+    let honest = |_: &str, _: &mut Value| {};
+    for (height, checked, amount) in
+        [(None, false, "999999999990"), (None, true, "999999999990"), (Some(1), true, "999999999995")]
+    {
+        let (answer, vouched) = asked(honest, height, checked).await.unwrap();
+        assert_eq!(answer["amount"], amount);
+        let committed = vouched.unwrap().committed;
+        assert_eq!(committed.map(|one| (one.power.0, one.total.0)), checked.then_some((4, 4)));
+    }
+    let early = asked(honest, Some(3), true).await.unwrap_err();
+    assert!(early.contains("no header vouches for height 3 yet: the newest vouched for is 2"), "{early}");
+}
+
+#[tokio::test]
+async fn a_lie_is_not_proved() {
+    let lies: [(Lie, bool, &str); 6] = [
+        (
+            |method, answer| {
+                if method == "abci_query" {
+                    let value = BASE64.decode(answer["response"]["value"].as_str().unwrap()).unwrap();
+                    let value = String::from_utf8(value).unwrap().replace("99999", "88888");
+                    answer["response"]["value"] = BASE64.encode(value).into();
+                }
+            },
+            false,
+            "another answer",
+        ),
+        (
+            |method, answer| {
+                if method == "abci_query" {
+                    flip(&mut answer["response"]["proofOps"]["ops"][0]["data"]);
+                }
+            },
+            false,
+            "NOT proved",
+        ),
+        (
+            |method, answer| {
+                if method == "abci_query" {
+                    answer["response"]["proofOps"] = Value::Null;
+                }
+            },
+            false,
+            "holds no proof",
+        ),
+        (
+            |method, answer| {
+                if method == "abci_query" {
+                    answer["response"]["height"] = "1".into();
+                }
+            },
+            false,
+            "NOT proved",
+        ),
+        (
+            |method, answer| {
+                if method == "commit" {
+                    flip(&mut answer["signed_header"]["commit"]["certificate"]["bytes"]);
+                }
+            },
+            true,
+            "certificate",
+        ),
+        (
+            // Another header than the one that was committed: of a later time.
+            |method, answer| {
+                if method == "commit" {
+                    let text = &mut answer["signed_header"]["header_bytes"];
+                    let bytes = BASE64.decode(text.as_str().unwrap()).unwrap();
+                    let mut header = althing_consensus::Header::decode(&bytes).unwrap();
+                    header.time_ms += 1;
+                    *text = BASE64.encode(header.encode()).into();
+                }
+            },
+            true,
+            "another",
+        ),
+    ];
+    for (index, (lie, checked, expected)) in lies.into_iter().enumerate() {
+        let error = asked(lie, None, checked).await.map(|(answer, _)| answer).unwrap_err();
+        assert!(error.contains(expected), "lie {index}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_genesis_document_of_another_chain_is_not_taken() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let proving = Proving::new();
+    let mut document = proving.chain.genesis.document().clone();
+    document.chain_id = "other-chain".to_owned();
+    std::fs::write(file.path(), document.to_json()).unwrap();
+    Genesis::read(file.path()).unwrap();
+    let proving = Mutex::new(proving);
+    let mut client = scripted(move |_, params| Some(proving.lock().unwrap().commit(params))).await;
+    let error = vouched::find(&mut client, None, Some(file.path())).await.map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("the genesis document of \"other-chain\""), "{error}");
+}

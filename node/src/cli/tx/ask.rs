@@ -1,0 +1,262 @@
+//! The instructions as commands: the one place where flags become an [`Instruction`].
+
+use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf};
+
+use althing_crypto::{Hash, ed25519, sha256};
+use althing_ledger::asset::{Address, Change, Instruction, LockId, Role, Symbol};
+use clap::{Args, Subcommand};
+
+use crate::cli::{Failure, role};
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Ask {
+    /// Move units of an asset to another account
+    Transfer {
+        /// Of which asset
+        #[arg(long, value_name = "SYMBOL", default_value = "COIN")]
+        asset: Symbol,
+        /// Who receives
+        #[arg(long, value_name = "ADDRESS")]
+        to: Address,
+        #[command(flatten)]
+        amount: Amount,
+        #[command(flatten)]
+        payer: Payer,
+    },
+    /// Create an asset; the sender, who needs the role issuer, becomes its issuer
+    CreateAsset {
+        /// What it is called: 1 to 16 of A-Z 0-9 . -
+        #[arg(long, value_name = "SYMBOL")]
+        asset: Symbol,
+        /// How many decimal places people see, at most 38
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        decimals: u8,
+        /// The most of the smallest units there may ever be; 0 for no such limit
+        #[arg(long, value_name = "UNITS", default_value_t = 0)]
+        cap: u128,
+        /// What to say of it, at most 256 bytes
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        metadata: String,
+    },
+    /// Say something else of an asset
+    SetMetadata {
+        /// Of which asset
+        #[arg(long, value_name = "SYMBOL")]
+        asset: Symbol,
+        /// The new text, at most 256 bytes
+        #[arg(long, value_name = "TEXT")]
+        metadata: String,
+    },
+    /// Make new units of an asset
+    Issue {
+        /// Of which asset
+        #[arg(long, value_name = "SYMBOL")]
+        asset: Symbol,
+        /// Who receives them
+        #[arg(long, value_name = "ADDRESS")]
+        to: Address,
+        #[command(flatten)]
+        amount: Amount,
+    },
+    /// Destroy units of an asset
+    Burn {
+        /// Of which asset
+        #[arg(long, value_name = "SYMBOL")]
+        asset: Symbol,
+        #[command(flatten)]
+        amount: Amount,
+        #[command(flatten)]
+        payer: Payer,
+    },
+    /// Forbid to debit an account in an asset
+    Freeze(Holding),
+    /// Allow again what was frozen
+    Unfreeze(Holding),
+    /// Make another account, which needs the role, the issuer of an asset
+    HandOver {
+        /// Which asset
+        #[arg(long, value_name = "SYMBOL")]
+        asset: Symbol,
+        /// The new issuer
+        #[arg(long, value_name = "ADDRESS")]
+        to: Address,
+    },
+    /// Set units aside for who shows a secret before a height
+    Lock {
+        /// Of which asset
+        #[arg(long, value_name = "SYMBOL")]
+        asset: Symbol,
+        /// Who receives them by a claim
+        #[arg(long, value_name = "ADDRESS")]
+        to: Address,
+        #[command(flatten)]
+        amount: Amount,
+        #[command(flatten)]
+        payer: Payer,
+        #[command(flatten)]
+        hash: LockHash,
+        /// From this height on they can only go back
+        #[arg(long, value_name = "HEIGHT")]
+        refund_height: u64,
+    },
+    /// Show the secret of a lock, which pays it to its recipient
+    Claim {
+        /// Which lock: 58 hexadecimal digits
+        #[arg(long, value_name = "LOCK")]
+        lock: LockId,
+        /// The secret: 64 hexadecimal digits
+        #[arg(long, value_name = "HEX")]
+        preimage: Hash,
+    },
+    /// Pay a lock back, from its refund height on
+    Refund {
+        /// Which lock: 58 hexadecimal digits
+        #[arg(long, value_name = "LOCK")]
+        lock: LockId,
+    },
+    /// Give the role submitter, as an administrator
+    Grant(Holder),
+    /// Take the role submitter, as an administrator
+    Revoke(Holder),
+    /// Propose a change of roles to the members, and approve it
+    Propose {
+        #[command(subcommand)]
+        change: Proposed,
+    },
+    /// Approve a proposal
+    Approve {
+        /// Its number
+        #[arg(long, value_name = "N")]
+        proposal: u64,
+    },
+    /// Take one's approval of a proposal back
+    Withdraw {
+        /// Its number
+        #[arg(long, value_name = "N")]
+        proposal: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Amount {
+    /// How many of the smallest units: with 2 decimals, 1250 is 12.50
+    #[arg(long, value_name = "UNITS", value_parser = units)]
+    amount: u128,
+}
+
+fn units(text: &str) -> Result<u128, String> {
+    let whole = text.bytes().all(|c| c.is_ascii_digit());
+    let reason = "not a whole number of the smallest units (an asset of 2 decimals: 1250 for 12.50)";
+    text.parse().ok().filter(|_| whole).ok_or_else(|| reason.to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Payer {
+    /// Who pays, and so must approve, too [default: the sender]
+    #[arg(long, value_name = "ADDRESS")]
+    payer: Option<Address>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Holding {
+    /// In which asset
+    #[arg(long, value_name = "SYMBOL")]
+    asset: Symbol,
+    /// Whose account
+    #[arg(long, value_name = "ADDRESS")]
+    account: Address,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Holder {
+    /// administrator, issuer, member or submitter
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    role: Role,
+    /// Whose
+    #[arg(long, value_name = "ADDRESS")]
+    account: Address,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(in crate::cli) struct LockHash {
+    /// The SHA-256 of the secret of 32 bytes: 64 hexadecimal digits
+    #[arg(long, value_name = "HEX")]
+    hash: Option<Hash>,
+    /// Make a secret and write it, in hexadecimal, to this new file
+    #[arg(long, value_name = "FILE")]
+    new_secret: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Proposed {
+    /// To give a role
+    Grant(Holder),
+    /// To take a role
+    Revoke(Holder),
+    /// To let so many members decide
+    Threshold {
+        /// From 1 to the number of members
+        #[arg(long, value_name = "N")]
+        approvals: u16,
+    },
+}
+
+impl Ask {
+    /// The instruction of a transaction of `sender`.
+    pub(super) fn instruction(self, sender: Address) -> Result<Instruction, Failure> {
+        let from = |payer: Payer| payer.payer.unwrap_or(sender);
+        Ok(match self {
+            Self::Transfer { asset, to, amount: Amount { amount }, payer } => {
+                Instruction::Transfer { asset, from: from(payer), to, amount }
+            }
+            Self::CreateAsset { asset: symbol, decimals, cap, metadata } => {
+                Instruction::CreateAsset { symbol, decimals, cap, metadata }
+            }
+            Self::SetMetadata { asset, metadata } => Instruction::SetMetadata { asset, metadata },
+            Self::Issue { asset, to, amount: Amount { amount } } => Instruction::Issue { asset, to, amount },
+            Self::Burn { asset, amount: Amount { amount }, payer } => {
+                Instruction::Burn { asset, from: from(payer), amount }
+            }
+            Self::Freeze(Holding { asset, account }) => Instruction::Freeze { asset, account },
+            Self::Unfreeze(Holding { asset, account }) => Instruction::Unfreeze { asset, account },
+            Self::HandOver { asset, to } => Instruction::HandOver { asset, to },
+            Self::Lock { asset, to, amount: Amount { amount }, payer, hash, refund_height } => {
+                let (from, hash) = (from(payer), hash.get()?);
+                Instruction::Lock { asset, from, to, amount, hash, refund_height }
+            }
+            Self::Claim { lock, preimage } => Instruction::Claim { lock, preimage },
+            Self::Refund { lock } => Instruction::Refund { lock },
+            Self::Grant(Holder { role, account }) => Instruction::Grant { role, account },
+            Self::Revoke(Holder { role, account }) => Instruction::Revoke { role, account },
+            Self::Propose { change } => Instruction::Propose { change: change.into() },
+            Self::Approve { proposal } => Instruction::Approve { proposal },
+            Self::Withdraw { proposal } => Instruction::Withdraw { proposal },
+        })
+    }
+}
+
+impl From<Proposed> for Change {
+    fn from(proposed: Proposed) -> Self {
+        match proposed {
+            Proposed::Grant(Holder { role, account }) => Self::Grant { role, account },
+            Proposed::Revoke(Holder { role, account }) => Self::Revoke { role, account },
+            Proposed::Threshold { approvals } => Self::Threshold { approvals },
+        }
+    }
+}
+
+impl LockHash {
+    fn get(self) -> Result<Hash, Failure> {
+        let Some(file) = self.new_secret else {
+            return Ok(self.hash.ok_or("a lock needs --hash or --new-secret")?);
+        };
+        // 32 bytes of the system's randomness, as every new key is.
+        let secret = *ed25519::SecretKey::generate().seed();
+        let failed = |error| format!("secret file {}: {error}", file.display());
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
+        made.and_then(|mut file| writeln!(file, "{}", hex::encode(secret))).map_err(failed)?;
+        Ok(sha256(&secret))
+    }
+}

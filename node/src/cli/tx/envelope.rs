@@ -1,0 +1,81 @@
+//! What a transaction is made with beside its instructions.
+
+use althing_ledger::asset::{Address, Instruction, Transaction};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::source::from_base64;
+use crate::{cli::Failure, client::Client};
+
+/// The fields of a transaction that are not its instructions.
+#[derive(Debug, Args)]
+pub(super) struct Envelope {
+    /// The sender's sequence [default: the one after all that the node knows of, committed or pending]
+    #[arg(long, value_name = "N")]
+    sequence: Option<u64>,
+    /// The last height at which it may execute; 0 if it never expires
+    #[arg(long, value_name = "HEIGHT", default_value_t = 0)]
+    expiry: u64,
+    /// A note for people, at most 256 bytes
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    memo: String,
+    /// Of the sender's transactions with this text, 1 to 32 bytes, only one succeeds
+    #[arg(long, value_name = "TEXT", value_parser = idempotency_key)]
+    idempotency_key: Option<String>,
+    /// The chain; the node is asked if it is not given
+    #[arg(long, value_name = "ID")]
+    chain_id: Option<String>,
+}
+
+fn idempotency_key(text: &str) -> Result<String, String> {
+    match text.len() {
+        1..=Transaction::MAX_IDEMPOTENCY_KEY_BYTES => Ok(text.to_owned()),
+        found => Err(format!("{found} bytes: give 1 to {}", Transaction::MAX_IDEMPOTENCY_KEY_BYTES)),
+    }
+}
+
+impl Envelope {
+    /// The transaction that nobody has approved yet. The node is asked only for what is not given.
+    pub(super) async fn fill(
+        self,
+        sender: Address,
+        instructions: Vec<Instruction>,
+        client: &mut Client,
+    ) -> Result<Transaction, Failure> {
+        let chain_id = match self.chain_id {
+            Some(chain_id) => chain_id,
+            None => {
+                let status = client.call("status", json!({})).await?;
+                status["node_info"]["network"].as_str().ok_or("the node's status names no chain")?.to_owned()
+            }
+        };
+        let sequence = match self.sequence {
+            Some(sequence) => sequence,
+            None => next_sequence(client, &sender).await?,
+        };
+        Ok(Transaction {
+            expiry_height: self.expiry,
+            idempotency_key: self.idempotency_key.map(String::into_bytes),
+            memo: self.memo,
+            ..Transaction::new(&chain_id, sender, sequence, instructions)
+        })
+    }
+}
+
+/// The sequence after the sender's committed and pending ones: signing is deterministic, so with that of a pending one the same
+/// payment made again would be that very transaction, and paid once.
+pub(super) async fn next_sequence(client: &mut Client, sender: &Address) -> Result<u64, Failure> {
+    // Asked before the account, so that what is executed in between is counted. A node lists 100 at most; with more it may
+    // answer that the sequence is taken, or the transaction already pending.
+    let pending = client.call("unconfirmed_txs", json!({ "limit": "100" })).await?;
+    let committed = client.account(sender).await?.sequence;
+    Ok(committed.max(after_pending(&pending, sender)))
+}
+
+fn after_pending(pending: &Value, sender: &Address) -> u64 {
+    use althing_crypto::Encoding;
+    let txs = pending["txs"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let txs = txs.filter_map(|tx| Transaction::decode(&from_base64(tx).ok()?).ok());
+    let own = txs.filter(|tx| tx.sender == *sender);
+    own.map(|tx| tx.sequence.saturating_add(1)).max().unwrap_or(0)
+}

@@ -1,0 +1,152 @@
+//! Submitting a transaction, and waiting for what becomes of it.
+
+use std::{process::ExitCode, time::Duration};
+
+use althing_crypto::{Encoding, TxHash};
+use althing_ledger::asset::{Instruction, LockId, Transaction};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use clap::Args;
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    cli::{Failure, Output},
+    client::{Client, ClientError, integer},
+    rpc,
+};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Wait {
+    /// Wait until it is committed
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait, at most a day
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+}
+
+/// What became of a submitted transaction.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    hash: TxHash,
+    height: u64,
+    code: u64,
+    codespace: String,
+    log: String,
+}
+
+impl Outcome {
+    pub(super) fn new(hash: TxHash, height: u64, result: &Value) -> Result<Self, Failure> {
+        let text = |name: &str| result[name].as_str().unwrap_or_default().to_owned();
+        let code = result["code"].as_u64().ok_or("the node's answer holds no code")?;
+        Ok(Self { hash, height, code, codespace: text("codespace"), log: text("log") })
+    }
+
+    /// What this program says, in the node's words, when it has waited as long as it was told to.
+    fn pending(hash: TxHash, seconds: u64) -> Self {
+        let log = format!(
+            "accepted, not committed within {seconds} s; ask again with `althing tx show {}`",
+            upper(&hash)
+        );
+        let code = rpc::Code::CommitTimeout as u64;
+        Self { hash, height: 0, code, codespace: rpc::CODESPACE.to_owned(), log }
+    }
+
+    pub(super) fn is_pending(&self) -> bool {
+        self.codespace == rpc::CODESPACE && self.code == rpc::Code::CommitTimeout as u64
+    }
+
+    fn report(&self, locks: &[LockId], output: &Output) -> ExitCode {
+        let Self { hash, height, code, codespace, log } = self;
+        let object = json!({ "hash": upper(hash), "height": height, "code": code, "codespace": codespace, "log": log, "locks": locks });
+        let locks: String = locks.iter().map(|lock| format!("\nlock {lock}")).collect();
+        output.result(&object, self.text() + if *code == 0 { &locks } else { "" });
+        if *code == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let Self { hash, height, code, codespace, log } = self;
+        let said = match (code, height) {
+            (0, 0) if log.is_empty() => "accepted".to_owned(),
+            // Such as that it was there already.
+            (0, 0) => log.clone(),
+            (0, height) => format!("committed at height {height}"),
+            _ if self.is_pending() => log.clone(),
+            (code, 0) => format!("refused: {log} (code {code}, codespace {codespace})"),
+            (code, height) => {
+                format!("failed at height {height}: {log} (code {code}, codespace {codespace})")
+            }
+        };
+        format!("{} {said}", upper(hash))
+    }
+}
+
+pub(super) async fn submit(
+    client: &mut Client,
+    tx: &[u8],
+    wait: &Wait,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let hash = TxHash::of(tx);
+    let params = json!({ "tx": BASE64.encode(tx) });
+    let outcome = if wait.wait {
+        committed(client, hash, params, wait.timeout).await?
+    } else {
+        Outcome::new(hash, 0, &client.call("broadcast_tx_sync", params).await?)?
+    };
+    Ok(outcome.report(&locks_of(tx), output))
+}
+
+/// The ids of the locks that a transaction makes. Its bytes may be those of another application's.
+fn locks_of(tx: &[u8]) -> Vec<LockId> {
+    let Ok(tx) = Transaction::decode(tx) else { return Vec::new() };
+    // At most 16 instructions are accepted, so the index fits.
+    let indices = (0..=u8::MAX).zip(&tx.instructions);
+    let locks = indices.filter(|(_, one)| matches!(one, Instruction::Lock { .. }));
+    locks.map(|(index, _)| LockId::new(&tx.sender, tx.sequence, index)).collect()
+}
+
+/// Submits it, then waits until it is committed, refused after all, or so many seconds have passed.
+pub(super) async fn committed(
+    client: &mut Client,
+    hash: TxHash,
+    params: Value,
+    seconds: u64,
+) -> Result<Outcome, Failure> {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let submitted = timeout_at(deadline, client.call("broadcast_tx_sync", params.clone())).await;
+    let submitted = submitted.map_err(|_| {
+        format!("the node did not say within {seconds} s whether it accepts {}", upper(&hash))
+    })?;
+    let submitted = Outcome::new(hash, 0, &submitted?)?;
+    if submitted.code != 0 {
+        return Ok(submitted);
+    }
+    timeout_at(deadline, commit(client, hash, params))
+        .await
+        .unwrap_or_else(|_| Ok(Outcome::pending(hash, seconds)))
+}
+
+/// Waits for the commit of a transaction that the node has: submitted again, it is only waited for. A node waits a while; then it
+/// is asked anew.
+async fn commit(client: &mut Client, hash: TxHash, params: Value) -> Result<Outcome, Failure> {
+    loop {
+        let answer = match client.call("broadcast_tx_commit", params.clone()).await {
+            Err(ClientError::Timeout { .. }) => continue,
+            answer => answer?,
+        };
+        let check = Outcome::new(hash, 0, &answer["check_tx"])?;
+        if check.code == 0 {
+            let height = integer(&answer["height"]).ok_or("the node's answer holds no height")?;
+            return Outcome::new(hash, height, &answer["tx_result"]);
+        }
+        if !check.is_pending() {
+            return Ok(check);
+        }
+    }
+}
+
+/// Hashes are written in capitals over JSON-RPC; so they are here.
+pub(super) fn upper(hash: &TxHash) -> String {
+    hex::encode_upper(hash)
+}
