@@ -183,6 +183,7 @@ impl Cluster {
         for node in 0..self.slots.len() {
             let slot = &mut self.slots[node];
             slot.disk.set_full(false);
+            slot.disk.spare();
             if slot.node.is_some() && slot.disk.take_failed() {
                 self.end(node, false);
             }

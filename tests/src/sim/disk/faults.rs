@@ -29,6 +29,11 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Nothing burns any more.
+    pub(super) fn spare(&self) {
+        self.state().burns = None;
+    }
+
     pub(super) fn burn_at(&self, n: u64, when: When) {
         let mut state = self.state();
         state.burns = Some((state.passed + n, when));

@@ -85,6 +85,11 @@ impl Disk {
         SafetyStore::format(&mut *self.safety()).expect("an empty disk works");
     }
 
+    /// Takes back what [`Self::burn_at`] ordered, if it has not come to pass.
+    pub fn spare(&self) {
+        self.faults.spare();
+    }
+
     /// Ends the node at the `n`th persist point (write or sync) from now, the first being 0.
     pub fn burn_at(&self, n: u64, when: When) {
         self.faults.burn_at(n, when);
