@@ -13,6 +13,8 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{self, Command, Stdio},
+    sync::mpsc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -95,20 +97,17 @@ fn run(steps: &[Step]) -> Vec<Vec<String>> {
         .spawn()
         .unwrap();
     let begun = Instant::now();
-    let ended = loop {
-        if let Some(status) = shell.try_wait().unwrap() {
-            break Some(status);
-        }
-        if begun.elapsed() > PATIENCE {
-            shell.kill().unwrap();
-            break None;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    };
+    let (stdin, pid) = (shell.stdin.take(), shell.id().to_string());
+    let (report, done) = mpsc::channel();
+    thread::spawn(move || report.send(shell.wait()));
+    let ended = done.recv_timeout(PATIENCE).ok();
+    if ended.is_none() {
+        Command::new("kill").arg(pid).status().unwrap();
+    }
     let text = fs::read_to_string(directory.path().join("tour.out")).unwrap();
     let text = text.replace(&format!("127.0.0.1:{rpc}"), "127.0.0.1:26657");
     assert!(ended.is_some(), "not done within {PATIENCE:?}:\n{text}");
-    drop(shell.stdin.take());
+    drop(stdin);
     eprintln!("{} commands in {:.1?}", steps.len(), begun.elapsed());
     let mut outputs: Vec<Vec<String>> = vec![Vec::new()];
     for line in text.lines() {
