@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use althing_tests::modelcheck::{Bound, Deed, Event, Signs, Votes, Walked, walk};
 use clap::Parser;
 use serde_json::json;
+use stateright::report::{ReportData, ReportDiscovery, Reporter};
 use stateright::{Checker, HasDiscoveries, Model};
 
 /// Searches every behaviour of four members, one of them faulty, within a bound; or, with --walks, walks at random beyond it. Exit
@@ -114,27 +115,36 @@ struct Searched {
 
 fn search_once(arguments: &Arguments, model: &Votes, begun: Instant) -> Searched {
     let checker = model.clone().checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs();
-    let mut said = Instant::now();
-    while !checker.is_done() {
-        std::thread::sleep(Duration::from_millis(50));
-        if begun.elapsed().as_secs() >= arguments.seconds {
-            model.stop();
-        }
-        if said.elapsed() > Duration::from_secs(5) {
-            said = Instant::now();
-            let (states, depth) = (checker.unique_state_count(), checker.max_depth());
-            let (groups, members) = model.members_found();
-            let seconds = begun.elapsed().as_secs();
-            eprintln!(
-                "{states} states, {depth} deep, {members} members in {groups} groups, {seconds} seconds"
-            );
-        }
-    }
-    let checker = checker.join();
+    let checker = checker.join_and_report(&mut Watch { model, begun, seconds: arguments.seconds });
     let found = checker.discoveries().into_iter();
     let broken = found.map(|(law, path)| (law, path.into_actions())).collect();
     let (states, transitions) = (checker.unique_state_count(), checker.state_count());
     Searched { states, transitions, depth: checker.max_depth(), broken }
+}
+
+/// Says how far a search is, and gives it up when its time is over.
+struct Watch<'a> {
+    model: &'a Votes,
+    begun: Instant,
+    seconds: u64,
+}
+
+impl Reporter<Votes> for Watch<'_> {
+    fn report_checking(&mut self, ReportData { unique_states, max_depth, done, .. }: ReportData) {
+        let seconds = self.begun.elapsed().as_secs();
+        if seconds >= self.seconds {
+            self.model.stop();
+        }
+        if !done && seconds > 0 {
+            let (groups, members) = self.model.members_found();
+            eprintln!(
+                "{unique_states} states, {max_depth} deep, {members} members in {groups} groups, {seconds} seconds"
+            );
+        }
+    }
+
+    /// What is found is told once the search is over.
+    fn report_discoveries(&mut self, _: &Votes, _: BTreeMap<&'static str, ReportDiscovery<Votes>>) {}
 }
 
 fn tell(arguments: &Arguments, model: &Votes, law: &str, path: &[Signs]) {
