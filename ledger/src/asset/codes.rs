@@ -141,7 +141,7 @@ codes! {
     AlreadyApproved = 77 "already_approved",
     /// The sender has not approved it.
     NotApproved = 78 "not_approved",
-    /// As many proposals are open as may be.
+    /// The sender has as many proposals open as a member may.
     TooManyProposals = 79 "too_many_proposals",
     /// A threshold of none, or of more than there are members.
     BadThreshold = 80 "bad_threshold",

@@ -64,7 +64,7 @@ fn touched<'a>(txs: impl Iterator<Item = &'a Transaction>, parameters: &Paramete
 
 fn execute(block: &mut Block<'_>, tx: &Transaction, bytes: usize) -> Result<TxResult, AppError> {
     let mut draft = block.draft(tx.sender, tx.sequence);
-    match take_turn(&mut draft, tx) {
+    match take_turn(&mut draft, tx, bytes) {
         Ok(()) => {}
         Err(Stop::Refused(refusal)) => return Ok(refusal.into()),
         Err(Stop::Fault(fault)) => return Err(fault),
@@ -88,7 +88,7 @@ fn execute(block: &mut Block<'_>, tx: &Transaction, bytes: usize) -> Result<TxRe
 
 /// Uses up the sequence, or says why it is not the transaction's turn; then it changes nothing at all. For what is expired
 /// that is the promise of the expiry: once past, a sender can safely sign something else.
-fn take_turn(draft: &mut Draft<'_, '_>, tx: &Transaction) -> Step {
+fn take_turn(draft: &mut Draft<'_, '_>, tx: &Transaction, bytes: usize) -> Step {
     let next = may_come(draft, tx)?;
     if tx.sequence > next {
         let log = format!(
@@ -97,6 +97,7 @@ fn take_turn(draft: &mut Draft<'_, '_>, tx: &Transaction) -> Step {
         );
         return Err(Code::WrongSequence.refusal(log).into());
     }
+    fee::expect_covered(draft, bytes, tx.instructions.len())?;
     let used_up =
         || Code::Overflow.refusal("the sender has used up all sequence numbers: use another account");
     let sequence = next.checked_add(1).ok_or_else(used_up)?;
@@ -173,7 +174,7 @@ fn perform(draft: &mut Draft<'_, '_>, instruction: &Instruction) -> Step {
 }
 
 /// Whether `tx` would succeed in the block of this height if its turn came now. One that is ahead of its turn is not tried,
-/// as those before it may prepare what it needs; the pool holds it back until then.
+/// as those before it may prepare what it needs; the pool holds it back until then. But its sender must hold the fee.
 pub(super) fn check(
     base: &dyn Records,
     parameters: &Parameters,
@@ -184,6 +185,7 @@ pub(super) fn check(
     let mut block = Block::new(base, parameters, height);
     let mut draft = block.draft(tx.sender, tx.sequence);
     let next = may_come(&mut draft, tx).and_then(|next| {
+        fee::expect_covered(&mut draft, bytes, tx.instructions.len())?;
         if tx.sequence == next {
             apply(&mut draft, tx, bytes)?;
         }

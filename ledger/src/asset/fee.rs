@@ -1,11 +1,16 @@
 //! Fees: what a successful transaction pays for its bytes and instructions. Off unless genesis has them.
+//!
+//! A sender who holds less than the fee uses up no sequence: else anybody could leave an account record for nothing, by as many
+//! keys as they like. And a fee is taken from a frozen account too: else the issuer of the asset that fees are paid in could
+//! silence everyone, and the members could not even take that role away.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, Code, Symbol, balance,
-    draft::{Draft, Step, Stop},
+    Address, Code, Symbol,
+    balance::{self, Balance},
+    draft::{Draft, Step},
     event, text,
 };
 use crate::TxError;
@@ -34,23 +39,36 @@ impl Fees {
     }
 }
 
+/// What the sender's transaction costs; 0 where there are no fees.
+fn due(draft: &Draft<'_, '_>, bytes: usize, instructions: usize) -> Result<u128, TxError> {
+    let Some(fees) = &draft.parameters().fees else { return Ok(0) };
+    let too_high = || Code::Overflow.refusal("the fee is past 2^128 - 1: nobody can pay it");
+    fees.of(bytes, instructions).ok_or_else(too_high)
+}
+
+/// That the sender holds the fee, frozen or not.
+pub(super) fn expect_covered(draft: &mut Draft<'_, '_>, bytes: usize, instructions: usize) -> Step {
+    let Some(fees) = &draft.parameters().fees else { return Ok(()) };
+    let fee = due(draft, bytes, instructions)?;
+    let sender = draft.sender;
+    let holds = draft.read::<Balance>(&balance::key(&fees.asset, &sender))?.unwrap_or_default().amount;
+    if holds < fee {
+        let asset = &fees.asset;
+        let log = format!("the fee is {fee} {asset}, and {sender} holds {holds}: fund it first");
+        return Err(Code::FeeNotCovered.refusal(log).into());
+    }
+    Ok(())
+}
+
 /// Takes the fee from the sender, before the instructions; if one of them fails, this goes back with them.
 pub(super) fn charge(draft: &mut Draft<'_, '_>, bytes: usize, instructions: usize) -> Step {
     let Some(fees) = &draft.parameters().fees else { return Ok(()) };
-    let too_high = || Code::Overflow.refusal("the fee is past 2^128 - 1: nobody can pay it");
-    let fee = fees.of(bytes, instructions).ok_or_else(too_high)?;
+    let fee = due(draft, bytes, instructions)?;
     if fee == 0 {
         return Ok(());
     }
     let payer = draft.sender;
-    // Else the issuer of this asset could silence everyone, and the members could not even take its role away.
-    balance::debit_even_frozen(draft, &fees.asset, &payer, fee).map_err(|stop| match stop {
-        Stop::Refused(refusal) if refusal.code == Code::InsufficientBalance.number() => {
-            let log = format!("the fee is {fee} {}: {}", fees.asset, refusal.log);
-            Stop::Refused(TxError { log, ..Code::FeeNotCovered.refusal("") })
-        }
-        other => other,
-    })?;
+    balance::debit_even_frozen(draft, &fees.asset, &payer, fee)?;
     balance::credit(draft, &fees.asset, &fees.collector, fee)?;
     draft.emit(event::fee(&fees.asset, &payer, &fees.collector, fee));
     Ok(())

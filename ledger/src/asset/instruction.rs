@@ -137,7 +137,7 @@ pub enum Instruction {
         #[serde(with = "text")]
         proposal: u64,
     },
-    /// Takes one's approval of a proposal back; one that nobody approves any more is closed. By a member.
+    /// Takes one's approval of a proposal back; that of who proposed it closes it. By a member.
     Withdraw {
         /// Its number.
         #[serde(with = "text")]

@@ -1,7 +1,8 @@
 //! Proposals: changes of roles that as many members must approve as the threshold says.
 //!
-//! Approvals count only while their givers are members. A proposal ends by being enacted, by losing its last approval,
-//! or when its time is over; then its record is removed, and the events tell what became of it.
+//! Approvals count only while their givers are members. A proposal ends by being enacted, when its proposer withdraws it or
+//! is no member any more, or when its time is over; then its record is removed, and the events tell what became of it.
+//! So each open proposal is that of a member, who approves it; and what one member has open takes no place from another.
 
 use althing_crypto::Encoding;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -32,10 +33,10 @@ impl Encoding for Proposal {
     const MAX_BYTES: usize = 8192;
 }
 
-/// The most proposals that are open at once.
-pub(super) const MAX_OPEN: usize = 64;
-/// The most of them by one member, so that no member alone can keep the others from proposing.
-pub(super) const MAX_OPEN_OF_ONE: usize = 8;
+/// The most open proposals of one member. There is no other bound, so nobody can keep another from proposing.
+pub(super) const MAX_OPEN_OF_ONE: usize = 4;
+/// The most that are open at once: what all members together may have.
+pub(super) const MAX_OPEN: usize = MAX_OPEN_OF_ONE * Role::MAX_GOVERNING as usize;
 
 /// Where all open proposals lie, by number; they end before [`KEYS_END`].
 pub(super) const KEYS: &[u8] = b"p/";
@@ -51,10 +52,9 @@ pub(super) fn propose(draft: &mut Draft<'_, '_>, change: &Change) -> Step {
     let proposer = draft.sender;
     let mut governance = role::governance(draft)?;
     let own = governance.open.iter().filter(|one| one.proposer == proposer).count();
-    if governance.open.len() >= MAX_OPEN || own >= MAX_OPEN_OF_ONE {
-        let open = governance.open.len();
+    if own >= MAX_OPEN_OF_ONE {
         let log = format!(
-            "{open} proposals are open, {own} of them yours; at most {MAX_OPEN} and {MAX_OPEN_OF_ONE} may be: wait or withdraw one"
+            "{own} proposals of {proposer} are open, at most {MAX_OPEN_OF_ONE} may be: wait, or withdraw one"
         );
         return Err(Code::TooManyProposals.refusal(log).into());
     }
@@ -86,11 +86,22 @@ pub(super) fn withdraw(draft: &mut Draft<'_, '_>, number: u64) -> Step {
     };
     proposal.approvals.remove(at);
     draft.emit(event::withdrawn(number, &sender));
-    if proposal.approvals.is_empty() {
+    if proposal.proposer == sender {
         close(draft, number)?;
         draft.emit(event::closed("proposal_closed", number));
     } else {
         draft.write(key(number), &proposal);
+    }
+    Ok(())
+}
+
+/// Closes what a member has open who is one no more.
+pub(super) fn close_all_of(draft: &mut Draft<'_, '_>, proposer: &Address) -> Step {
+    for one in role::governance(draft)?.open {
+        if one.proposer == *proposer {
+            close(draft, one.number)?;
+            draft.emit(event::closed("proposal_closed", one.number));
+        }
     }
     Ok(())
 }
@@ -104,7 +115,9 @@ fn expect_open(draft: &mut Draft<'_, '_>, number: u64) -> Step<Proposal> {
         let log = format!("there is no proposal {number}: the newest is {}", next - 1);
         return Err(Code::UnknownProposal.refusal(log).into());
     }
-    let log = format!("proposal {number} is over: it was enacted or withdrawn, or its time has passed");
+    let log = format!(
+        "proposal {number} is over: it was enacted or withdrawn, its proposer has left, or its time has passed"
+    );
     Err(Code::ProposalClosed.refusal(log).into())
 }
 

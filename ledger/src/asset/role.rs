@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Address, Code,
     draft::{Draft, Step},
-    event,
+    event, proposal,
     record::AtHeight,
 };
 use crate::{AppError, TxError};
@@ -88,7 +88,7 @@ pub(super) struct OpenProposal {
 impl Encoding for Governance {
     const NAME: &'static str = "governance";
     const VERSION: u8 = 1;
-    const MAX_BYTES: usize = 4096;
+    const MAX_BYTES: usize = 64 + proposal::MAX_OPEN * (8 + Address::BYTES + 8);
 }
 
 pub(super) const GOVERNANCE_KEY: &[u8] = b"g";
@@ -186,7 +186,7 @@ pub(super) fn revoke(draft: &mut Draft<'_, '_>, role: Role, account: &Address) -
     })?;
     draft.remove(key(role, account));
     draft.emit(event::role(role, account, false));
-    Ok(())
+    if role == Role::Member { proposal::close_all_of(draft, account) } else { Ok(()) }
 }
 
 /// Changes the count of those who have `role`, if they are counted.

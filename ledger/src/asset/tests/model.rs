@@ -116,11 +116,16 @@ impl Model {
         ensure(list.expiry == 0 || self.height <= list.expiry, "expired")?;
         let may = [SUBMITTER, MEMBER, ADMINISTRATOR].iter().any(|role| self.has(*role, list.sender));
         ensure(!self.closed || may, "not_submitter")?;
-        let next = self.sequences.entry(list.sender).or_default();
-        ensure(*next == list.sequence, "wrong_sequence")?;
-        *next += 1;
+        let next = self.sequences.get(&list.sender).copied().unwrap_or_default();
+        ensure(next == list.sequence, "wrong_sequence")?;
+        let fee = self.fees.map_or(0, |(_, per_byte, per_op, _)| {
+            per_byte * list.bytes as u128 + per_op * list.ops.len() as u128
+        });
+        let held = self.fees.and_then(|(asset, ..)| self.balances.get(&(asset, list.sender)));
+        ensure(held.map_or(0, |(held, _)| *held) >= fee, "fee_not_covered")?;
+        self.sequences.insert(list.sender, next + 1);
         let before = self.clone();
-        let done = self.perform(list);
+        let done = self.perform(list, fee);
         if done.is_err() {
             *self = before;
         }
@@ -152,20 +157,15 @@ impl Model {
         ensure(list.approvals.is_subset(&needed), "needless_approval")
     }
 
-    fn perform(&mut self, list: &List) -> Result<(), Refusal> {
+    fn perform(&mut self, list: &List, fee: u128) -> Result<(), Refusal> {
         let me = list.sender;
         if let Some(key) = &list.key {
             let until = self.keys.get(&(me, key.clone()));
             ensure(until.is_none_or(|until| self.height > *until), "duplicate_idempotency_key")?;
         }
-        if let Some((asset, per_byte, per_op, collector)) = self.fees {
-            let fee = per_byte * list.bytes as u128 + per_op * list.ops.len() as u128;
-            if fee > 0 {
-                let held = self.balances.get(&(asset, me)).map_or(0, |(held, _)| *held);
-                ensure(held >= fee, "fee_not_covered")?;
-                self.balances.entry((asset, me)).or_default().0 -= fee;
-                self.receive(asset, collector, fee);
-            }
+        if let Some((asset, .., collector)) = self.fees.filter(|_| fee > 0) {
+            self.balances.entry((asset, me)).or_default().0 -= fee;
+            self.receive(asset, collector, fee);
         }
         for (index, op) in list.ops.iter().enumerate() {
             self.one((me, list.sequence, index as u8), op)?;
@@ -239,7 +239,7 @@ impl Model {
             Op::Propose(motion) => {
                 ensure(self.has(MEMBER, me), "not_member")?;
                 let own = self.proposals.values().filter(|one| one.proposer == me).count();
-                ensure(self.proposals.len() < 64 && own < 8, "too_many_proposals")?;
+                ensure(own < 4, "too_many_proposals")?;
                 self.proposed += 1;
                 let until = self.height + self.lifetime;
                 let proposal = Proposal { motion, proposer: me, until, approvals: BTreeSet::new() };
@@ -255,7 +255,7 @@ impl Model {
                 ensure(self.has(MEMBER, me), "not_member")?;
                 let proposal = self.pending(number)?;
                 ensure(proposal.approvals.remove(&me), "not_approved")?;
-                if proposal.approvals.is_empty() {
+                if proposal.proposer == me {
                     self.proposals.remove(&number);
                 }
             }
@@ -334,6 +334,9 @@ impl Model {
                 ensure(role != ADMINISTRATOR || count(ADMINISTRATOR) > 1, "last_administrator")?;
                 ensure(role != MEMBER || count(MEMBER) > enough, "too_few_members")?;
                 self.roles.remove(&(role, account));
+                if role == MEMBER {
+                    self.proposals.retain(|_, one| one.proposer != account);
+                }
             }
             Motion::Threshold(approvals) => {
                 ensure(approvals > 0 && usize::from(approvals) <= count(MEMBER), "bad_threshold")?;

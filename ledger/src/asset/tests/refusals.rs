@@ -223,7 +223,7 @@ fn each_wrong_transaction_gets_its_code() {
     assert_eq!(code(&done)[..3], expected);
     assert_eq!(code(&done)[3..], [0, Code::DuplicateIdempotencyKey.number()]);
     assert!(done.tx_results[1].log.contains("the fee is"), "{}", done.tx_results[1].log);
-    assert_eq!((chain.account(9).1, chain.account(2)), (0, (200, 1)), "no fee for what failed");
+    assert_eq!((chain.account(9).1, chain.account(2)), (0, (200, 0)), "nothing for who cannot pay");
     let paid = fee(&keyed(0, b"a"));
     assert_eq!((chain.account(5), chain.account(7).0), ((3_000 - 1 - paid, 2), paid));
 
@@ -250,18 +250,18 @@ fn each_wrong_transaction_gets_its_code() {
 fn governance_has_its_bounds() {
     let chain = Chain::with(&[]);
     let propose = |n: u8| propose(Change::Grant { role: Role::Issuer, account: address(n) });
-    let eight = chain.block(&[by(1, 0, (10..18).map(propose).collect()), by(1, 1, vec![propose(18)])]);
-    assert_eq!(eight.tx_results[0].code, 0);
-    assert_eq!(eight.tx_results[1].code, Code::TooManyProposals.number());
+    let four = chain.block(&[by(1, 0, (10..14).map(propose).collect()), by(1, 1, vec![propose(18)])]);
+    assert_eq!(four.tx_results[0].code, 0);
+    assert_eq!(four.tx_results[1].code, Code::TooManyProposals.number());
     assert_eq!(chain.block(&[by(2, 0, vec![propose(18)])]).tx_results[0].code, 0, "others still can");
 
     // Two of three must approve; one member goes, none more may.
     let out = |n| Instruction::Propose { change: Change::Revoke { role: Role::Member, account: address(n) } };
     let done = chain.block(&[
         by(2, 1, vec![out(3), out(2)]),
-        by(1, 2, vec![Instruction::Approve { proposal: 10 }]),
-        by(3, 0, vec![Instruction::Approve { proposal: 11 }]),
-        by(1, 3, vec![Instruction::Approve { proposal: 11 }]),
+        by(1, 2, vec![Instruction::Approve { proposal: 6 }]),
+        by(3, 0, vec![Instruction::Approve { proposal: 7 }]),
+        by(1, 3, vec![Instruction::Approve { proposal: 7 }]),
     ]);
     let codes: Vec<_> = done.tx_results.iter().map(|one| one.code).collect();
     assert_eq!(codes, [0, 0, Code::NotMember.number(), Code::TooFewMembers.number()]);

@@ -130,7 +130,7 @@ pub(in crate::cli) enum Ask {
         #[arg(long, value_name = "N")]
         proposal: u64,
     },
-    /// Take one's approval of a proposal back
+    /// Take one's approval of a proposal back; the proposer's closes it
     Withdraw {
         /// Its number
         #[arg(long, value_name = "N")]
