@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use althing_crypto::Encoding;
 use borsh::{BorshDeserialize, BorshSerialize};
+use serde_json::json;
 
-use crate::state::{Changes, Records, Staged, State, StateFiles, Witness, witness};
+use crate::state::{Changes, MemoryFiles, Records, Staged, State, StateFiles, Witness, witness};
 use crate::{
     Admission, AppError, AppHash, Application, Attribute, CheckKind, CheckedTx, CommitResult, Event,
     FinalizeBlock, FinalizedBlock, Info, InitChain, InitChainResult, Query, QueryResult, TxError, TxResult,
@@ -37,12 +38,16 @@ pub enum Code {
     BadSize = 2,
     /// The key does not have the value that was expected.
     OtherValue = 3,
-    /// No such query, or a height that is not kept.
+    /// No such query, a height that is not kept, or a disk that cannot be read.
     CannotAnswer = 4,
 }
 
 fn refuse(code: Code, log: impl Into<String>) -> TxError {
     TxError { code: code as u32, codespace: CODESPACE.to_owned(), log: log.into() }
+}
+
+fn unreadable(error: AppError) -> TxError {
+    refuse(Code::CannotAnswer, error.to_string())
 }
 
 /// A transaction. The bytes that travel are [`Encoding::encode`] of it: a version byte, then borsh.
@@ -129,23 +134,22 @@ impl Application for KeyValue {
     /// The genesis document's `application.state` is an object of texts: the first keys and values.
     fn init_chain(&self, init: &InitChain) -> Result<InitChainResult, AppError> {
         let fault = |reason: String| AppError::Genesis { field: "application.state".to_owned(), reason };
-        let first: BTreeMap<String, String> =
-            serde_json::from_slice(&init.app_state).map_err(|error| fault(error.to_string()))?;
+        let first = serde_json::from_slice::<BTreeMap<String, String>>(&init.app_state);
         let mut records = Changes::new();
-        for (key, value) in first {
-            check_sizes(key.as_bytes(), value.as_bytes())
-                .map_err(|reason| fault(format!("{key:?}: {reason}")))?;
-            records.insert(key.into_bytes(), Some(value.into_bytes()));
+        for (key, value) in first.map_err(|error| fault(error.to_string()))? {
+            let (key, value) = (key.into_bytes(), value.into_bytes());
+            check_sizes(&key, &value).map_err(fault)?;
+            records.insert(key, Some(value));
         }
         if init.initial_height != 1 {
             return Err(fault(format!("this application begins at height 1, not {}", init.initial_height)));
         }
+        // After a crash the same call comes again: then what it would make must be what is there.
+        let anew = State::open(Arc::new(MemoryFiles::new()), 1)?.stage(0, records.clone())?.root();
         match self.state.version() {
             None => self.state.commit(self.state.stage(0, records)?)?,
-            Some(0) => {} // After a crash the same call comes again: what it makes is there.
-            Some(height) => {
-                return Err(AppError::OtherGenesis { reason: format!("it stands at height {height}") });
-            }
+            Some(0) if self.state.root() == anew => {}
+            Some(height) => Err(AppError::OtherGenesis { reason: format!("it is at height {height}") })?,
         }
         Ok(InitChainResult { app_hash: AppHash::from(self.state.root()) })
     }
@@ -159,8 +163,7 @@ impl Application for KeyValue {
     /// **Admission**, second half: would it execute now? Only a hint, since the state may be another when its turn comes.
     fn check_tx(&self, tx: &[u8], _: CheckKind) -> Result<CheckedTx, TxError> {
         let tx = Transaction::read(tx)?;
-        change(&tx, |key| self.state.newest().get(key))
-            .map_err(|error| refuse(Code::CannotAnswer, error.to_string()))??;
+        change(&tx, |key| self.state.newest().get(key)).map_err(unreadable)??;
         Ok(CheckedTx { next_sequence: None })
     }
 
@@ -175,8 +178,7 @@ impl Application for KeyValue {
         let mut changes = Changes::new();
         let mut tx_results = Vec::with_capacity(block.txs.len());
         for tx in block.txs {
-            let read =
-                |key: &[u8]| changes.get(key).map_or_else(|| newest.get(key), |value| Ok(value.clone()));
+            let read = |key: &[u8]| changes.get(key).map_or_else(|| newest.get(key), |set| Ok(set.clone()));
             let executed = match Transaction::read(tx) {
                 Err(refusal) => Err(refusal),
                 Ok(tx) => change(&tx, read)?.map(|value| (tx.key, value)),
@@ -203,8 +205,8 @@ impl Application for KeyValue {
     }
 
     /// **Queries**: `get` with a key as data; `range` with `["from","to"]`: keys from the first, below the second (empty: to
-    /// the end), [`MAX_RANGE`] at most. An answer with a proof holds the part of the state that was read, and [`verify`] asks the same
-    /// question of that part.
+    /// the end), [`MAX_RANGE`] at most. Answers are JSON, keys and values in it hexadecimal digits, as they need not be text; a key
+    /// that is absent is `null`. With a proof comes the part of the state that was read; [`verify`] asks the same of that part.
     fn query(&self, q: &Query) -> QueryResult {
         let view = if q.height == 0 { Some(self.state.newest()) } else { self.state.at(q.height) };
         let Some((view, height)) = view.and_then(|view| view.version().map(|height| (view, height))) else {
@@ -212,17 +214,13 @@ impl Application for KeyValue {
             return refuse(Code::CannotAnswer, log).into();
         };
         let asked = if q.prove {
-            witness(&view, |records| answer(records, q)).map(|(value, proof)| (value, Some(proof)))
+            let asked = witness(&view, |records| Ok(answer(records, q))).map_err(unreadable);
+            asked.and_then(|(value, proof)| Ok((value?, Some(proof))))
         } else {
             answer(&view, q).map(|value| (value, None))
         };
-        match asked {
-            Ok((Ok(value), proof)) => {
-                QueryResult { key: q.data.clone(), value, proof, height, ..QueryResult::default() }
-            }
-            Ok((Err(refusal), _)) => refusal.into(),
-            Err(error) => refuse(Code::CannotAnswer, error.to_string()).into(),
-        }
+        let answered = |(value, proof)| QueryResult { value, proof, height, ..QueryResult::default() };
+        asked.map_or_else(QueryResult::from, answered)
     }
 }
 
@@ -241,37 +239,35 @@ fn change(
 }
 
 fn changed(key: &[u8], set: bool) -> Event {
-    let (kind, value) =
-        (if set { "set" } else { "delete" }.to_owned(), String::from_utf8_lossy(key).into_owned());
-    Event { kind, attributes: vec![Attribute { key: "key".to_owned(), value, index: true }] }
+    let attribute = Attribute { key: "key".to_owned(), value: hex::encode(key), index: true };
+    Event { kind: if set { "set" } else { "delete" }.to_owned(), attributes: vec![attribute] }
 }
 
 /// The answer to a question, from records alone: those of the node, or those of a proof.
-fn answer(records: &dyn Records, q: &Query) -> Result<Result<Vec<u8>, TxError>, AppError> {
-    match q.path.as_str() {
-        "get" => Ok(Ok(records.get(&q.data)?.unwrap_or_default())),
+fn answer(records: &dyn Records, q: &Query) -> Result<Vec<u8>, TxError> {
+    let found = match q.path.as_str() {
+        "get" => json!(records.get(&q.data).map_err(unreadable)?.map(hex::encode)),
         "range" => {
-            let (from, to): (String, String) = match serde_json::from_slice(&q.data) {
-                Ok(asked) => asked,
-                Err(error) => return Ok(Err(refuse(Code::Malformed, format!("data: {error}")))),
-            };
-            let found = records.range(from.as_bytes(), to.as_bytes(), MAX_RANGE)?;
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let pairs: Vec<_> = found.iter().map(|(key, value)| (text(key), text(value))).collect();
-            Ok(Ok(serde_json::to_vec(&pairs).map_err(|error| AppError::Failed(error.to_string()))?))
+            let bounds = serde_json::from_slice::<[String; 2]>(&q.data).ok();
+            let bounds = bounds.and_then(|[from, to]| hex::decode(from).ok().zip(hex::decode(to).ok()));
+            let malformed = || refuse(Code::Malformed, r#"data: say ["from","to"], in hexadecimal digits"#);
+            let (from, to) = bounds.ok_or_else(malformed)?;
+            let found = records.range(&from, &to, MAX_RANGE).map_err(unreadable)?;
+            found.iter().map(|(key, value)| json!([hex::encode(key), hex::encode(value)])).collect()
         }
-        _ => Ok(Err(refuse(Code::CannotAnswer, "no such query: there are \"get\" and \"range\""))),
-    }
+        _ => return Err(refuse(Code::CannotAnswer, "no such query: there are \"get\" and \"range\"")),
+    };
+    Ok(found.to_string().into_bytes())
 }
 
-/// Whether an answer is what a state with this hash gives to this question. The hash must come from a header that is trusted: that of
-/// the block after the answer's height.
+/// Whether an answer is what a state with this hash gives to this question. The hash must come from a header that is trusted and
+/// that vouches for the answer's height: one above it, as execution follows the order of blocks.
 pub fn verify(q: &Query, answered: &QueryResult, app_hash: &AppHash) -> bool {
     let Some(Ok(witness)) = answered.proof.as_deref().map(Witness::decode) else { return false };
-    let asked = answered.code == 0 && (q.height == 0 || q.height == answered.height);
-    asked
+    answered.code == 0
+        && [0, answered.height].contains(&q.height)
         && AppHash::from(witness.root()) == *app_hash
-        && matches!(answer(&witness, q), Ok(Ok(value)) if value == answered.value)
+        && answer(&witness, q).is_ok_and(|value| value == answered.value)
 }
 
 #[cfg(test)]

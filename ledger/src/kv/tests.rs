@@ -1,7 +1,6 @@
 use althing_crypto::Hash;
 
 use super::*;
-use crate::state::MemoryFiles;
 
 fn init(initial_height: u64) -> InitChain {
     let app_state = br#"{"apple":"red","plum":"blue"}"#.to_vec();
@@ -41,6 +40,7 @@ fn keys_are_set_deleted_and_compared_in_the_order_of_the_block() {
     assert!(!kv.info().initialised);
     let first = kv.init_chain(&init(1)).unwrap();
     assert_eq!(kv.init_chain(&init(1)).unwrap(), first, "again after a crash");
+    assert!(kv.init_chain(&InitChain { app_state: b"{}".to_vec(), ..init(1) }).is_err(), "another");
     assert_eq!((kv.info().last_height, kv.info().initialised), (0, true));
 
     let delete = Transaction { operation: Operation::Delete, ..set("plum", "") };
@@ -55,8 +55,8 @@ fn keys_are_set_deleted_and_compared_in_the_order_of_the_block() {
 
     let again = KeyValue::open(files, 10).unwrap();
     assert_eq!(again.info(), kv.info(), "after a restart");
-    let (_, answered) = ask(&again, "range", r#"["a","pm"]"#, 0);
-    assert_eq!(answered.value, br#"[["apple","gold"],["pear","green"],["plum","black"]]"#);
+    let (_, answered) = ask(&again, "range", r#"["70","706d"]"#, 0);
+    assert_eq!(answered.value, br#"[["70656172","677265656e"],["706c756d","626c61636b"]]"#);
     assert!(kv.init_chain(&init(1)).is_err(), "the chain has gone on");
 }
 
@@ -78,17 +78,20 @@ fn a_block_may_be_finalized_again_and_counts_once_committed() {
 fn every_answer_is_proved_at_every_kept_height_and_any_change_is_found() {
     let kv = KeyValue::open(Arc::new(MemoryFiles::new()), 10).unwrap();
     kv.init_chain(&init(1)).unwrap();
-    block(&kv, 1, vec![set("pear", "green")]);
+    // Neither key nor value need be text, and a value may be empty.
+    let odd = Transaction { key: vec![255], operation: Operation::Set(vec![0, 254]), ..set("", "") };
+    block(&kv, 1, vec![set("pear", "green"), set("plum", ""), odd]);
     let root = kv.info().app_hash;
     block(&kv, 2, vec![set("pear", "brown")]);
     for (path, data, expected) in [
-        ("get", "pear", &b"green"[..]),
-        ("get", "cherry", b""),
-        ("range", r#"["b",""]"#, br#"[["pear","green"],["plum","blue"]]"#),
-        ("range", r#"["x","z"]"#, b"[]"),
+        ("get", "pear", r#""677265656e""#),
+        ("get", "plum", r#""""#),
+        ("get", "cherry", "null"),
+        ("range", r#"["62",""]"#, r#"[["70656172","677265656e"],["706c756d",""],["ff","00fe"]]"#),
+        ("range", r#"["78","7a"]"#, "[]"),
     ] {
         let (q, answered) = ask(&kv, path, data, 1);
-        assert_eq!((answered.value.as_slice(), answered.height), (expected, 1));
+        assert_eq!((answered.value.as_slice(), answered.height), (expected.as_bytes(), 1));
         assert!(verify(&q, &answered, &root), "{path} {data}");
         assert!(!verify(&q, &answered, &kv.info().app_hash), "of another height");
         assert!(!verify(&Query { height: 2, ..q.clone() }, &answered, &root), "not the height asked for");
@@ -114,7 +117,9 @@ fn what_is_wrong_is_refused_with_a_reason() {
     }
     assert_eq!(kv.check_tx(&swap("apple", None, "x").encode(), CheckKind::New).unwrap_err().code, 3);
     assert!(kv.check_tx(&swap("apple", Some("red"), "x").encode(), CheckKind::New).is_ok());
-    for (path, data, height) in [("fly", "", 0), ("range", "no json", 0), ("get", "apple", 9)] {
+    for (path, data, height) in
+        [("fly", "", 0), ("range", "no json", 0), ("range", r#"["a","z"]"#, 0), ("get", "apple", 9)]
+    {
         assert_ne!(ask(&kv, path, data, height).1.code, 0, "{path}");
     }
 }

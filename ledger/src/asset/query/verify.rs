@@ -51,7 +51,8 @@ pub enum VerifyError {
 }
 
 /// Checks that `answer` is what the ledger answers to `query` in the state that `app_hash` names. That hash must come from a
-/// header that one trusts: of the block after `answer.height`, as a header holds the hash of the state before its block.
+/// header that one trusts and that vouches for `answer.height`: as execution follows the order of blocks, a header names some height
+/// below its own and the hash of that one. Headers can skip heights; a height that none names has no proof.
 pub fn verify(query: &Query, answer: &QueryResult, app_hash: &AppHash) -> Result<(), VerifyError> {
     if answer.code != 0 {
         return Err(VerifyError::Refused { code: answer.code, log: answer.log.clone() });
