@@ -21,6 +21,12 @@ impl Hash {
     pub const ZERO: Hash = Hash([0; 32]);
 }
 
+impl Default for Hash {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
 /// SHA-256 of `bytes`.
 pub fn sha256(bytes: &[u8]) -> Hash {
     Hash(Sha256::digest(bytes).into())

@@ -2,8 +2,8 @@
 
 use crate::{
     Admission, AppError, AppHash, Bytes, CheckKind, CheckedTx, ChunkApplied, CommitResult, FinalizeBlock,
-    FinalizedBlock, Info, InitChain, InitChainResult, PrepareProposal, ProcessProposal, Query, QueryResult,
-    Snapshot, SnapshotOffer, TxError,
+    FinalizedBlock, Info, InitChain, InitChainResult, Link, PrepareProposal, ProcessProposal, Query,
+    QueryResult, Snapshot, SnapshotOffer, TxError,
 };
 
 /// What a chain runs. The node brings transactions into one order; the application says what they mean.
@@ -27,12 +27,17 @@ pub trait Application: Send + Sync + 'static {
 
     /// Where the application stands. Reads what is durable, so that after a crash it tells the truth; a block that
     /// is finalized but not committed does not show. Any number of calls at any time, before `init_chain` too.
-    fn info(&self) -> Info;
+    fn info(&self) -> Result<Info, AppError>;
 
     /// Answers a question about the committed state. Not part of consensus: it may depend on the version or settings
     /// of this node. `q` is hostile; what cannot be answered gets a code, codespace and log in the result. `height` and
     /// `value` of an answer belong together also when a commit runs beside it.
     fn query(&self, q: &Query) -> QueryResult;
+
+    /// The way to it, if it is a process of its own. Only then may methods fail with [`AppError::Unavailable`].
+    fn link(&self) -> Option<&dyn Link> {
+        None
+    }
 
     // Asked by the mempool, and when a proposal is checked.
 

@@ -115,15 +115,15 @@ fn parameters_at(state: &State, height: u64) -> Result<Parameters, AppError> {
 }
 
 impl Application for AssetLedger {
-    fn info(&self) -> Info {
+    fn info(&self) -> Result<Info, AppError> {
         let version = self.state.version();
-        Info {
+        Ok(Info {
             name: "asset-ledger".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             last_height: version.unwrap_or_default(),
             app_hash: version.map_or_else(AppHash::default, |_| AppHash::from(self.state.root())),
             initialised: version.is_some(),
-        }
+        })
     }
 
     fn query(&self, q: &Query) -> QueryResult {

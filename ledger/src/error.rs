@@ -59,6 +59,12 @@ pub enum AppError {
     /// `commit` without a `finalize_block` before it.
     #[error("nothing to commit: finalize_block must come first")]
     NothingToCommit,
+    /// The application is a process of its own and cannot be reached. The node waits for it.
+    #[error("{reason}")]
+    Unavailable {
+        /// Where it should be, and why it cannot be reached.
+        reason: String,
+    },
     /// Any other fault, in the application's own words.
     #[error("{0}")]
     Failed(String),

@@ -120,15 +120,15 @@ impl KeyValue {
 }
 
 impl Application for KeyValue {
-    fn info(&self) -> Info {
+    fn info(&self) -> Result<Info, AppError> {
         let version = self.state.version();
-        Info {
+        Ok(Info {
             name: "kv".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             last_height: version.unwrap_or_default(),
             app_hash: version.map_or_else(AppHash::default, |_| AppHash::from(self.state.root())),
             initialised: version.is_some(),
-        }
+        })
     }
 
     /// The genesis document's `application.state` is an object of texts: the first keys and values.

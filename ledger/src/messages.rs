@@ -55,6 +55,19 @@ pub struct QueryResult {
     pub height: u64,
     /// A proof of `key` and `value`, if one was asked for and the application offers them.
     pub proof: Option<Bytes>,
+    /// A proof in ABCI's form, if the application has that one.
+    pub proof_ops: Vec<ProofOp>,
+}
+
+/// A step of a proof in ABCI's form. What the kinds mean is between application and client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofOp {
+    /// Which kind of step.
+    pub kind: String,
+    /// What it is about.
+    pub key: Bytes,
+    /// Its particulars.
+    pub data: Bytes,
 }
 
 /// What the mempool may know of a transaction that passed `precheck`.
@@ -99,7 +112,7 @@ pub struct TxError {
 }
 
 /// The beginning of a chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InitChain {
     /// The chain's id, at most 50 bytes.
     pub chain_id: String,
@@ -109,6 +122,10 @@ pub struct InitChain {
     pub time_ms: u64,
     /// The genesis document's `app_state`, as JSON text.
     pub app_state: Bytes,
+    /// The validators that the chain begins with.
+    pub validators: Vec<ValidatorUpdate>,
+    /// The most bytes that the transactions of a block may have together.
+    pub max_block_bytes: u64,
 }
 
 /// The answer to [`InitChain`].
@@ -119,7 +136,7 @@ pub struct InitChainResult {
 }
 
 /// A leader's question: which transactions, in which order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PrepareProposal<'a> {
     /// Height of the block to be proposed.
     pub height: u64,
@@ -129,10 +146,12 @@ pub struct PrepareProposal<'a> {
     pub txs: &'a [&'a [u8]],
     /// The most bytes that the transactions of the block may have together.
     pub max_bytes: usize,
+    /// The identity key of the leader, which is this node.
+    pub proposer: [u8; 32],
 }
 
 /// A voter's question: is this a block to vote for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ProcessProposal<'a> {
     /// Its height.
     pub height: u64,
@@ -142,10 +161,12 @@ pub struct ProcessProposal<'a> {
     pub hash: Hash,
     /// Its transactions. All passed `precheck`.
     pub txs: &'a [&'a [u8]],
+    /// The identity key of the leader that made it.
+    pub proposer: [u8; 32],
 }
 
 /// A committed block to execute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FinalizeBlock<'a> {
     /// Its height: one more than the last committed one, or the initial height.
     pub height: u64,
@@ -155,6 +176,21 @@ pub struct FinalizeBlock<'a> {
     pub hash: Hash,
     /// Its transactions, in order. All passed `precheck` on every validator that voted for the block.
     pub txs: &'a [&'a [u8]],
+    /// The identity key of the leader that made it.
+    pub proposer: [u8; 32],
+    /// The validators of its epoch.
+    pub members: &'a [Member],
+}
+
+/// A validator, as a block shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Its Ed25519 identity key.
+    pub identity: [u8; 32],
+    /// Its voting power.
+    pub power: u64,
+    /// It failed to make blocks when it was leader, and has made none since.
+    pub absent: bool,
 }
 
 /// What executing a block gave.
@@ -283,6 +319,8 @@ pub enum ChunkApplied {
         /// Whether the sender of the last chunk gave false data.
         reject_sender: bool,
     },
+    /// This snapshot again, from an offer on.
+    RetrySnapshot,
     /// Not this snapshot; another may do.
     RejectSnapshot,
     /// None at all: sync blocks instead.

@@ -1,0 +1,169 @@
+//! One of the four connections: requests go out one at a time, a thread reads what comes back.
+
+use std::{
+    io::BufReader,
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use tendermint_proto::v0_38::abci::{RequestFlush, response};
+
+use super::{
+    address::Address,
+    call::{Call, name},
+    fault::Fault,
+    frame,
+    stream::Stream,
+};
+
+/// How long an application may take to show that it speaks ABCI.
+const GREETING: Duration = Duration::from_secs(5);
+
+type Reply = Result<Option<response::Value>, Fault>;
+
+/// A connection that has shown that an ABCI application is at its other end.
+#[derive(Debug)]
+pub(super) struct Connection {
+    slot: Mutex<Slot>,
+    freed: Condvar,
+    /// To end it while somebody waits on it.
+    ender: Stream,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Free(Line),
+    /// Somebody waits for the answer to this request.
+    Taken {
+        asked: &'static str,
+        since: Instant,
+    },
+}
+
+#[derive(Debug)]
+struct Line {
+    stream: Stream,
+    replies: Receiver<Reply>,
+    /// Responses to requests that nobody waits for any longer.
+    owed: usize,
+}
+
+impl Connection {
+    /// Opens it. When it ends, `ended` is told why.
+    pub(super) fn open(address: &Address, ended: impl FnOnce(Fault) + Send + 'static) -> Result<Self, Fault> {
+        let stream = address.connect().map_err(|error| Fault::NotConnected(error.to_string()))?;
+        let (ender, reading) = (stream.try_clone()?, stream.try_clone()?);
+        let (replied, replies) = mpsc::channel();
+        thread::Builder::new().name("abci".to_owned()).spawn(move || ended(read(reading, &replied)))?;
+        let slot = Mutex::new(Slot::Free(Line { stream, replies, owed: 0 }));
+        let connection = Self { slot, freed: Condvar::new(), ender };
+        let greeted = connection.call(RequestFlush {}, Some(GREETING));
+        greeted.inspect_err(|_| connection.shutdown())?;
+        Ok(connection)
+    }
+
+    /// Asks, and waits for the answer; for ever, if there is no `patience`.
+    pub(super) fn call<C: Call>(&self, request: C, patience: Option<Duration>) -> Result<C::Answer, Fault> {
+        let mut line = self.take(C::NAME, patience)?;
+        let answer = line.ask(request, patience);
+        *self.slot() = Slot::Free(line);
+        self.freed.notify_one();
+        answer
+    }
+
+    fn take(&self, asked: &'static str, patience: Option<Duration>) -> Result<Line, Fault> {
+        let taken = |slot: &mut Slot| matches!(slot, Slot::Taken { .. });
+        let mut slot = match patience {
+            None => self.freed.wait_while(self.slot(), taken).unwrap_or_else(PoisonError::into_inner),
+            Some(patience) => {
+                let waited = self.freed.wait_timeout_while(self.slot(), patience, taken);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        let since = Instant::now();
+        match std::mem::replace(&mut *slot, Slot::Taken { asked, since }) {
+            Slot::Free(line) => Ok(line),
+            Slot::Taken { asked, since } => {
+                *slot = Slot::Taken { asked, since };
+                Err(Fault::Silent { asked, patience: since.elapsed() })
+            }
+        }
+    }
+
+    /// Which request has not been answered for how long.
+    pub(super) fn waits_for(&self) -> Option<(&'static str, Duration)> {
+        match *self.slot() {
+            Slot::Taken { asked, since } => Some((asked, since.elapsed())),
+            Slot::Free(_) => None,
+        }
+    }
+
+    pub(super) fn shutdown(&self) {
+        self.ender.shutdown();
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    fn ask<C: Call>(&mut self, request: C, patience: Option<Duration>) -> Result<C::Answer, Fault> {
+        while self.owed > 0 {
+            self.reply(C::NAME, patience)?;
+        }
+        if let Ok(unasked) = self.replies.try_recv() {
+            let got = unasked?.map_or("an unknown message", |response| name(&response));
+            return Err(Fault::Unasked { got });
+        }
+        frame::send(&mut self.stream, request.request())?;
+        // The answer, and that to `Flush`.
+        self.owed = 2;
+        let response = self.reply(C::NAME, patience)?.ok_or(Fault::Unknown { asked: C::NAME })?;
+        let answer = match C::answer(response) {
+            Ok(answer) => answer,
+            Err(response::Value::Exception(exception)) => {
+                return Err(Fault::Exception { asked: C::NAME, text: exception.error });
+            }
+            Err(other) => return Err(Fault::OtherKind { asked: C::NAME, got: name(&other) }),
+        };
+        match self.reply(RequestFlush::NAME, patience)? {
+            Some(response::Value::Flush(_)) => Ok(answer),
+            Some(other) => Err(Fault::OtherKind { asked: RequestFlush::NAME, got: name(&other) }),
+            None => Err(Fault::Unknown { asked: RequestFlush::NAME }),
+        }
+    }
+
+    fn reply(&mut self, asked: &'static str, patience: Option<Duration>) -> Reply {
+        let reply = match patience {
+            None => self.replies.recv().map_err(|_| Fault::Ended)?,
+            Some(patience) => self.replies.recv_timeout(patience).map_err(|error| match error {
+                RecvTimeoutError::Timeout => Fault::Silent { asked, patience },
+                RecvTimeoutError::Disconnected => Fault::Ended,
+            })?,
+        };
+        self.owed -= 1;
+        reply
+    }
+}
+
+/// Reads until there is nothing more to be had, and says why.
+fn read(stream: Stream, replied: &Sender<Reply>) -> Fault {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let reply = frame::receive(&mut reader);
+        let fault = reply.as_ref().err().cloned();
+        // Where nobody listens any more, the connection has been closed from here.
+        if replied.send(reply).is_err() {
+            return Fault::Ended;
+        }
+        if let Some(fault) = fault {
+            reader.get_ref().shutdown();
+            return fault;
+        }
+    }
+}
