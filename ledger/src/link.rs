@@ -11,6 +11,9 @@ pub trait Link: Send + Sync {
     /// why it cannot be reached.
     fn connect(&self, patience: Duration) -> Result<bool, AppError>;
 
+    /// Whether the application can be reached, as far as is known.
+    fn is_up(&self) -> bool;
+
     /// Waits until the application cannot be reached, and then until the end of the link; false at its end.
     fn lost(&self) -> bool;
 

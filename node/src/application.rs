@@ -2,18 +2,32 @@
 
 use std::sync::Arc;
 
-use althing_ledger::{AppError, Application, AssetLedger, kv::KeyValue, state::StateFiles};
+use althing_ledger::{
+    AppError, Application, AssetLedger, abci::RemoteApplication, kv::KeyValue, state::StateFiles,
+};
 
-use crate::new_chain::Kind;
+use crate::{config::ApplicationConfig, new_chain::Kind};
 
 /// How many of the newest heights can be asked about.
 pub const KEPT_HEIGHTS: u64 = 100;
 
 /// Opens the application of this kind on the files that the node keeps for it.
-pub fn open(kind: &str, files: Arc<dyn StateFiles>) -> Result<Arc<dyn Application>, AppError> {
+pub fn open(
+    kind: &str,
+    files: Arc<dyn StateFiles>,
+    config: &ApplicationConfig,
+) -> Result<Arc<dyn Application>, AppError> {
     match Kind::of(kind) {
         Some(Kind::Ledger) => Ok(Arc::new(AssetLedger::open(files, KEPT_HEIGHTS)?)),
         Some(Kind::Kv) => Ok(Arc::new(KeyValue::open(files, KEPT_HEIGHTS)?)),
+        Some(Kind::Abci) => match &config.address {
+            Some(address) => Ok(Arc::new(RemoteApplication::new(address.clone()))),
+            None => Err(AppError::Failed(
+                "the genesis document's application is of kind \"abci\": say in config.toml where it listens, as address of \
+                 [application], for example \"unix:///run/app.sock\""
+                    .to_owned(),
+            )),
+        },
         None => Err(AppError::Failed(format!(
             "genesis document: application.kind is {kind:?}; this program brings {:?} only",
             Kind::ALL.map(Kind::name)
@@ -29,10 +43,12 @@ mod tests {
 
     #[test]
     fn a_kind_that_is_not_brought_is_named() {
-        let open = |kind| open(kind, Arc::new(MemoryFiles::new()));
-        assert_eq!(open("ledger").unwrap().info().name, "asset-ledger");
-        assert_eq!(open("kv").unwrap().info().name, "kv");
+        let open = |kind| open(kind, Arc::new(MemoryFiles::new()), &ApplicationConfig::default());
+        assert_eq!(open("ledger").unwrap().info().unwrap().name, "asset-ledger");
+        assert_eq!(open("kv").unwrap().info().unwrap().name, "kv");
+        let error = open("abci").err().expect("it has no address").to_string();
+        assert!(error.contains("address of [application]"), "{error}");
         let error = open("evm").err().expect("there is none").to_string();
-        assert!(error.contains("\"evm\"") && error.contains("[\"ledger\", \"kv\"]"), "{error}");
+        assert!(error.contains("\"evm\"") && error.contains("[\"ledger\", \"kv\", \"abci\"]"), "{error}");
     }
 }

@@ -6,6 +6,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use althing_crypto::ed25519;
+use althing_ledger::abci::Address;
 use serde::{Deserialize, Serialize};
 
 use crate::{home::Home, storage::BackendKind};
@@ -27,6 +28,8 @@ pub struct NodeConfig {
     pub rpc: RpcConfig,
     /// Pending transactions.
     pub mempool: MempoolConfig,
+    /// What the chain runs.
+    pub application: ApplicationConfig,
     /// The chain data.
     pub storage: StorageConfig,
     /// What is logged.
@@ -79,6 +82,14 @@ pub struct MempoolConfig {
     pub max_bytes: usize,
     /// Transactions kept of one sender.
     pub max_txs_per_sender: usize,
+}
+
+/// `[application]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApplicationConfig {
+    /// Where an application of kind `abci` listens: `unix:///run/app.sock` or `tcp://127.0.0.1:26658`.
+    pub address: Option<Address>,
 }
 
 /// `[storage]`
@@ -191,6 +202,11 @@ impl NodeConfig {
             .collect();
         let (listen, rpc) = (self.p2p.listen, self.rpc.listen);
         let (backend, level) = (self.storage.backend, toml::Value::from(self.log.level.as_str()));
+        let application = self.application.address.as_ref().map(|address| {
+            let address = toml::Value::from(address.to_string());
+            format!("[application]\n# Where it listens, if its kind is abci.\naddress = {address}\n\n")
+        });
+        let application = application.unwrap_or_default();
         let format = if self.log.format == LogFormat::Json { "json" } else { "text" };
         format!(
             "# What this node's operator chooses. Each key can be overridden by a variable (rpc.listen by ALTHING_RPC__LISTEN)\n\
@@ -206,7 +222,7 @@ impl NodeConfig {
              # Where JSON-RPC is served to clients. There is no password: keep it on loopback or behind a proxy.\n\
              listen = \"{rpc}\"\n\
              \n\
-             [storage]\n\
+             {application}[storage]\n\
              # The database, redb or sled; cannot be changed later.\n\
              backend = \"{backend}\"\n\
              \n\

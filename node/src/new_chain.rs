@@ -14,17 +14,20 @@ pub enum Kind {
     Ledger,
     /// The key-value sample
     Kv,
+    /// One in a process of its own, behind ABCI 2.0
+    Abci,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 2] = [Kind::Ledger, Kind::Kv];
+    pub const ALL: [Kind; 3] = [Kind::Ledger, Kind::Kv, Kind::Abci];
 
     /// As genesis documents name it.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Ledger => "ledger",
             Kind::Kv => "kv",
+            Kind::Abci => "abci",
         }
     }
 
@@ -62,15 +65,20 @@ pub fn document_of(
 ) -> Document {
     let state = match kind {
         Kind::Ledger => serde_json::to_value(GenesisState::plain(accounts, BALANCE)),
-        Kind::Kv => Ok(serde_json::json!({})),
+        Kind::Kv | Kind::Abci => Ok(serde_json::json!({})),
     };
+    let mut params = ConsensusParams::default();
+    if kind == Kind::Abci {
+        // Such an application expects to be asked about a proposal in the state of its parent.
+        params.max_unexecuted_blocks = 0;
+    }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Document {
         version: Document::VERSION,
         chain_id: chain_id.to_owned(),
         genesis_time_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         validators,
-        params: ConsensusParams::default(),
+        params,
         application: Application {
             kind: kind.name().to_owned(),
             state: state.expect("a ledger's state has text keys only"),

@@ -15,12 +15,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use althing_consensus::engine::{EngineConfig, Recovered};
-use althing_consensus::{Block, Door, Epoch, Height, Position, Rejection};
+use althing_consensus::{Block, Door, Epoch, Height, Position, Rejection, Validator};
 use althing_crypto::{BlockHash, Hash, TxHash, mutant};
 use althing_genesis::Genesis;
-use althing_ledger::{Application, InitChain};
+use althing_ledger::{AppError, Application, Info, InitChain, ValidatorUpdate};
 
 use crate::body::Body;
 use crate::driver::{MAX_BODIES, Start};
@@ -29,6 +30,9 @@ use crate::workers::{Executor, Fatal, consensus_app_hash};
 
 /// Transactions of so many committed blocks are known to the mempool as committed.
 const RECENT_BLOCKS: u64 = 50;
+
+/// So often is it said that the application is waited for.
+const SAY_AGAIN: Duration = Duration::from_secs(5);
 
 /// Why a node cannot go on from what it has.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +73,19 @@ pub enum RecoveryError {
         /// The height executed according to the store.
         executed: Height,
     },
+    /// The application says that a height ended in another state than it gave when it executed it.
+    #[error(
+        "the application stands at height {height} with hash {found:?}; when it executed that block it gave {expected:?}: it has \
+         changed its past, or is the application of another chain"
+    )]
+    OtherPast {
+        /// The height.
+        height: Height,
+        /// What it says now.
+        found: String,
+        /// What is stored.
+        expected: String,
+    },
     /// The newest certificate does not verify.
     #[error(
         "the newest stored commit certificate does not verify ({0}): restore the data directory or sync it anew"
@@ -88,15 +105,18 @@ pub fn handshake(
     chain: &ChainStore,
     application: &Arc<dyn Application>,
 ) -> Result<Block, RecoveryError> {
-    let info = application.info();
+    let info = application.info().map_err(Fatal::from)?;
+    let update = |one: &Validator| ValidatorUpdate { identity: *one.identity.as_bytes(), power: one.power.0 };
     let initial = if info.initialised {
-        (info.last_height == 0).then_some(info.app_hash)
+        (info.last_height == 0).then(|| info.app_hash.clone())
     } else {
         let init = InitChain {
             chain_id: genesis.chain_id().to_owned(),
             initial_height: 1,
             time_ms: genesis.time_ms(),
             app_state: genesis.app_state().as_bytes().to_vec(),
+            validators: genesis.validator_set().members().iter().map(update).collect(),
+            max_block_bytes: genesis.params().max_block_bytes.into(),
         };
         Some(application.init_chain(&init).map_err(Fatal::from)?.app_hash)
     };
@@ -129,8 +149,50 @@ pub fn handshake(
     if info.last_height > executed.0 {
         return Err(RecoveryError::ApplicationAhead { application: Height(info.last_height), executed });
     }
-    Executor::new(chain.clone(), application.clone(), genesis.epoch_hash()).replay()?;
+    expect_same_past(chain, &info)?;
+    let engine = engine_config(genesis, block.hash(), None);
+    Executor::new(engine, chain.clone(), application.clone()).replay()?;
     Ok(block)
+}
+
+/// As [`handshake`], once the application can be reached, and again until it stays: one that is a process of its own may begin later
+/// than the node, or end.
+pub fn bring_up(
+    genesis: &Genesis,
+    chain: &ChainStore,
+    application: &Arc<dyn Application>,
+) -> Result<Block, RecoveryError> {
+    let Some(link) = application.link() else { return handshake(genesis, chain, application) };
+    loop {
+        let outcome = match link.connect(SAY_AGAIN) {
+            Ok(true) => handshake(genesis, chain, application),
+            Ok(false) => return Err(Fatal::Closed.into()),
+            Err(error) => Err(Fatal::from(error).into()),
+        };
+        match outcome {
+            Err(RecoveryError::Fatal(Fatal::Application(AppError::Unavailable { reason }))) => {
+                tracing::warn!("waiting: {reason}");
+            }
+            outcome => {
+                return outcome.inspect(|_| tracing::info!("the application stands where the chain does"));
+            }
+        }
+    }
+}
+
+/// What the application says of the height where it stands must be what it said when it executed it.
+fn expect_same_past(chain: &ChainStore, info: &Info) -> Result<(), RecoveryError> {
+    let height = Height(info.last_height);
+    if height == Height(0) {
+        return Ok(());
+    }
+    let (expected, found) = (results(chain, height)?.execution.app_hash, consensus_app_hash(&info.app_hash));
+    match found == expected {
+        true => Ok(()),
+        false => {
+            Err(RecoveryError::OtherPast { height, found: found.to_string(), expected: expected.to_string() })
+        }
+    }
 }
 
 /// What this node's engine is made for, on a chain that begins with `opening`.

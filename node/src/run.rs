@@ -5,7 +5,7 @@ use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use althing_consensus::{Door, Position};
@@ -21,9 +21,9 @@ use crate::config::NodeConfig;
 use crate::driver::Driver;
 use crate::handle::{self, NodeHandle, NodeStatus, Parts};
 use crate::home::Home;
-use crate::recovery::{self, RecoveryError, engine_config, handshake, recover};
+use crate::recovery::{self, RecoveryError, bring_up, engine_config, recover};
 use crate::rpc;
-use crate::shell::{Actor, Lanes, Wiring, limits, panic_message, pump};
+use crate::shell::{Actor, Lanes, Revival, Wiring, limits, panic_message, pump};
 use crate::storage::{ChainStore, DataDirectory, DirectoryFiles, SafetyStore, SafetyStoreError, StoreError};
 use crate::wire::PROTOCOL_VERSION;
 use crate::workers::{Fatal, Signer, SignerError, Workers};
@@ -106,10 +106,15 @@ pub async fn run_until(
     application: impl FnOnce(Arc<DirectoryFiles>) -> Result<Arc<dyn Application>, AppError> + Send + 'static,
     stop: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
-    let mut node = start(config, application).await?;
+    tokio::pin!(stop);
+    let mut node = tokio::select! {
+        node = start(config, application) => node?,
+        // It may have waited for its application.
+        () = &mut stop => return Ok(()),
+    };
     tokio::select! {
         ended = node.ended() => return ended,
-        () = stop => {}
+        () = &mut stop => {}
     }
     node.stop().await
 }
@@ -170,15 +175,38 @@ struct Opened {
     workers: Workers,
 }
 
-/// Starts a node; see [`run`].
+/// The application of a node that does not run yet.
+#[derive(Default)]
+struct Opening(OnceLock<Arc<dyn Application>>);
+
+/// Dropped, nobody waits for that application any longer.
+struct GiveUp(Arc<Opening>);
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        self.0.0.get().into_iter().for_each(close);
+    }
+}
+
+/// Whoever waits for the application is told that the node ends.
+fn close(application: &Arc<dyn Application>) {
+    if let Some(link) = application.link() {
+        link.close();
+    }
+}
+
+/// Starts a node; see [`run`]. Waits for an application that is a process of its own; dropped, it no longer does.
 pub async fn start(
     config: NodeConfig,
     application: impl FnOnce(Arc<DirectoryFiles>) -> Result<Arc<dyn Application>, AppError> + Send + 'static,
 ) -> Result<RunningNode, NodeError> {
-    let opening = config.clone();
-    let opened = tokio::task::spawn_blocking(move || open(&opening, application)).await;
+    let opening = Arc::new(Opening::default());
+    let given_up = GiveUp(opening.clone());
+    let at = config.clone();
+    let opened = tokio::task::spawn_blocking(move || open(&at, application, &opening)).await;
     let Opened { genesis, identity, position, data, chain, application, driver, workers } =
         opened.map_err(|error| Fatal::Broken(error.to_string()))??;
+    std::mem::forget(given_up);
 
     // After the home: a second process on it is to be told of the first, not of its port.
     let rpc = rpc::Server::bind(config.rpc.listen).await?;
@@ -197,9 +225,11 @@ pub async fn start(
     })
     .await?;
     let p2p_address = network.listen_address();
-    let (lanes, results, threads) = Lanes::start(workers)?;
-    let status = status(&genesis, position, &driver, &application);
-    let parts = Parts { genesis, chain, application, identity: identity.public_key() };
+    let revival =
+        Revival { genesis: genesis.clone(), chain: chain.clone(), application: application.clone() };
+    let (lanes, results, threads) = Lanes::start(workers, revival)?;
+    let status = status(&genesis, position, &driver, &chain)?;
+    let parts = Parts { genesis, chain, application: application.clone(), identity: identity.public_key() };
     let (handle, backend) = handle::channel(parts, status.clone());
     let (answers, arrivals) = mpsc::channel(ARRIVALS);
     let (stop, stopped) = watch::channel(false);
@@ -223,7 +253,7 @@ pub async fn start(
     let until = async move { _ = asked_to_stop.changed().await };
     let serving = tokio::spawn(rpc.on_network(network.clone()).serve(handle.clone(), config.rpc, until));
     let (ended, end) = oneshot::channel();
-    let parts = Supervised { actor, serving, network, threads, data, stop: stop.clone() };
+    let parts = Supervised { actor, serving, network, application, threads, data, stop: stop.clone() };
     tokio::spawn(async move { _ = ended.send(supervise(parts).await) });
     Ok(RunningNode { handle, rpc_address, p2p_address, stop, end })
 }
@@ -232,6 +262,7 @@ pub async fn start(
 fn open(
     config: &NodeConfig,
     application: impl FnOnce(Arc<DirectoryFiles>) -> Result<Arc<dyn Application>, AppError>,
+    opening: &Opening,
 ) -> Result<Opened, NodeError> {
     let home = &config.home;
     let genesis = Arc::new(Genesis::read(&home.genesis_file())?);
@@ -239,8 +270,10 @@ fn open(
     let position = genesis.validator_set().position_of(&identity.public_key());
     let data = DataDirectory::open(home.path(), config.storage.backend)?;
     let chain = ChainStore::new(data.chain.clone());
-    let application = application(data.state.clone()).map_err(|error| opening(home, error))?;
-    let block = handshake(&genesis, &chain, &application)?;
+    let application = application(data.state.clone()).map_err(|error| damaged(home, error))?;
+    // Set once only.
+    _ = opening.0.set(application.clone());
+    let block = bring_up(&genesis, &chain, &application)?;
 
     let engine = engine_config(&genesis, block.hash(), position);
     let door = Arc::new(recovery::door(&engine));
@@ -252,7 +285,7 @@ fn open(
 }
 
 /// Damage of the application's state is damage of the chain data, and what to do about it is the same.
-fn opening(home: &Home, error: AppError) -> NodeError {
+fn damaged(home: &Home, error: AppError) -> NodeError {
     match error {
         AppError::Corrupt { at, reason } => NodeError::Store(StoreError::Corrupt {
             path: home.path().join("data/state"),
@@ -330,14 +363,19 @@ fn status(
     genesis: &Genesis,
     position: Option<Position>,
     driver: &Driver,
-    application: &Arc<dyn Application>,
-) -> NodeStatus {
-    NodeStatus {
+    chain: &ChainStore,
+) -> Result<NodeStatus, NodeError> {
+    let executed = driver.executed_height();
+    let app_hash = match chain.results(executed)? {
+        Some(results) => Some(results.execution.app_hash),
+        None => chain.block(executed)?.map(|genesis| genesis.block.header.vouched.app_hash),
+    };
+    Ok(NodeStatus {
         epoch: driver.engine().epoch(),
         view: driver.engine().view(),
         committed: driver.stored_height(),
-        executed: driver.executed_height(),
-        app_hash: crate::workers::consensus_app_hash(&application.info().app_hash),
+        executed,
+        app_hash: app_hash.unwrap_or_default(),
         catching_up: false,
         pending_txs: 0,
         pending_bytes: 0,
@@ -345,7 +383,7 @@ fn status(
         position,
         peers: Arc::new([]),
         halted: None,
-    }
+    })
 }
 
 type ActorEnd = oneshot::Receiver<Result<(), Fatal>>;
@@ -370,6 +408,7 @@ struct Supervised {
     actor: ActorEnd,
     serving: tokio::task::JoinHandle<()>,
     network: p2p::Network,
+    application: Arc<dyn Application>,
     threads: Vec<JoinHandle<()>>,
     data: DataDirectory,
     stop: watch::Sender<bool>,
@@ -377,7 +416,7 @@ struct Supervised {
 
 /// Waits for the driver's end, then ends everything else in order: clients, network, jobs at hand, data.
 async fn supervise(node: Supervised) -> Result<(), NodeError> {
-    let Supervised { actor, serving, network, threads, data, stop } = node;
+    let Supervised { actor, serving, network, application, threads, data, stop } = node;
     let outcome =
         actor.await.unwrap_or_else(|_| Err(Fatal::Broken("the driver's thread has ended".to_owned())));
     if let Err(error) = &outcome {
@@ -388,6 +427,7 @@ async fn supervise(node: Supervised) -> Result<(), NodeError> {
         tracing::error!(%error, "the JSON-RPC server failed");
     }
     network.shutdown().await;
+    close(&application);
     let joined =
         tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| _ = thread.join())).await;
     drop(data);

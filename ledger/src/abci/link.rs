@@ -46,6 +46,8 @@ struct State {
     up: Option<Arc<Up>>,
     /// Why there is none.
     fault: Option<Fault>,
+    /// When the newest one was made.
+    tried: Option<Instant>,
     closed: bool,
 }
 
@@ -124,6 +126,7 @@ impl Connections {
         let attempt = {
             let mut state = self.state();
             state.attempt += 1;
+            state.tried = Some(Instant::now());
             (state.up, state.fault) = (None, None);
             state.attempt
         };
@@ -175,22 +178,25 @@ impl Link for ToNode {
     fn connect(&self, patience: Duration) -> Result<bool, AppError> {
         let until = Instant::now() + patience;
         loop {
-            if self.0.state().closed {
+            let state = self.0.state();
+            // Nothing tells when somebody listens; that all is closed does.
+            let pause = state.tried.map_or(Duration::ZERO, |tried| AGAIN.saturating_sub(tried.elapsed()));
+            let waited = self.0.changed.wait_timeout_while(state, pause, |state| !state.closed);
+            if waited.unwrap_or_else(PoisonError::into_inner).0.closed {
                 return Ok(false);
             }
-            let fault = match self.0.up().map(drop).or_else(|_| self.0.open()) {
+            match self.0.up().map(drop).or_else(|_| self.0.open()) {
                 Ok(()) => return Ok(true),
-                Err(fault) => fault,
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || !fault.may_pass() {
-                return Err(self.0.error(&fault));
+                Err(fault) if Instant::now() >= until || !fault.may_pass() => {
+                    return Err(self.0.error(&fault));
+                }
+                Err(_) => {}
             }
-            // Nothing tells when somebody listens; that all is closed does.
-            let state = self.0.state();
-            let waited = self.0.changed.wait_timeout_while(state, AGAIN.min(left), |state| !state.closed);
-            drop(waited);
         }
+    }
+
+    fn is_up(&self) -> bool {
+        self.0.state().up.is_some()
     }
 
     fn lost(&self) -> bool {

@@ -45,6 +45,9 @@ fn text(status: &Value) -> String {
     if let Some(reason) = status["althing"]["halted"].as_str() {
         lines.push(format!("HALTED       {reason}"));
     }
+    if let Some(reason) = status["althing"]["application"].as_str() {
+        lines.push(format!("WAITING      {reason}"));
+    }
     lines.join("\n")
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Cli, Failure, Output};
 use crate::{
     new_chain::Kind,
-    testnet::{self, Layout, Options},
+    testnet::{self, AppCommand, Layout, Options},
 };
 
 /// Ports of one validator: so many apart from the next one's.
@@ -46,6 +46,10 @@ struct Chain {
     /// What runs on them
     #[arg(long, value_enum, default_value = "ledger")]
     app: Kind,
+    /// With --app abci: the command that starts a validator's application; {address} stands for where it is to listen
+    /// (unix:///PATH), {path} for PATH
+    #[arg(long, value_name = "CMD")]
+    app_command: Option<AppCommand>,
     /// Where the homes and accounts are [default: a new directory for temporary files, removed afterwards]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -72,6 +76,20 @@ impl Args {
         if self.tx_rate == 0 && self.blocks.is_some_and(|blocks| blocks > 1) {
             return wrong("--blocks needs a --tx-rate above 0: a chain at rest makes no blocks".to_owned());
         }
+        match (chain.app, &self.command, &chain.app_command) {
+            (Kind::Abci, None, None) => {
+                return wrong(
+                    "--app abci needs --app-command 'CMD {address}', which starts the application".to_owned(),
+                );
+            }
+            (Kind::Abci, _, _) | (_, _, None) => {}
+            (app, _, Some(_)) => {
+                return wrong(format!(
+                    "--app-command is for --app abci: {} runs in the node itself",
+                    app.name()
+                ));
+            }
+        }
         match &self.command {
             Some(Command::Init(chain)) if chain.dir.is_none() => {
                 wrong("testnet init needs --dir DIR".to_owned())
@@ -85,7 +103,9 @@ pub(super) fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
     if let Err(wrong) = args.check() {
         wrong.exit();
     }
-    if let Some(Command::Init(Chain { validators, app, dir: Some(dir), base_port })) = args.command {
+    if let Some(Command::Init(Chain { validators, app, dir: Some(dir), base_port, app_command: _ })) =
+        args.command
+    {
         let layout = Layout::new(dir, validators, base_port, app);
         layout.write()?;
         let homes: Vec<_> = layout.homes().map(|home| home.path().to_owned()).collect();
@@ -98,6 +118,7 @@ pub(super) fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
     let options = Options {
         validators: args.chain.validators,
         app: args.chain.app,
+        app_command: args.chain.app_command,
         dir: args.chain.dir,
         base_port: args.chain.base_port,
         tx_rate: args.tx_rate,

@@ -69,7 +69,7 @@ pub enum StoreJob {
 }
 
 /// What changes the application.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum ExecuteJob {
     /// Execute the stored block of this height, store the results, commit.
     Block(Height),

@@ -9,7 +9,7 @@ use super::{Context, RpcError, json::base64, params::Params};
 
 /// The height and the hash that the application's durable state stands at.
 pub(crate) async fn abci_info(context: &Arc<Context>) -> Result<Value, RpcError> {
-    let info = context.read(|node| Ok(node.application().info())).await?;
+    let info = context.read(|node| node.application().info().map_err(RpcError::internal)).await?;
     Ok(json!({ "response": {
         "data": info.name,
         "version": info.version,
@@ -29,6 +29,12 @@ pub(crate) async fn abci_query(context: &Arc<Context>, params: &Params) -> Resul
     };
     let answer = context.read(move |node| Ok(node.application().query(&query))).await?;
     let bytes = |bytes: &[u8]| if bytes.is_empty() { Value::Null } else { base64(bytes).into() };
+    let op = |kind: &str, key: &[u8], data: &[u8]| json!({ "type": kind, "key": bytes(key), "data": base64(data) });
+    let ops: Vec<Value> = match &answer.proof {
+        // The form of this proof is the application's own.
+        Some(proof) => vec![op("althing", &answer.key, proof)],
+        None => answer.proof_ops.iter().map(|one| op(&one.kind, &one.key, &one.data)).collect(),
+    };
     Ok(json!({ "response": {
         "code": answer.code,
         "log": answer.log,
@@ -36,8 +42,7 @@ pub(crate) async fn abci_query(context: &Arc<Context>, params: &Params) -> Resul
         "index": "0",
         "key": bytes(&answer.key),
         "value": bytes(&answer.value),
-        // The form of a proof is the application's own.
-        "proofOps": answer.proof.map(|proof| json!({ "ops": [{ "type": "althing", "key": bytes(&answer.key), "data": base64(proof) }] })),
+        "proofOps": (!ops.is_empty()).then(|| json!({ "ops": ops })),
         "height": answer.height.to_string(),
         "codespace": answer.codespace,
     }}))

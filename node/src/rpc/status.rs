@@ -79,6 +79,8 @@ pub(crate) async fn status(context: &Arc<Context>) -> Result<Value, RpcError> {
             "executed_height": newest.to_string(),
             "pending_txs": status.pending_txs.to_string(),
             "halted": status.halted,
+            // Why an application in a process of its own does not answer.
+            "application": context.node.application().link().and_then(|link| link.trouble()),
         },
     }))
 }

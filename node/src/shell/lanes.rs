@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
+use super::revival::{Execution, Revival};
 use crate::driver::{CheckJob, Done, ExecuteJob, Job, PrecheckJob, SafetyJob, ServeJob, StoreJob, VerifyJob};
 use crate::workers::{Fatal, Workers};
 
@@ -42,6 +43,7 @@ impl Lanes {
     /// Starts the threads. They end when the queues are dropped, after the job at hand.
     pub(crate) fn start(
         workers: Workers,
+        revival: Revival,
     ) -> std::io::Result<(Self, mpsc::Receiver<Outcome>, Vec<JoinHandle<()>>)> {
         let (results, done) = mpsc::channel(RESULTS);
         let mut threads = Vec::new();
@@ -49,12 +51,14 @@ impl Lanes {
         let prechecker = checker.clone();
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let precheckers = processors.clamp(MIN_PRECHECKERS, MAX_PRECHECKERS);
+        let execution = Arc::new(Execution::new(executor, revival));
+        let watch = Arc::clone(&execution);
         let signer =
             signer.map(|mut signer| lane("safety", &mut threads, &results, move |job| signer.run(job)));
         let lanes = Self {
             safety: signer.transpose()?,
             store: lane("store", &mut threads, &results, move |job| keeper.run(job))?,
-            execute: lane("execute", &mut threads, &results, move |job| executor.run(job))?,
+            execute: lane("execute", &mut threads, &results, move |job| execution.run(job))?,
             precheck: pool("precheck", precheckers, &mut threads, &results, move |job| {
                 prechecker.precheck(job)
             })?,
@@ -62,6 +66,15 @@ impl Lanes {
             verify: pool("verify", VERIFIERS, &mut threads, &results, move |job| verifier.run(job))?,
             serve: pool("serve", SERVERS, &mut threads, &results, move |job| server.run(job))?,
         };
+        let watch = move || {
+            let watched = catch_unwind(AssertUnwindSafe(|| watch.watch()))
+                .unwrap_or_else(|panic| Err(broken("application", &*panic)));
+            if let Err(fatal) = watched {
+                // The driver may have ended before.
+                _ = results.blocking_send(Err(fatal));
+            }
+        };
+        threads.push(std::thread::Builder::new().name("application".to_owned()).spawn(watch)?);
         Ok((lanes, done, threads))
     }
 
@@ -121,9 +134,12 @@ fn pool<J: Send + 'static>(
 
 /// Does a job and reports; false if nobody listens any more. A panic, which is a broken invariant, stops the node like a failing disk.
 fn done(name: &str, work: impl FnOnce() -> Outcome, results: &mpsc::Sender<Outcome>) -> bool {
-    let outcome = catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|panic| Err(Fatal::Broken(format!("lane {name}: {}", panic_message(&*panic)))));
+    let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(broken(name, &*panic)));
     results.blocking_send(outcome).is_ok()
+}
+
+fn broken(name: &str, panic: &(dyn std::any::Any + Send)) -> Fatal {
+    Fatal::Broken(format!("lane {name}: {}", panic_message(panic)))
 }
 
 /// What a panic said.

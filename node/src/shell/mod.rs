@@ -4,7 +4,9 @@ mod actor;
 mod lanes;
 mod network;
 mod refusals;
+mod revival;
 
 pub(crate) use actor::{Actor, Wiring};
 pub(crate) use lanes::{Lanes, panic_message};
 pub(crate) use network::{limits, pump};
+pub(crate) use revival::Revival;

@@ -10,7 +10,7 @@ use althing_crypto::{bls, ed25519, key_file::KeyFile};
 use althing_genesis::Genesis;
 use althing_ledger::asset::Address;
 
-use super::TestnetError;
+use super::{TestnetError, app_command};
 use crate::{
     client::NodeUrl,
     config::{NodeConfig, PeerConfig},
@@ -106,6 +106,13 @@ impl Layout {
         if fs::read_dir(&self.dir).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(TestnetError::Exists(self.dir.clone()));
         }
+        if let Some(home) = self.homes().find(|home| self.app == Kind::Abci && !app_command::fits(home)) {
+            let reason = format!(
+                "the path of a socket in {} would be too long: use a --dir nearer to /",
+                home.path().display()
+            );
+            return Err(TestnetError::Directory { dir: self.dir.clone(), reason });
+        }
         create_private_directory(&self.accounts_dir())?;
         let mut addresses = Vec::new();
         for file in self.accounts() {
@@ -134,6 +141,9 @@ impl Layout {
             config.p2p.peers =
                 peers.iter().filter(|peer| peer.identity != identity.public_key()).cloned().collect();
             config.rpc.listen = self.rpc_address(index);
+            if self.app == Kind::Abci {
+                config.application.address = Some(app_command::address(&home));
+            }
             home.create(
                 &config,
                 &genesis,

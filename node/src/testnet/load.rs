@@ -44,6 +44,8 @@ enum Work {
     Transfers { key: Box<ed25519::SecretKey>, to: Address },
     /// Values of one key.
     Values(String),
+    /// `key=value`, as text: what applications behind ABCI take for a beginning.
+    Texts(String),
 }
 
 /// Who sends, in the order of its sequences.
@@ -102,9 +104,18 @@ pub(super) async fn accounts(
 
 /// So many who each set a key. They begin where none has been: at the time of now.
 pub(super) fn setters(count: usize) -> Vec<Sender> {
+    senders(count, |index| Work::Values(format!("load/{index}")))
+}
+
+/// As [`setters`], in text.
+pub(super) fn writers(count: usize) -> Vec<Sender> {
+    senders(count, |index| Work::Texts(format!("load/{index}")))
+}
+
+fn senders(count: usize, work: impl Fn(usize) -> Work) -> Vec<Sender> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let next = u64::try_from(now.as_micros()).unwrap_or(u64::MAX / 2);
-    let sender = |index| Sender { work: Work::Values(format!("load/{index}")), next, again: BTreeMap::new() };
+    let sender = |index| Sender { work: work(index), next, again: BTreeMap::new() };
     (0..count).map(sender).collect()
 }
 
@@ -243,6 +254,7 @@ impl Sender {
                 let operation = kv::Operation::Set(sequence.to_string().into_bytes());
                 kv::Transaction { nonce: sequence, key: key.clone().into_bytes(), operation }.encode()
             }
+            Work::Texts(key) => format!("{key}={sequence}").into_bytes(),
         };
         (sequence, tx)
     }

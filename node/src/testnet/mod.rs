@@ -3,7 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `layout` | the homes, accounts and ports |
-//! | `process` | one validator's process |
+//! | `app_command` | how an application's process is started |
+//! | `process` | one process: a validator, or its application |
 //! | `load` | transfers at a steady rate, and how long they take |
 //! | `latencies` | durations counted |
 //! | `monitor` | where the validators stand, and the live lines |
@@ -11,6 +12,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+mod app_command;
 mod latencies;
 mod layout;
 mod load;
@@ -18,6 +20,7 @@ mod monitor;
 mod process;
 mod session;
 
+pub use app_command::AppCommand;
 pub use layout::Layout;
 pub use session::{LatencyMs, Summary, run};
 
@@ -30,6 +33,8 @@ pub struct Options {
     pub validators: u16,
     /// What runs on them.
     pub app: Kind,
+    /// Starts the application of one validator, if it is a process of its own.
+    pub app_command: Option<AppCommand>,
     /// Where the homes are; those already there are used. Without it, a directory that is removed afterwards.
     pub dir: Option<PathBuf>,
     /// The first validator listens on this + 6 and + 7, the next on 10 above.

@@ -66,11 +66,11 @@ impl Monitor {
     }
 
     /// The application hash that each validator reports for a height.
-    pub(super) async fn app_hashes(&mut self, height: u64) -> Result<Vec<String>, ClientError> {
+    pub(super) async fn app_hashes(&mut self, height: u64) -> Result<Vec<Option<String>>, ClientError> {
         let mut hashes = Vec::new();
         for client in &mut self.clients {
             let results = client.call("block_results", json!({ "height": height.to_string() })).await?;
-            hashes.push(results["app_hash"].as_str().unwrap_or_default().to_owned());
+            hashes.push(results["app_hash"].as_str().map(str::to_owned));
         }
         Ok(hashes)
     }

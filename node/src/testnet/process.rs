@@ -1,8 +1,8 @@
-//! One validator's process: `althing start` on its home.
+//! One process: a validator, which is `althing start` on its home, or its application.
 
 use std::{
     fs::{File, OpenOptions},
-    io::{Read, Seek, SeekFrom},
+    io::{ErrorKind, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -15,16 +15,16 @@ use tokio::{
     time::timeout,
 };
 
-use super::TestnetError;
+use super::{AppCommand, TestnetError, app_command};
 use crate::home::Home;
 
-/// How long a validator may take to stop before it is killed.
+/// How long a process may take to stop before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// What is shown of a log.
 const TAIL_LINES: usize = 15;
 const TAIL_BYTES: u64 = 8 << 10;
 
-/// A running validator. Dropping it kills the process.
+/// A running validator or application. Dropping it kills the process.
 #[derive(Debug)]
 pub(super) struct Process {
     stop: oneshot::Sender<()>,
@@ -32,26 +32,46 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts it. Its log goes to `node.log` in its home; if it ends without being asked to, `exits` is told.
-    pub(super) fn start(home: &Home, exits: mpsc::Sender<TestnetError>) -> Result<Self, TestnetError> {
-        let name = name(home);
-        let started = || {
-            let log = OpenOptions::new().create(true).append(true).open(log(home))?;
-            Command::new(std::env::current_exe()?)
-                .args(["start", "--stop-with-stdin", "--home"])
-                .arg(home.path())
-                // It stops when this pipe closes: also if this process is killed.
-                .stdin(Stdio::piped())
-                .stdout(log.try_clone()?)
-                .stderr(log)
-                // Ctrl-C is for this process, which then stops the validators.
-                .process_group(0)
-                .kill_on_drop(true)
-                .spawn()
+    /// Starts a validator. Its log goes to `node.log` in its home.
+    pub(super) fn validator(home: &Home, exits: mpsc::Sender<TestnetError>) -> Result<Self, TestnetError> {
+        let executable = std::env::current_exe()?;
+        let mut command = Command::new(executable);
+        command.args(["start", "--stop-with-stdin", "--home"]).arg(home.path());
+        Self::start(command, name(home), log(home), exits)
+    }
+
+    /// Starts a validator's application. Its log goes to `app.log` in the home.
+    pub(super) fn application(
+        home: &Home,
+        command: &AppCommand,
+        exits: mpsc::Sender<TestnetError>,
+    ) -> Result<Self, TestnetError> {
+        // What an application that was killed has left keeps the next one from listening.
+        match std::fs::remove_file(app_command::socket(home)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let name = format!("the application of {}", name(home));
+        Self::start(command.command(home), name, home.path().join("app.log"), exits)
+    }
+
+    /// If it ends without being asked to, `exits` is told.
+    fn start(
+        mut command: Command,
+        name: String,
+        log: PathBuf,
+        exits: mpsc::Sender<TestnetError>,
+    ) -> Result<Self, TestnetError> {
+        let mut started = || {
+            let file = OpenOptions::new().create(true).append(true).open(&log)?;
+            // It stops when this pipe closes: also if this process is killed.
+            command.stdin(Stdio::piped()).stdout(file.try_clone()?).stderr(file);
+            // Ctrl-C is for this process, which then stops the others.
+            command.process_group(0).kill_on_drop(true).spawn()
         };
         let child = started().map_err(|source| TestnetError::Start { name: name.clone(), source })?;
         let (stop, stopped) = oneshot::channel();
-        let supervisor = tokio::spawn(supervise(child, name, log(home), stopped, exits));
+        let supervisor = tokio::spawn(supervise(child, name, log, stopped, exits));
         Ok(Self { stop, supervisor })
     }
 

@@ -89,25 +89,27 @@ pub async fn run(options: Options) -> Result<Summary, TestnetError> {
         layout.check()?;
     }
     let homes: Vec<Home> = layout.homes().collect();
-    let (exits_to, exits) = mpsc::channel(homes.len());
-    let mut processes = Vec::new();
-    let mut started = Ok(());
-    for home in &homes {
-        match Process::start(home, exits_to.clone()) {
-            Ok(process) => processes.push(process),
-            Err(error) => {
-                started = Err(error);
-                break;
+    let (exits_to, exits) = mpsc::channel(2 * homes.len());
+    let (mut applications, mut validators) = (Vec::new(), Vec::new());
+    let mut start = || {
+        for home in &homes {
+            if let Some(command) = &options.app_command {
+                applications.push(Process::application(home, command, exits_to.clone())?);
             }
+            validators.push(Process::validator(home, exits_to.clone())?);
         }
-    }
-    let result = match started {
+        Ok(())
+    };
+    let result = match start() {
         Ok(()) => Session::new(options, &layout, homes, fresh).watch(exits).await,
         Err(error) => Err(error),
     };
-    let stopping: Vec<_> = processes.into_iter().map(|process| tokio::spawn(process.stop())).collect();
-    for process in stopping {
-        let _ = process.await;
+    // An application that ended before its validator would be waited for.
+    for processes in [validators, applications] {
+        let stopping: Vec<_> = processes.into_iter().map(|process| tokio::spawn(process.stop())).collect();
+        for process in stopping {
+            let _ = process.await;
+        }
     }
     if temporary {
         // Kept after a failure, for its logs.
@@ -236,6 +238,7 @@ impl Session {
                 load::accounts(&self.nodes[0], keys?).await?
             }
             Kind::Kv => load::setters(self.accounts.len()),
+            Kind::Abci => load::writers(self.accounts.len()),
         };
         Ok(lanes(&self.nodes, genesis.chain_id(), senders))
     }
@@ -265,8 +268,8 @@ impl Session {
             failed_txs: figures.failed,
             tps: tenths(figures.committed as f64 / elapsed.as_secs_f64()),
             commit_latency_ms: LatencyMs { p50: ms(50), p99: ms(99) },
-            agree: hashes.iter().all(|hash| !hash.is_empty() && *hash == hashes[0]),
-            app_hash: hashes.into_iter().next().unwrap_or_default(),
+            agree: hashes.iter().all(|hash| hash.is_some() && *hash == hashes[0]),
+            app_hash: hashes.into_iter().next().flatten().unwrap_or_default(),
         })
     }
 

@@ -1,6 +1,8 @@
 //! Between the application's words and those of consensus and mempool: the rooms do not know each other.
 
-use althing_ledger::{Application, TxError};
+use althing_consensus::engine::EngineConfig;
+use althing_consensus::{Election, Header};
+use althing_ledger::{Application, Member, TxError};
 use althing_mempool::{Admission, Refusal, TxBytes};
 
 use super::Fatal;
@@ -8,6 +10,23 @@ use super::Fatal;
 /// A hash as consensus has it. Both hold at most 64 bytes.
 pub(crate) fn consensus_app_hash(hash: &althing_ledger::AppHash) -> althing_consensus::AppHash {
     althing_consensus::AppHash::new(hash.as_bytes().to_vec()).expect("both are at most 64 bytes")
+}
+
+/// The identity of the leader that made a block on this parent.
+pub(super) fn proposer(engine: &EngineConfig, header: &Header, parent: &Header) -> [u8; 32] {
+    let EngineConfig { chain_id, epoch, set, .. } = engine;
+    let leader = Election { chain_id, epoch: *epoch, set, given: &[] }.leader(header.view, &parent.absent);
+    *set.get(leader).expect("leaders are members").identity.as_bytes()
+}
+
+/// The validators, as a block shows them.
+pub(super) fn members(engine: &EngineConfig, header: &Header) -> Vec<Member> {
+    let member = |(index, member): (usize, &althing_consensus::Validator)| Member {
+        identity: *member.identity.as_bytes(),
+        power: member.power.0,
+        absent: header.absent.iter().any(|absence| usize::from(absence.member.0) == index),
+    };
+    engine.set.members().iter().enumerate().map(member).collect()
 }
 
 pub(super) fn refusal(error: TxError) -> Refusal {

@@ -6,11 +6,13 @@
 
 use std::sync::Arc;
 
+use althing_consensus::engine::EngineConfig;
 use althing_consensus::{Execution, Height};
-use althing_crypto::{Hash, merkle_root, mutant};
+use althing_crypto::{merkle_root, mutant};
 use althing_ledger::{Application, FinalizeBlock, FinalizedBlock};
 
-use super::{Fatal, consensus_app_hash};
+use super::Fatal;
+use super::application::{consensus_app_hash, members, proposer};
 use crate::body::Body;
 use crate::driver::{Done, ExecuteJob};
 use crate::storage::{ChainStore, StoredResults};
@@ -19,17 +21,21 @@ use crate::storage::{ChainStore, StoredResults};
 pub struct Executor {
     chain: ChainStore,
     application: Arc<dyn Application>,
-    epoch_hash: Hash,
+    engine: EngineConfig,
 }
 
 impl Executor {
     /// One that brings the stored chain to this application.
-    pub fn new(chain: ChainStore, application: Arc<dyn Application>, epoch_hash: Hash) -> Self {
-        Self { chain, application, epoch_hash }
+    pub fn new(engine: EngineConfig, chain: ChainStore, application: Arc<dyn Application>) -> Self {
+        Self { chain, application, engine }
     }
 
-    /// Does a job; results and state are durable when it returns.
+    /// Does a job; results and state are durable when it returns. A block that was executed meanwhile is not executed again.
     pub fn run(&self, ExecuteJob::Block(height): ExecuteJob) -> Result<Done, Fatal> {
+        if height <= self.chain.executed()? {
+            let StoredResults { execution, next_epoch, .. } = self.results(height)?;
+            return Ok(Done::Executed { execution, next_epoch });
+        }
         let body = self.block(height)?;
         let results = self.finalize(&body)?;
         if mutant!("application_commits_before_the_results") {
@@ -45,7 +51,7 @@ impl Executor {
     /// At a restart: brings the application up to the executed height. What it computes must be what was stored.
     pub fn replay(&self) -> Result<(), Fatal> {
         let executed = self.chain.executed()?;
-        let mut height = Height(self.application.info().last_height);
+        let mut height = Height(self.application.info()?.last_height);
         if mutant!("executed_again_after_a_restart") {
             height = Height(height.0.saturating_sub(1));
         }
@@ -55,8 +61,7 @@ impl Executor {
         while height < executed {
             height = height.next();
             let results = self.finalize(&self.block(height)?)?;
-            let stored = self.chain.results(height)?;
-            let stored = stored.ok_or_else(|| missing(format!("the result of height {height}")))?;
+            let stored = self.results(height)?;
             if results.execution != stored.execution {
                 return Err(Fatal::Contract(format!(
                     "executing block {height} again gave application hash {}, the first time {}",
@@ -72,8 +77,13 @@ impl Executor {
         self.chain.block(height)?.ok_or_else(|| missing(format!("block {height}")))
     }
 
+    fn results(&self, height: Height) -> Result<StoredResults, Fatal> {
+        self.chain.results(height)?.ok_or_else(|| missing(format!("the result of height {height}")))
+    }
+
     fn finalize(&self, body: &Body) -> Result<StoredResults, Fatal> {
         let header = &body.block.header;
+        let parent = self.block(Height(header.height.0 - 1))?.block.header;
         let txs: Vec<&[u8]> = body.txs.iter().map(|tx| &**tx).collect();
         let FinalizedBlock { tx_results, app_hash, validator_updates, events } =
             self.application.finalize_block(&FinalizeBlock {
@@ -81,6 +91,8 @@ impl Executor {
                 time_ms: header.time_ms,
                 hash: body.block.hash().0,
                 txs: &txs,
+                proposer: proposer(&self.engine, header, &parent),
+                members: &members(&self.engine, header),
             })?;
         if tx_results.len() != txs.len() {
             let (asked, got) = (txs.len(), tx_results.len());
@@ -97,7 +109,7 @@ impl Executor {
             app_hash: consensus_app_hash(&app_hash),
             results_root: merkle_root(&leaves),
         };
-        Ok(StoredResults { execution, next_epoch: self.epoch_hash, tx_results, events })
+        Ok(StoredResults { execution, next_epoch: self.engine.epoch_hash, tx_results, events })
     }
 }
 

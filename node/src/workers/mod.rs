@@ -40,6 +40,9 @@ pub enum Fatal {
     /// The application.
     #[error("the application failed: {0}")]
     Application(#[from] AppError),
+    /// The application was waited for when the node was told to stop.
+    #[error("the node was stopped while it waited for its application")]
+    Closed,
     /// The application breaks its contract.
     #[error("the application broke its contract: {0}; this is a fault of the application, not of the chain")]
     Contract(String),
@@ -87,8 +90,8 @@ impl Workers {
         Self {
             signer,
             keeper: Keeper::new(chain.clone()),
-            executor: Executor::new(chain.clone(), application.clone(), engine.epoch_hash),
-            verifier: Verifier::new(engine, door, application.clone()),
+            executor: Executor::new(engine.clone(), chain.clone(), application.clone()),
+            verifier: Verifier::new(engine, door, chain.clone(), application.clone()),
             checker: Checker::new(application.clone()),
             server: Server::new(chain.clone(), &engine.params),
         }

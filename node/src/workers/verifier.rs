@@ -5,33 +5,36 @@ use std::sync::Arc;
 
 use althing_consensus::engine::{BuildPayload, EngineConfig};
 use althing_consensus::{
-    ConsensusParams, Door, Height, Message, QuorumCertificate, ValidatorSet, Verified, aggregate_timeouts,
-    aggregate_votes,
+    Door, Height, Message, QuorumCertificate, Verified, aggregate_timeouts, aggregate_votes,
 };
 use althing_crypto::{TxHash, mutant};
 use althing_ledger::{Application, PrepareProposal, ProcessProposal};
 use althing_mempool::TxBytes;
 
 use super::Fatal;
-use super::application::precheck;
+use super::application::{precheck, proposer};
 use crate::body::{Body, within_limits};
 use crate::driver::{Done, VerifyJob};
+use crate::storage::ChainStore;
 
 /// Shared by as many threads as one likes.
 #[derive(Clone)]
 pub struct Verifier {
     door: Arc<Door>,
-    set: Arc<ValidatorSet>,
-    chain_id: String,
-    params: ConsensusParams,
+    engine: EngineConfig,
+    chain: ChainStore,
     application: Arc<dyn Application>,
 }
 
 impl Verifier {
     /// One for this epoch; `door` is its own.
-    pub fn new(config: &EngineConfig, door: Arc<Door>, application: Arc<dyn Application>) -> Self {
-        let EngineConfig { chain_id, set, params, .. } = config;
-        Self { door, set: set.clone(), chain_id: chain_id.clone(), params: params.clone(), application }
+    pub fn new(
+        engine: &EngineConfig,
+        door: Arc<Door>,
+        chain: ChainStore,
+        application: Arc<dyn Application>,
+    ) -> Self {
+        Self { door, engine: engine.clone(), chain, application }
     }
 
     /// Does a job.
@@ -42,12 +45,12 @@ impl Verifier {
                 Done::Admitted { from, proposal, outcome: Box::new(self.door.admit(position, *message)) }
             }
             VerifyJob::AggregateVotes(votes) => {
-                let aggregated = aggregate_votes(&self.set, &self.chain_id, votes);
+                let aggregated = aggregate_votes(&self.engine.set, &self.engine.chain_id, votes);
                 self.door.remember(&aggregated);
                 Done::Aggregated(Box::new(aggregated))
             }
             VerifyJob::AggregateTimeouts(votes) => {
-                let aggregated = aggregate_timeouts(&self.set, &self.chain_id, votes);
+                let aggregated = aggregate_timeouts(&self.engine.set, &self.engine.chain_id, votes);
                 self.door.remember(&aggregated);
                 Done::Aggregated(Box::new(aggregated))
             }
@@ -75,12 +78,16 @@ impl Verifier {
                 let header = &body.block.header;
                 let txs: Vec<&[u8]> = body.txs.iter().map(|tx| &**tx).collect();
                 let (height, time_ms) = (header.height.0, header.time_ms);
-                let question = ProcessProposal { height, time_ms, hash: block.0, txs: &txs };
+                let parent = self.chain.body(&header.parent)?.ok_or_else(|| Fatal::Missing {
+                    what: format!("block {}, whose child is to be judged", header.parent),
+                })?;
+                let proposer = proposer(&self.engine, header, &parent.block.header);
+                let question = ProcessProposal { height, time_ms, hash: block.0, txs: &txs, proposer };
                 Done::Processed { block, verdict: self.application.process_proposal(&question) }
             }
             VerifyJob::OpenBlock { from, block, body } => {
                 let matches = if body.block.hash() == block || mutant!("fetched_block_unchecked") {
-                    body.check(&self.params)
+                    body.check(&self.engine.params)
                 } else {
                     Err("another block than the one asked for".to_owned())
                 };
@@ -101,11 +108,13 @@ impl Verifier {
     ) -> Result<Result<Vec<(TxHash, TxBytes)>, String>, Fatal> {
         let given: BTreeMap<&[u8], &(TxHash, TxBytes)> = txs.iter().map(|one| (&*one.1, one)).collect();
         let offered: Vec<&[u8]> = txs.iter().map(|(_, tx)| &**tx).collect();
+        let me = self.engine.me.and_then(|me| self.engine.set.get(me));
         let chosen = self.application.prepare_proposal(&PrepareProposal {
             height: build.height.0,
             time_ms,
             txs: &offered,
-            max_bytes: self.params.max_block_bytes as usize,
+            max_bytes: self.engine.params.max_block_bytes as usize,
+            proposer: *me.expect("only a validator leads").identity.as_bytes(),
         });
         let mut added = Vec::new();
         let mut seen = BTreeSet::new();
@@ -125,7 +134,7 @@ impl Verifier {
             payload.push((hash, tx));
         }
         let bytes: Vec<TxBytes> = payload.iter().map(|(_, tx)| tx.clone()).collect();
-        if let Err(reason) = within_limits(&bytes, &self.params) {
+        if let Err(reason) = within_limits(&bytes, &self.engine.params) {
             return Ok(Err(reason));
         }
         let verdicts = precheck(&*self.application, &added.iter().collect::<Vec<_>>())?;
@@ -160,7 +169,7 @@ impl Verifier {
         }
         let certificate = self.door.verify_quorum(commit).map_err(|rejection| rejection.to_string())?;
         for body in &bodies {
-            body.check(&self.params)?;
+            body.check(&self.engine.params)?;
         }
         Ok((bodies.into_iter().map(Arc::new).collect(), certificate))
     }

@@ -37,7 +37,7 @@ impl Memoized {
 }
 
 impl Application for Memoized {
-    fn info(&self) -> Info {
+    fn info(&self) -> Result<Info, AppError> {
         self.0.info()
     }
 
