@@ -6,6 +6,7 @@
 
 pub mod abci;
 pub mod asset;
+pub mod conformance;
 pub mod kv;
 pub mod state;
 
