@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use althing_consensus::engine::{EngineConfig, Recovered};
 use althing_consensus::{Block, Door, Epoch, Height, Position, Rejection, Validator};
@@ -163,6 +163,7 @@ pub fn bring_up(
     application: &Arc<dyn Application>,
 ) -> Result<Block, RecoveryError> {
     let Some(link) = application.link() else { return handshake(genesis, chain, application) };
+    let mut said: Option<Instant> = None;
     loop {
         let outcome = match link.connect(SAY_AGAIN) {
             Ok(true) => handshake(genesis, chain, application),
@@ -171,7 +172,10 @@ pub fn bring_up(
         };
         match outcome {
             Err(RecoveryError::Fatal(Fatal::Application(AppError::Unavailable { reason }))) => {
-                tracing::warn!("waiting: {reason}");
+                if said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
+                    tracing::warn!("waiting: {reason}");
+                    said = Some(Instant::now());
+                }
             }
             outcome => {
                 return outcome.inspect(|_| tracing::info!("the application stands where the chain does"));

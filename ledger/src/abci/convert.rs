@@ -3,11 +3,14 @@
 use althing_crypto::sha256;
 use prost::bytes::Bytes as Shared;
 use tendermint_proto::{
-    google::protobuf::Timestamp,
+    google::protobuf::{Duration, Timestamp},
     v0_38::{
         abci as pb,
         crypto::{PublicKey, public_key},
-        types::{AbciParams, BlockIdFlag, BlockParams, ConsensusParams, ValidatorParams},
+        types::{
+            AbciParams, BlockIdFlag, BlockParams, ConsensusParams, EvidenceParams, ValidatorParams,
+            VersionParams,
+        },
     },
 };
 
@@ -39,13 +42,19 @@ pub(super) fn txs(txs: &[&[u8]]) -> Vec<Shared> {
     txs.iter().map(|tx| tx.to_vec().into()).collect()
 }
 
-/// The parameters that this chain has a word for.
+/// The parameters that this chain has a word for; for evidence, about which it gives applications no say, CometBFT's defaults, since
+/// applications expect some.
 pub(super) fn consensus_params(init: &InitChain) -> ConsensusParams {
     ConsensusParams {
         block: Some(BlockParams { max_bytes: signed(init.max_block_bytes), max_gas: -1 }),
+        evidence: Some(EvidenceParams {
+            max_age_num_blocks: 100_000,
+            max_age_duration: Some(Duration { seconds: 48 * 3_600, nanos: 0 }),
+            max_bytes: 1 << 20,
+        }),
+        version: Some(VersionParams { app: 0 }),
         validator: Some(ValidatorParams { pub_key_types: vec!["ed25519".to_owned()] }),
         abci: Some(AbciParams { vote_extensions_enable_height: 0 }),
-        ..Default::default()
     }
 }
 

@@ -127,6 +127,7 @@ fn check_value(section: &str, name: &str, value: &Value, origin: &str) -> Result
 /// A configuration in which every key occurs: what may be set, and of which type it is.
 fn known_keys() -> Table {
     let mut config = NodeConfig::default();
+    config.application.address = Some(althing_ledger::abci::Address::Tcp("127.0.0.1:26658".to_owned()));
     config.p2p.peers.push(super::PeerConfig {
         identity: althing_crypto::ed25519::PublicKey::from_bytes([0; 32]),
         address: Some(String::new()),
