@@ -46,7 +46,7 @@ mod instance;
 mod report;
 mod samples;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod trial;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ mod snapshots;
 mod table;
 
 use faults::{FAULTS, Fault};
-use faulty::Wrong;
+use faulty::{Forgetful, Wrong};
 
 use super::*;
 
@@ -48,9 +48,30 @@ fn the_application_that_faults_are_built_into_has_none() {
     assert!(report.lines.iter().all(|line| line.outcome == Outcome::Passed), "\n{report}");
 }
 
+/// What an application says that it does not do is held against nobody; what it does not say, is.
+#[test]
+fn what_is_not_offered_fails_nothing() {
+    let report = report(&Forgetful);
+    let not_offered: Vec<_> = (report.lines.iter())
+        .filter_map(|line| matches!(line.outcome, Outcome::NotOffered(_)).then_some(line.check))
+        .collect();
+    let expected = [
+        "commits_are_durable",
+        "query_changes_nothing",
+        "questions_beside_execution",
+        "other_genesis_is_refused",
+        "proofs_verify",
+        "tampered_proofs_are_refused",
+    ];
+    assert!(report.passed() && not_offered == expected, "{not_offered:?}\n{report}");
+    let untold = super::report(&Wrong(Some(faults::Kind::GenesisUntold)));
+    let failed: Vec<_> = untold.failures().map(|(check, _)| check).collect();
+    assert_eq!(failed, ["info_is_true", "commits_are_durable"], "{untold}");
+}
+
 #[test]
 fn a_failure_is_told_by_a_panic_that_names_check_promise_and_what_was_seen() {
-    let told = std::panic::catch_unwind(|| run(&Wrong(Some(FAULTS[3].kind)))).unwrap_err();
+    let told = std::panic::catch_unwind(|| run(&Wrong(Some(faults::Kind::ResultForgotten)))).unwrap_err();
     let told = told.downcast_ref::<String>().unwrap();
     for part in ["fails       one_result_per_transaction: ", "promised: ", "passes      info_is_true"] {
         assert!(told.contains(part), "{told}");

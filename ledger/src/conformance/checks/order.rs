@@ -20,7 +20,13 @@ pub(super) fn heights_are_contiguous(trial: &Trial<'_>) -> Seen {
     refused(&chain, samples.blocks[0].height, 0, "before init_chain")?;
     for (nth, block) in samples.blocks.iter().enumerate() {
         let when = format!("height {} comes next", block.height);
-        let wrong = [0, block.height - 1, block.height + 1, block.height + 1_000, u64::MAX];
+        let wrong = [
+            0,
+            block.height - 1,
+            block.height.saturating_add(1),
+            block.height.saturating_add(1_000),
+            u64::MAX,
+        ];
         for height in wrong.into_iter().filter(|height| *height != block.height) {
             chain = chain.restarted()?;
             chain.catch_up(trial, nth, "after another height was refused")?;

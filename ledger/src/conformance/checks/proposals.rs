@@ -28,8 +28,7 @@ pub(super) fn proposals_are_in_bounds(trial: &Trial<'_>) -> Seen {
         for max_bytes in limits(&pool.txs) {
             let chosen = chain.app.prepare_proposal(&pool, max_bytes)?;
             let what = format!("prepare_proposal for height {} and {max_bytes} bytes gave", pool.height);
-            // The bytes of hostile answers may exceed what a usize counts only in theory.
-            let bytes = chosen.iter().map(Vec::len).fold(0, usize::saturating_add);
+            let bytes: usize = chosen.iter().map(Vec::len).sum();
             ensure(bytes <= max_bytes, || format!("{what} {bytes} bytes"))?;
             let distinct: BTreeSet<&Bytes> = chosen.iter().collect();
             ensure(distinct.len() == chosen.len(), || format!("{what} a transaction twice"))?;

@@ -35,6 +35,8 @@ pub(super) enum Kind {
     PanicOnPath,
     PanicOnEmpty,
     PanicOnChunks,
+    /// No fault if it is said; see `Subject::tells_of_genesis`.
+    GenesisUntold,
 }
 
 /// A fault: in words, and which checks see it, first the one that is there for it.

@@ -56,6 +56,31 @@ impl Subject for Wrong {
     }
 }
 
+/// The same without a fault, as ABCI has it at its poorest: in memory, without proofs, and silent about a genesis before block 1.
+pub(super) struct Forgetful;
+
+impl Subject for Forgetful {
+    fn place(&self) -> Place {
+        Box::new(|| Ok(Arc::new(Faulty::open(Arc::default(), Some(Kind::GenesisUntold))?)))
+    }
+
+    fn genesis(&self) -> InitChain {
+        Kv.genesis()
+    }
+
+    fn blocks(&self) -> Vec<Vec<Bytes>> {
+        Kv.blocks()
+    }
+
+    fn keeps_state(&self) -> bool {
+        false
+    }
+
+    fn tells_of_genesis(&self) -> bool {
+        false
+    }
+}
+
 /// What outlives an instance.
 #[derive(Default)]
 struct Home {
@@ -121,6 +146,9 @@ impl Application for Faulty {
         let mut info = self.app.info()?;
         if self.has(Kind::HashBeforeGenesis) && !info.initialised {
             info.app_hash = AppHash::from([0; 32]);
+        }
+        if self.has(Kind::GenesisUntold) && info.last_height == 0 {
+            (info.initialised, info.app_hash) = (false, AppHash::default());
         }
         if let Some((_, hash)) =
             self.pending.lock().unwrap().as_ref().filter(|_| self.has(Kind::PendingInInfo))
