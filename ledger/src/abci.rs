@@ -18,6 +18,8 @@ mod fault;
 mod frame;
 mod link;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use address::{Address, BadAddress};
 

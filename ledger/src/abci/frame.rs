@@ -13,7 +13,7 @@ use super::{fault::Fault, stream::Stream};
 /// The longest frame that either side may send, in bytes: as CometBFT has it.
 pub(super) const MAX_FRAME: usize = 100 << 20;
 /// How long the rest of a frame may take to begin, once its beginning has come.
-const REST: Duration = Duration::from_secs(10);
+const REST: Duration = Duration::from_secs(5);
 /// What is set aside for a frame before its bytes have come.
 const FIRST_BUFFER: usize = 64 << 10;
 
