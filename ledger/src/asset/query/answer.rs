@@ -67,7 +67,7 @@ fn account_view(records: &dyn Records, address: &Address) -> Result<AccountView,
 
 fn balance_of(asset: &Symbol, account: &Address, balance: &Balance) -> BalanceView {
     let Balance { amount, frozen, height, .. } = *balance;
-    BalanceView { asset: *asset, account: *account, amount, frozen, height }
+    BalanceView { asset: *asset, account: *account, amount, frozen, since: height }
 }
 
 fn balance_view(records: &dyn Records, asset: &Symbol, account: &Address) -> Result<BalanceView, AppError> {

@@ -174,7 +174,7 @@ fn absence_is_proved() {
         ),
         (
             Question::Balance { asset: COIN, account: nobody },
-            format!(r#"{{"asset":"COIN","account":"{nobody}","amount":"0","frozen":false,"height":"0"}}"#),
+            format!(r#"{{"asset":"COIN","account":"{nobody}","amount":"0","frozen":false,"since":"0"}}"#),
         ),
         (
             Question::History { asset: COIN, account: nobody, limit: 5 },

@@ -5,9 +5,10 @@ use althing_crypto::{Encoding, Hash};
 use althing_genesis::Genesis;
 use althing_ledger::{
     Application, AssetLedger, FinalizeBlock, InitChain,
-    asset::{Address, COIN},
+    asset::{Address, COIN, Instruction, Symbol, Transaction},
     state::MemoryFiles,
 };
+use althing_mempool::TxBytes;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
 use super::*;
@@ -23,6 +24,17 @@ struct Proving {
     headers: Vec<Block>,
     /// The genesis document in a file.
     genesis: tempfile::NamedTempFile,
+}
+
+/// The third transaction, which makes an asset that nobody holds.
+fn silver(chain: &TestChain) -> TxBytes {
+    let create = Instruction::CreateAsset {
+        symbol: Symbol::literal("SILVER"),
+        decimals: 0,
+        cap: 0,
+        metadata: String::new(),
+    };
+    Transaction::sign(CHAIN, &chain.account, 2, 0, vec![create], "").encode().into()
 }
 
 /// How a node lies.
@@ -42,9 +54,9 @@ impl Proving {
             block.header.vouched.app_hash = AppHash::new(app_hash.as_bytes().to_vec()).unwrap();
             headers.push(block);
             if height < 3 {
-                let tx = chain.transfer(height as u64 - 1);
-                let block =
-                    FinalizeBlock { height: height as u64, time_ms: 0, hash: Hash::ZERO, txs: &[&tx] };
+                let txs = [chain.transfer(height as u64 - 1), silver(&chain)];
+                let txs: Vec<&[u8]> = txs.iter().take(height).map(|tx| &tx[..]).collect();
+                let block = FinalizeBlock { height: height as u64, time_ms: 0, hash: Hash::ZERO, txs: &txs };
                 app_hash = ledger.finalize_block(&block).unwrap().app_hash;
                 ledger.commit().unwrap();
             }
@@ -94,7 +106,7 @@ async fn asked(lie: Lie, height: Option<u64>, checked: bool) -> Result<(Value, O
     .await;
     let found =
         vouched::find(&mut client, height, genesis.as_deref()).await.map_err(|error| error.to_string())?;
-    let mut at = At { height: found.header.vouched.height.0, vouched: Some(found) };
+    let mut at = At { height: found.header.vouched.height.0, vouched: Some(found), behind: None };
     let question = Question::Balance { asset: COIN, account };
     let answer = answer(&mut client, &question, &mut at).await.map_err(|error| error.to_string())?;
     Ok((answer, at.vouched))
@@ -206,4 +218,42 @@ async fn a_genesis_document_of_another_chain_is_not_taken() {
     let mut client = scripted(move |_, params| Some(proving.lock().unwrap().commit(params))).await;
     let error = vouched::find(&mut client, None, Some(file.path())).await.map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("the genesis document of \"other-chain\""), "{error}");
+}
+
+/// The `query account` that these arguments ask.
+fn account(arguments: &[&str], account: Address) -> Ask {
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(subcommand)]
+        ask: Ask,
+    }
+    let account = account.to_string();
+    let line = [&["query", "account", account.as_str()], arguments].concat();
+    <Line as clap::Parser>::try_parse_from(line).unwrap().ask
+}
+
+#[tokio::test]
+async fn what_an_account_holds_is_paged_and_each_page_is_proved() {
+    let proving = Proving::new();
+    let owner = Address::of(&proving.chain.account.public_key());
+    let proving = Mutex::new(proving);
+    let mut client = scripted(move |method, params| {
+        let proving = proving.lock().unwrap();
+        Some(if method == "commit" { proving.commit(params) } else { proving.query(params) })
+    })
+    .await;
+    for (arguments, held, next) in [
+        (&[][..], vec!["COIN"], Value::Null),
+        (&["--limit", "1"], vec!["COIN"], "COIN".into()),
+        (&["--limit", "1", "--after", "COIN"], vec![], Value::Null),
+    ] {
+        let vouched = vouched::find(&mut client, None, None).await.unwrap();
+        let mut at = At { height: vouched.header.vouched.height.0, vouched: Some(vouched), behind: None };
+        let answer = whole_answer(&mut client, account(arguments, owner), &mut at).await.unwrap();
+        assert_eq!(answer["sequence"], "3", "{answer}");
+        let items = answer["balances"].as_array().unwrap();
+        assert_eq!(items.iter().map(|item| item["asset"].as_str().unwrap()).collect::<Vec<_>>(), held);
+        assert_eq!(answer["next"], next, "{arguments:?}");
+        assert_eq!(table::text(&answer).contains("next      COIN"), next.is_string(), "what follows is said");
+    }
 }
