@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use althing_crypto::ed25519;
+use clap::Parser;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -65,6 +66,52 @@ async fn a_wait_ends_in_time_and_says_what_is_known() {
         outcome.text().contains(" accepted, not committed within 1 s; ask again with `althing tx show 07")
     );
     assert!(started.elapsed() < Duration::from_secs(30), "far below what the client waits for one answer");
+}
+
+/// Whether it counts as done, and what is said.
+async fn submitted_again(script: Script, wait: bool) -> (bool, String) {
+    let arguments = ["wait", "--wait"];
+    let wait = Waiting::try_parse_from(&arguments[..1 + usize::from(wait)]).unwrap().wait;
+    let outcome = submit(&mut scripted(script).await, b"tx", &wait).await.unwrap();
+    (outcome.report(b"tx", &Output::new(true)) == ExitCode::SUCCESS, outcome.text())
+}
+
+#[derive(clap::Parser)]
+struct Waiting {
+    #[command(flatten)]
+    wait: Wait,
+}
+
+#[tokio::test]
+async fn what_is_submitted_twice_has_the_outcome_that_it_had() {
+    let done = |method: &str, _: &Value| match method {
+        "broadcast_tx_sync" => Some(json!({ "code": 0, "log": "already committed", "codespace": "" })),
+        "tx" => Some(json!({ "height": "7", "tx_result": { "code": 0, "log": "", "codespace": "" } })),
+        _ => None,
+    };
+    let failed = |method: &str, _: &Value| match method {
+        "broadcast_tx_sync" => Some(json!({ "code": 0, "log": "already committed", "codespace": "" })),
+        "tx" => {
+            Some(json!({ "height": "7", "tx_result": { "code": 12, "log": "poor", "codespace": "ledger" } }))
+        }
+        _ => None,
+    };
+    let other = |method: &str, _: &Value| {
+        let refused = json!({ "code": 36, "log": "the key was used", "codespace": "ledger" });
+        (method == "broadcast_tx_sync").then_some(refused)
+    };
+    let scripts: [(Script, bool, &str); 3] = [
+        (done, true, "was committed before, at height 7: it is done once"),
+        (failed, false, "failed before at height 7: poor (code 12, codespace ledger)"),
+        (other, false, "refused: the key was used (code 36, codespace ledger)"),
+    ];
+    for (script, done, expected) in scripts {
+        for wait in [false, true] {
+            let (success, text) = submitted_again(script, wait).await;
+            assert!(text.ends_with(expected), "{text}");
+            assert_eq!(success, done, "{text}");
+        }
+    }
 }
 
 #[test]
