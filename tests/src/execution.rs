@@ -10,7 +10,7 @@ use althing_crypto::ed25519::{PublicKey, Signature};
 use althing_crypto::{Encoding, Hash, sha256_concat};
 use althing_ledger::asset::{Address, Approval, COIN, GenesisState, Instruction, Transaction};
 use althing_ledger::{AppError, Application, AssetLedger, FinalizeBlock, InitChain};
-use althing_node::application::KEPT_HEIGHTS;
+use althing_node::config::StorageConfig;
 use althing_node::storage::{Batch, DirectoryFiles, RedbStore, Store, Table};
 
 use crate::side_by_side::processor_time;
@@ -69,7 +69,8 @@ fn address(account: u64) -> Address {
 }
 
 fn open(directory: &Path) -> Result<AssetLedger, Failure> {
-    Ok(AssetLedger::open(Arc::new(DirectoryFiles::open(directory)?), KEPT_HEIGHTS)?)
+    let kept_heights = StorageConfig::default().kept_heights;
+    Ok(AssetLedger::open(Arc::new(DirectoryFiles::open(directory)?), kept_heights)?)
 }
 
 fn transaction(sender: u64, sequence: u64, instructions: Vec<Instruction>) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 mod governance;
 mod lists;
+mod locks;
 mod model;
 mod node;
 mod programs;
@@ -62,6 +63,7 @@ fn pay_until(expiry: u64, from: u8, sequence: u64, to: u8, amount: u128) -> Byte
 /// A ledger and the files that it lies in.
 struct Chain {
     files: Arc<FaultyFiles>,
+    kept_heights: u64,
     ledger: AssetLedger,
 }
 
@@ -73,14 +75,22 @@ fn open(files: &Arc<FaultyFiles>) -> Result<AssetLedger, AppError> {
 
 impl Chain {
     fn empty() -> Self {
+        Self::keeping(KEPT_HEIGHTS)
+    }
+
+    fn keeping(kept_heights: u64) -> Self {
         let files = Arc::new(FaultyFiles::default());
-        Self { ledger: open(&files).unwrap(), files }
+        Self { ledger: AssetLedger::open(files.clone(), kept_heights).unwrap(), files, kept_heights }
+    }
+
+    fn begin_keeping(kept_heights: u64, init: &InitChain) -> Self {
+        let chain = Self::keeping(kept_heights);
+        chain.ledger.init_chain(init).unwrap();
+        chain
     }
 
     fn begin(init: &InitChain) -> Self {
-        let chain = Self::empty();
-        chain.ledger.init_chain(init).unwrap();
-        chain
+        Self::begin_keeping(KEPT_HEIGHTS, init)
     }
 
     fn with(accounts: &[(u8, u128)]) -> Self {
@@ -88,7 +98,7 @@ impl Chain {
     }
 
     fn restart(&mut self) {
-        self.ledger = open(&self.files).unwrap();
+        self.ledger = AssetLedger::open(self.files.clone(), self.kept_heights).unwrap();
     }
 
     fn finalize(&self, height: u64, txs: &[Bytes]) -> Result<FinalizedBlock, AppError> {

@@ -45,7 +45,8 @@ async fn until_stopped(config: NodeConfig, with_stdin: bool) -> Result<(), Failu
             () = end_of_stdin(with_stdin) => tracing::info!("end of standard input: stopping"),
         }
     };
-    Ok(run_until(config, move |state| application::open(&kind, state), stop).await?)
+    let kept_heights = config.storage.kept_heights;
+    Ok(run_until(config, move |state| application::open(&kind, state, kept_heights), stop).await?)
 }
 
 /// On a thread of its own, since no read of standard input can be given up: the process ends without it.

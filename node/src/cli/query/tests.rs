@@ -135,6 +135,47 @@ async fn an_honest_answer_is_proved_and_who_committed_it_is_told() {
     assert!(early.contains("no header vouches for height 3 yet: the newest vouched for is 2"), "{early}");
 }
 
+/// The height whose state is proved at a node of six headers that vouch for these; `None` asks for the newest.
+async fn proved_height(vouched: fn(Option<u64>) -> u64, asked: u64) -> Result<u64, String> {
+    let chain = TestChain::new();
+    let first = chain.genesis.block(AppHash::default());
+    let certificate = BASE64.encode(chain.certificate(first.hash(), 3).encode());
+    let block = chain.body(&first, 1, Vec::new()).block.clone();
+    let mut client = scripted(move |_, params| {
+        let height = params["height"].as_str().map(|height| height.parse().unwrap());
+        let mut header = block.header.clone();
+        header.height = Height(height.unwrap_or(6));
+        header.vouched.height = Height(vouched(height));
+        Some(json!({ "signed_header": {
+            "header_bytes": BASE64.encode(header.encode()),
+            "commit": { "certificate": { "bytes": certificate } },
+        }}))
+    })
+    .await;
+    let found = vouched::find(&mut client, Some(asked), None).await.map_err(|error| error.to_string())?;
+    Ok(found.header.vouched.height.0)
+}
+
+#[tokio::test]
+async fn a_height_that_headers_skip_has_no_proof_and_the_nearest_are_named() {
+    let skipping = |asked: Option<u64>| [0, 0, 1, 1, 4, 5][asked.unwrap_or(6) as usize - 1];
+    for asked in [1, 4, 5] {
+        assert_eq!(proved_height(skipping, asked).await, Ok(asked));
+    }
+    for asked in [2, 3] {
+        let error = proved_height(skipping, asked).await.unwrap_err();
+        assert!(error.contains(&format!("height {asked} has no proof")), "{error}");
+        assert!(error.contains("--height 1 or 4, the nearest"), "{error}");
+    }
+    let genesis_alone = |asked: Option<u64>| [0, 0, 2, 2, 4, 5][asked.unwrap_or(6) as usize - 1];
+    let error = proved_height(genesis_alone, 1).await.unwrap_err();
+    assert!(error.contains("--height 2, the nearest"), "{error}");
+    // A node that would be asked for ever.
+    let contradicting = |asked: Option<u64>| if asked.is_some() { 1 } else { 5 };
+    let error = proved_height(contradicting, 3).await.unwrap_err();
+    assert!(error.contains("contradict each other"), "{error}");
+}
+
 #[tokio::test]
 async fn a_lie_is_not_proved() {
     let lies: [(Lie, bool, &str); 6] = [

@@ -57,7 +57,7 @@ pub(super) async fn find(
             )
             .into());
         }
-        Some(height) => first_above(client, height).await?,
+        Some(height) => first_above(client, height, &newest.header).await?,
     };
     let committed = match &genesis {
         Some(genesis) => Some(committed(client, genesis, &signed).await?),
@@ -66,22 +66,25 @@ pub(super) async fn find(
     Ok(Vouched { header: signed.header, committed })
 }
 
-/// The first header that vouches for this height. One may vouch for several heights at once, and then names the hash of the last.
-async fn first_above(client: &mut Client, height: u64) -> Result<Signed, Failure> {
-    let mut above = height;
-    loop {
-        above += 1;
+/// The first header that vouches for this height. Headers can skip heights: one names a height and its hash, and those between it and
+/// the height that the header before it names have no proof. `newest` vouches for this height or a later one.
+async fn first_above(client: &mut Client, height: u64, newest: &Header) -> Result<Signed, Failure> {
+    let mut below = 0;
+    for above in height.saturating_add(1)..=newest.height.0 {
         let signed = signed(client, Some(above)).await?;
         match signed.header.vouched.height.0 {
-            found if found < height => {}
+            found if found < height => below = found,
             found if found == height => return Ok(signed),
             found => {
-                let reason =
-                    format!("header {above} vouches for heights up to {found} by the hash of that one");
-                return Err(format!("{reason}: ask for --height {found}").into());
+                let nearest = if below == 0 { found.to_string() } else { format!("{below} or {found}") };
+                return Err(format!(
+                    "height {height} has no proof, as no header vouches for it alone: ask for --height {nearest}, the nearest that have one"
+                )
+                .into());
             }
         }
     }
+    Err("the node's headers contradict each other: one vouches for a lower height than one below it".into())
 }
 
 async fn signed(client: &mut Client, height: Option<u64>) -> Result<Signed, Failure> {
