@@ -1,6 +1,7 @@
 //! The ledger as a node sees it: what each call promises, in and out of order, before and after crashes.
 
 mod governance;
+mod idempotency;
 mod lists;
 mod locks;
 mod model;
