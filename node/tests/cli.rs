@@ -325,8 +325,19 @@ fn what_is_given_in_place_of_something_else_is_named() {
         assert_eq!(found, Some(code), "{said}");
         assert!(said.contains(expected), "{said}");
     }
-    let (error, _) = json(&["tx", "sign", &key, "--policy", &key, "--key", &key]);
-    assert!(error["error"].is_string());
+    assert_eq!(json(&["keys", "show", &policy]).0["kind"], "multisig");
+    for (key, expected) in [(&address, "its public key is needed"), (&policy, "the policy of several keys")] {
+        let other = text(&directory.path().join("other")).to_owned();
+        let (error, _) = json(&["keys", "multisig", &other, "--threshold", "1", "--key", key]);
+        assert!(error["error"].as_str().unwrap().contains(expected), "{error}");
+    }
+    let tx = text(&directory.path().join("tx")).to_owned();
+    let build = ["tx", "transfer", "--sender", &address, "--to", &address, "--amount", "1", "--out", &tx];
+    json(&[&build[..], &["--chain-id", "c", "--sequence", "0"]].concat());
+    let (error, _) = json(&["tx", "sign", &tx, "--policy", &key, "--key", &key]);
+    assert!(error["error"].as_str().unwrap().contains("it is a key file"), "{error}");
+    let claim = ["tx", "claim", "--from", &key, "--lock", &"0".repeat(58), "--preimage", &tx];
+    assert!(String::from_utf8(althing(&claim).stderr).unwrap().contains("a file, not the secret"));
 }
 
 #[test]

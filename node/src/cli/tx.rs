@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use althing_crypto::{Encoding, TxHash};
+use althing_crypto::{Encoding, TxHash, ed25519::SecretKey};
 use althing_ledger::asset::{Address, Transaction};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use clap::{Args, Subcommand};
@@ -115,20 +115,22 @@ async fn one(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failur
     let key = signer.from.map(|file| passphrase.read_account(&file)).transpose()?;
     let own = key.as_ref().map(|key| Address::of(&key.public_key()));
     let sender = own.or(signer.sender).ok_or("a transaction needs --from or --sender")?;
+    let fixed = envelope.fixes_sequence();
     let mut tx = envelope.fill(sender, Vec::new(), &mut client).await?;
     let secret = ask.new_secret();
     // The last thing before it is signed, as it may write the secret of a lock.
     tx.instructions = vec![ask.instruction(sender)?];
     let Some(key) = key else { return build::finish(&tx, out, output) };
-    let tx = tx.approved_by(&key);
+    tx = tx.approved_by(&key);
     approvals::expect_complete(&tx)?;
-    let tx = tx.encode();
     if sign_only {
-        let text = BASE64.encode(&tx);
-        output.result(&json!({ "hash": upper(&TxHash::of(&tx)), "tx": text }), &text);
+        let bytes = tx.encode();
+        let text = BASE64.encode(&bytes);
+        output.result(&json!({ "hash": upper(&TxHash::of(&bytes)), "tx": text }), &text);
         return Ok(ExitCode::SUCCESS);
     }
-    let submitted = submit(&mut client, &tx, &wait).await;
+    let key_if_free = Some(&key).filter(|_| !fixed);
+    let submitted = submit_in_turn(&mut tx, key_if_free, &mut client, &wait).await;
     if let Some(file) = secret {
         let file = file.display();
         match &submitted {
@@ -141,7 +143,24 @@ async fn one(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failur
             _ => output.note(&format!("keep {file}: the lock may still be made, and this is its secret")),
         }
     }
-    Ok(submitted?.report(&tx, output))
+    Ok(submitted?.report(&tx.encode(), output))
+}
+
+/// Submits it; if its sequence has been used since the node was asked for one, signs it anew, given the key, with the next. For between
+/// its commit and its execution a sender's transaction is neither pending nor counted in the account. What was refused so can never
+/// execute, so nothing is paid twice.
+async fn submit_in_turn(
+    tx: &mut Transaction,
+    key: Option<&SecretKey>,
+    client: &mut Client,
+    wait: &Wait,
+) -> Result<Outcome, Failure> {
+    let outcome = submit(client, &tx.encode(), wait).await?;
+    let Some(key) = key.filter(|_| outcome.is_late()) else { return Ok(outcome) };
+    tx.sequence = envelope::next_sequence(client, &tx.sender).await?;
+    tx.approvals.clear();
+    *tx = tx.clone().approved_by(key);
+    submit(client, &tx.encode(), wait).await
 }
 
 /// In words; with `--json` as the node or the file has it.

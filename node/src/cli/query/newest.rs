@@ -80,9 +80,11 @@ mod tests {
     use super::*;
     use crate::{cli::testing::scripted, testing::TestChain};
 
-    /// A node with one header for each pair: the height that it vouches for, and whether its block has transactions. At first it has
-    /// executed `begin` of them, with every question for the newest one more.
-    async fn node(headers: &'static [(u64, bool)], begin: usize) -> Client {
+    /// Of each header the height that it vouches for, and whether its block has transactions.
+    type Headers = &'static [(u64, bool)];
+
+    /// A node with these headers. At first it has executed `begin` of them, with every question for the newest one more.
+    async fn node(headers: Headers, begin: usize) -> Client {
         let chain = TestChain::new();
         let mut made = vec![chain.genesis.block(AppHash::default()).header];
         for (index, (vouched, active)) in headers.iter().enumerate() {
@@ -108,7 +110,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_transaction_is_awaited_and_empty_blocks_are_not() {
-        let cases: [(&'static [(u64, bool)], usize, Option<u64>); 6] = [
+        let cases: [(Headers, usize, Option<u64>); 6] = [
             // Its block is the newest; the header comes that vouches for it.
             (&[(0, false), (1, true), (1, false), (2, false)], 2, None),
             // An empty block is above it.

@@ -93,7 +93,7 @@ pub(in crate::cli) enum Ask {
         #[arg(long, value_name = "LOCK")]
         lock: LockId,
         /// The secret: 64 hexadecimal digits
-        #[arg(long, value_name = "HEX")]
+        #[arg(long, value_name = "HEX", value_parser = preimage)]
         preimage: Hash,
     },
     /// Pay a lock back, from its refund height on
@@ -145,6 +145,13 @@ pub(in crate::cli) struct Amount {
     /// How many of the smallest units: with 2 decimals, 1250 is 12.50
     #[arg(long, value_name = "UNITS", value_parser = units, allow_negative_numbers = true)]
     amount: u128,
+}
+
+fn preimage(text: &str) -> Result<Hash, String> {
+    if Path::new(text).is_file() {
+        return Err(format!("a file, not the secret: give what is in it, as by $(cat {text})"));
+    }
+    text.parse::<Hash>().map_err(|error| error.to_string())
 }
 
 fn units(text: &str) -> Result<u128, String> {

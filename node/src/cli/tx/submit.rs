@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use althing_crypto::{Encoding, TxHash};
-use althing_ledger::asset::{Instruction, LockId, Transaction};
+use althing_ledger::asset::{CODESPACE, Code, Instruction, LockId, Transaction};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use clap::Args;
 use serde_json::{Value, json};
@@ -61,6 +61,12 @@ impl Outcome {
     /// Refused, or failed in a block: it has not done what it says, and will not.
     pub(super) fn is_failure(&self) -> bool {
         self.code != 0 && !self.is_pending()
+    }
+
+    /// Refused before it was in any block, as its sequence had been used.
+    pub(super) fn is_late(&self) -> bool {
+        let code = u64::from(Code::WrongSequence as u32);
+        self.height == 0 && self.code == code && self.codespace == CODESPACE
     }
 
     /// Prints it. `tx` are the transaction's bytes.

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use althing_crypto::ed25519;
 use clap::Parser;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -12,8 +11,8 @@ use super::{
 };
 use crate::cli::testing::{Script, scripted};
 
-fn key(seed: u8) -> ed25519::SecretKey {
-    ed25519::SecretKey::from_seed([seed; 32])
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_seed([seed; 32])
 }
 
 fn transfer(seed: u8, sequence: u64) -> String {
@@ -74,6 +73,31 @@ async fn submitted_again(script: Script, wait: bool) -> (bool, String) {
     let wait = Waiting::try_parse_from(&arguments[..1 + usize::from(wait)]).unwrap().wait;
     let outcome = submit(&mut scripted(script).await, b"tx", &wait).await.unwrap();
     (outcome.report(b"tx", &Output::new(true)) == ExitCode::SUCCESS, outcome.text())
+}
+
+#[tokio::test]
+async fn a_sequence_that_was_used_meanwhile_is_asked_for_again_unless_it_was_given() {
+    for (free, expected) in [(true, 5), (false, 4)] {
+        let node = |method: &str, params: &Value| {
+            Some(match method {
+                "broadcast_tx_sync" => {
+                    let tx = source::from_base64(params["tx"].as_str().unwrap()).unwrap();
+                    let tx = Transaction::decode(&tx).unwrap();
+                    approvals::expect_good(&tx).unwrap();
+                    let code = if tx.sequence == 5 { 0 } else { 11 };
+                    json!({ "code": code, "log": "", "codespace": "ledger" })
+                }
+                "unconfirmed_txs" => json!({ "txs": [] }),
+                _ => account(),
+            })
+        };
+        let to = Address::of(&key(9).public_key());
+        let mut tx = Transaction::transfer("test-1", &key(1), 4, 0, to, 5, "");
+        let wait = Waiting::try_parse_from(["wait"]).unwrap().wait;
+        let own = Some(key(1)).filter(|_| free);
+        let outcome = submit_in_turn(&mut tx, own.as_ref(), &mut scripted(node).await, &wait).await;
+        assert_eq!((outcome.unwrap().is_failure(), tx.sequence), (!free, expected));
+    }
 }
 
 #[derive(clap::Parser)]
