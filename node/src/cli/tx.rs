@@ -1,6 +1,6 @@
 //! `althing tx`: transactions made, signed, submitted and shown.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use althing_crypto::{Encoding, TxHash, ed25519::SecretKey};
 use althing_ledger::asset::{Address, Transaction};
@@ -146,21 +146,39 @@ async fn one(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failur
     Ok(submitted?.report(&tx.encode(), output))
 }
 
-/// Submits it; if its sequence has been used since the node was asked for one, signs it anew, given the key, with the next. For between
-/// its commit and its execution a sender's transaction is neither pending nor counted in the account. What was refused so can never
-/// execute, so nothing is paid twice.
+/// Between its commit and its execution a sender's transaction is neither pending nor counted in the account: so long the node may give
+/// its sequence away once more, and as signing is deterministic, the same payment made again is then the same transaction.
+const TRIES: u32 = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
+/// Submits it; if its sequence turns out to be used already, signs it anew, given the key, with the next. What had a used sequence
+/// can never execute, or has before, for another call: so this call pays once.
 async fn submit_in_turn(
     tx: &mut Transaction,
     key: Option<&SecretKey>,
     client: &mut Client,
     wait: &Wait,
 ) -> Result<Outcome, Failure> {
-    let outcome = submit(client, &tx.encode(), wait).await?;
-    let Some(key) = key.filter(|_| outcome.is_late()) else { return Ok(outcome) };
-    tx.sequence = envelope::next_sequence(client, &tx.sender).await?;
-    tx.approvals.clear();
-    *tx = tx.clone().approved_by(key);
-    submit(client, &tx.encode(), wait).await
+    let mut outcome = submit(client, &tx.encode(), wait).await?;
+    let Some(key) = key else { return Ok(outcome) };
+    for _ in 1..TRIES {
+        if !outcome.is_late() {
+            break;
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+        tx.sequence = envelope::next_sequence(client, &tx.sender).await?;
+        tx.approvals.clear();
+        *tx = tx.clone().approved_by(key);
+        outcome = submit(client, &tx.encode(), wait).await?;
+    }
+    if outcome.is_late() && !outcome.is_failure() {
+        let sequence = tx.sequence;
+        return Err(format!(
+            "nothing new was submitted: the node gives the sequence {sequence}, under which it has this very transaction already; say --sequence"
+        )
+        .into());
+    }
+    Ok(outcome)
 }
 
 /// In words; with `--json` as the node or the file has it.

@@ -33,7 +33,7 @@ pub(super) struct Outcome {
     code: u64,
     codespace: String,
     log: String,
-    /// It was in a block before.
+    /// The node had it before, pending or in a block.
     already: bool,
 }
 
@@ -63,10 +63,10 @@ impl Outcome {
         self.code != 0 && !self.is_pending()
     }
 
-    /// Refused before it was in any block, as its sequence had been used.
+    /// Its sequence had been used, by another transaction or by one that is the same to the byte.
     pub(super) fn is_late(&self) -> bool {
         let code = u64::from(Code::WrongSequence as u32);
-        self.height == 0 && self.code == code && self.codespace == CODESPACE
+        self.already || self.height == 0 && self.code == code && self.codespace == CODESPACE
     }
 
     /// Prints it. `tx` are the transaction's bytes.
@@ -87,7 +87,9 @@ impl Outcome {
             (0, 0) if log.is_empty() => "accepted".to_owned(),
             // Such as that it was there already.
             (0, 0) => log.clone(),
-            (0, height) if *already => format!("was committed before, at height {height}: it is done once"),
+            (0, height) if *already => {
+                format!("was sent before, and committed at height {height}: it is done once")
+            }
             (0, height) => format!("committed at height {height}"),
             _ if self.is_pending() => log.clone(),
             (code, 0) => format!("refused: {log} (code {code}, codespace {codespace})"),
@@ -111,9 +113,10 @@ pub(super) async fn submit(client: &mut Client, tx: &[u8], wait: &Wait) -> Resul
 
 /// Hands it to the node. One that was in a block already has the outcome that it had there, good or bad.
 async fn accepted(client: &mut Client, hash: TxHash, params: Value) -> Result<Outcome, Failure> {
-    let outcome = Outcome::new(hash, 0, &client.call("broadcast_tx_sync", params).await?)?;
+    let mut outcome = Outcome::new(hash, 0, &client.call("broadcast_tx_sync", params).await?)?;
     // The node says something of a success if it had the transaction before.
-    if outcome.code == 0 && !outcome.log.is_empty() {
+    outcome.already = outcome.code == 0 && !outcome.log.is_empty();
+    if outcome.already {
         match client.call("tx", json!({ "hash": upper(&hash) })).await {
             Ok(found) => {
                 let height = integer(&found["height"]).ok_or("the node's answer holds no height")?;
@@ -148,12 +151,13 @@ pub(super) async fn committed(
     let submitted = submitted.map_err(|_| {
         format!("the node did not say within {seconds} s whether it accepts {}", upper(&hash))
     })??;
-    if submitted.code != 0 || submitted.already {
+    if submitted.code != 0 || submitted.height != 0 {
         return Ok(submitted);
     }
-    timeout_at(deadline, commit(client, hash, params))
+    let outcome = timeout_at(deadline, commit(client, hash, params))
         .await
-        .unwrap_or_else(|_| Ok(Outcome::pending(hash, seconds)))
+        .unwrap_or_else(|_| Ok(Outcome::pending(hash, seconds)))?;
+    Ok(Outcome { already: submitted.already, ..outcome })
 }
 
 /// Waits for the commit of a transaction that the node has: submitted again, it is only waited for. A node waits a while; then it

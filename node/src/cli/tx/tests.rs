@@ -77,17 +77,20 @@ async fn submitted_again(script: Script, wait: bool) -> (bool, String) {
 
 #[tokio::test]
 async fn a_sequence_that_was_used_meanwhile_is_asked_for_again_unless_it_was_given() {
-    for (free, expected) in [(true, 5), (false, 4)] {
-        let node = |method: &str, params: &Value| {
+    for (free, code, expected) in [(true, 11, 5), (false, 11, 4), (true, 0, 5), (false, 0, 4)] {
+        let node = move |method: &str, params: &Value| {
             Some(match method {
                 "broadcast_tx_sync" => {
                     let tx = source::from_base64(params["tx"].as_str().unwrap()).unwrap();
                     let tx = Transaction::decode(&tx).unwrap();
                     approvals::expect_good(&tx).unwrap();
-                    let code = if tx.sequence == 5 { 0 } else { 11 };
-                    json!({ "code": code, "log": "", "codespace": "ledger" })
+                    // The node refuses it, or had the very same before.
+                    let used = tx.sequence != 5;
+                    let (code, log) = if used { (code, "already pending") } else { (0, "") };
+                    json!({ "code": code, "log": log, "codespace": "ledger" })
                 }
                 "unconfirmed_txs" => json!({ "txs": [] }),
+                "tx" => json!({ "height": "7", "tx_result": { "code": 0 } }),
                 _ => account(),
             })
         };
@@ -96,7 +99,7 @@ async fn a_sequence_that_was_used_meanwhile_is_asked_for_again_unless_it_was_giv
         let wait = Waiting::try_parse_from(["wait"]).unwrap().wait;
         let own = Some(key(1)).filter(|_| free);
         let outcome = submit_in_turn(&mut tx, own.as_ref(), &mut scripted(node).await, &wait).await;
-        assert_eq!((outcome.unwrap().is_failure(), tx.sequence), (!free, expected));
+        assert_eq!((outcome.unwrap().is_late(), tx.sequence), (!free, expected));
     }
 }
 
@@ -125,7 +128,7 @@ async fn what_is_submitted_twice_has_the_outcome_that_it_had() {
         (method == "broadcast_tx_sync").then_some(refused)
     };
     let scripts: [(Script, bool, &str); 3] = [
-        (done, true, "was committed before, at height 7: it is done once"),
+        (done, true, "was sent before, and committed at height 7: it is done once"),
         (failed, false, "failed before at height 7: poor (code 12, codespace ledger)"),
         (other, false, "refused: the key was used (code 36, codespace ledger)"),
     ];
