@@ -83,7 +83,7 @@ async fn ask(ask: Ask, flags: Flags, output: &Output) -> Result<(), Failure> {
                 None => newest::await_vouched(&mut client, newest::PATIENCE, output).await?,
             };
             let vouched = vouched::find(&mut client, flags.height, flags.genesis.as_deref()).await?;
-            At { height: vouched.header.vouched.height.0, vouched: Some(vouched), behind }
+            At { height: vouched.height, vouched: Some(vouched), behind }
         }
         false => At { height: flags.height.unwrap_or(0), vouched: None, behind: None },
     };
@@ -117,7 +117,7 @@ async fn answer(client: &mut Client, question: &Question, at: &mut At) -> Result
     let query = Query { height: at.height, prove: at.vouched.is_some(), ..question.query() };
     let answer: QueryResult = client.query(&query).await?;
     if let Some(vouched) = &at.vouched {
-        let hash = vouched.header.vouched.app_hash.as_bytes().to_vec().try_into()?;
+        let hash = vouched.app_hash.as_bytes().to_vec().try_into()?;
         asset::verify(&query, &answer, &hash)
             .map_err(|error| format!("the answer is NOT proved: {error}"))?;
     }
@@ -132,7 +132,7 @@ fn object(vouched: &Vouched, behind: Option<u64>) -> Value {
     json!({
         "header": vouched.header.height.to_string(),
         "header_hash": vouched.header.hash().to_string(),
-        "app_hash": vouched.header.vouched.app_hash.to_string(),
+        "app_hash": vouched.app_hash.to_string(),
         "committed": committed,
         // The newest height with transactions, where another one is proved.
         "behind": behind.map(|height| height.to_string()),
@@ -141,11 +141,12 @@ fn object(vouched: &Vouched, behind: Option<u64>) -> Value {
 
 /// What was shown, and what had to be believed for it.
 fn words(vouched: &Vouched) -> String {
-    let Vouched { header, committed } = vouched;
-    let proved = format!(
-        "proved at height {} by the application hash in header {}",
-        header.vouched.height, header.height
-    );
+    let Vouched { header, height, committed, .. } = vouched;
+    let by = match header.vouched.height.0 == *height {
+        true => "application hash",
+        false => "root of what came of its heights",
+    };
+    let proved = format!("proved at height {height} by the {by} in header {}", header.height);
     match committed {
         Some(Committed { power, total, view }) => {
             format!(

@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use althing_consensus::{AppHash, Block, Height};
+use althing_consensus::{AppHash, Block, Execution, Height};
 use althing_crypto::{Encoding, Hash};
 use althing_genesis::Genesis;
 use althing_ledger::{
@@ -106,7 +106,7 @@ async fn asked(lie: Lie, height: Option<u64>, checked: bool) -> Result<(Value, O
     .await;
     let found =
         vouched::find(&mut client, height, genesis.as_deref()).await.map_err(|error| error.to_string())?;
-    let mut at = At { height: found.header.vouched.height.0, vouched: Some(found), behind: None };
+    let mut at = At { height: found.height, vouched: Some(found), behind: None };
     let question = Question::Balance { asset: COIN, account };
     let answer = answer(&mut client, &question, &mut at).await.map_err(|error| error.to_string())?;
     Ok((answer, at.vouched))
@@ -135,17 +135,37 @@ async fn an_honest_answer_is_proved_and_who_committed_it_is_told() {
     assert!(early.contains("no header vouches for height 3 yet: the newest vouched for is 2"), "{early}");
 }
 
-/// The height whose state is proved at a node of six headers that vouch for these; `None` asks for the newest.
-async fn proved_height(vouched: fn(Option<u64>) -> u64, asked: u64) -> Result<u64, String> {
+/// What came of a height at the node below: its application hash is the height.
+fn outcome(height: u64) -> Execution {
+    let app_hash = AppHash::new(vec![height as u8]).unwrap();
+    Execution { height: Height(height), app_hash, results_root: Hash::ZERO }
+}
+
+/// The height and the hash that are proved at a node of six headers that vouch for these; `None` asks for the newest. It says of every
+/// height that it had the outcome of `told(height)`.
+async fn proved(
+    vouched: fn(Option<u64>) -> u64,
+    told: fn(u64) -> u64,
+    asked: u64,
+) -> Result<(u64, AppHash), String> {
     let chain = TestChain::new();
     let first = chain.genesis.block(AppHash::default());
     let certificate = BASE64.encode(chain.certificate(first.hash(), 3).encode());
     let block = chain.body(&first, 1, Vec::new()).block.clone();
-    let mut client = scripted(move |_, params| {
+    let mut client = scripted(move |method, params| {
         let height = params["height"].as_str().map(|height| height.parse().unwrap());
+        if method == "block_results" {
+            let Execution { app_hash, results_root, .. } = outcome(told(height.unwrap()));
+            let app_hash = BASE64.encode(app_hash.as_bytes());
+            return Some(json!({ "app_hash": app_hash, "results_root": results_root.to_string() }));
+        }
         let mut header = block.header.clone();
         header.height = Height(height.unwrap_or(6));
-        header.vouched.height = Height(vouched(height));
+        let (below, to) = (vouched(Some(header.height.0 - 1)), vouched(height));
+        let run: Vec<_> = (below + 1..=to).map(outcome).collect();
+        header.vouched.height = Height(to);
+        header.vouched.app_hash = outcome(to).app_hash;
+        header.vouched.executed_root = Execution::root(&run);
         Some(json!({ "signed_header": {
             "header_bytes": BASE64.encode(header.encode()),
             "commit": { "certificate": { "bytes": certificate } },
@@ -153,26 +173,27 @@ async fn proved_height(vouched: fn(Option<u64>) -> u64, asked: u64) -> Result<u6
     })
     .await;
     let found = vouched::find(&mut client, Some(asked), None).await.map_err(|error| error.to_string())?;
-    Ok(found.header.vouched.height.0)
+    Ok((found.height, found.app_hash))
 }
 
 #[tokio::test]
-async fn a_height_that_headers_skip_has_no_proof_and_the_nearest_are_named() {
-    let skipping = |asked: Option<u64>| [0, 0, 1, 1, 4, 5][asked.unwrap_or(6) as usize - 1];
-    for asked in [1, 4, 5] {
-        assert_eq!(proved_height(skipping, asked).await, Ok(asked));
+async fn a_height_that_headers_skip_is_proved_by_the_root_over_its_run() {
+    let skipping = |asked: Option<u64>| [0, 0, 0, 1, 1, 4, 5][asked.unwrap_or(6) as usize];
+    for asked in 1..=5 {
+        let hash = outcome(asked).app_hash;
+        assert_eq!(proved(skipping, |height| height, asked).await, Ok((asked, hash)));
     }
-    for asked in [2, 3] {
-        let error = proved_height(skipping, asked).await.unwrap_err();
-        assert!(error.contains(&format!("height {asked} has no proof")), "{error}");
-        assert!(error.contains("--height 1 or 4, the nearest"), "{error}");
+    let all_in_one = |asked: Option<u64>| if asked.unwrap_or(6) < 4 { 0 } else { 3 };
+    assert_eq!(proved(all_in_one, |height| height, 1).await.map(|(height, _)| height), Ok(1));
+    // A node that says something else of the height, or of another one of the run.
+    for lied in [|height| if height == 2 { 9 } else { height }, |height| if height == 4 { 9 } else { height }]
+    {
+        let error = proved(skipping, lied, 2).await.unwrap_err();
+        assert!(error.contains("is not what header 5 vouches for"), "{error}");
     }
-    let genesis_alone = |asked: Option<u64>| [0, 0, 2, 2, 4, 5][asked.unwrap_or(6) as usize - 1];
-    let error = proved_height(genesis_alone, 1).await.unwrap_err();
-    assert!(error.contains("--height 2, the nearest"), "{error}");
     // A node that would be asked for ever.
     let contradicting = |asked: Option<u64>| if asked.is_some() { 1 } else { 5 };
-    let error = proved_height(contradicting, 3).await.unwrap_err();
+    let error = proved(contradicting, |height| height, 3).await.unwrap_err();
     assert!(error.contains("contradict each other"), "{error}");
 }
 
