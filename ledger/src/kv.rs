@@ -265,6 +265,7 @@ fn answer(records: &dyn Records, q: &Query) -> Result<Vec<u8>, TxError> {
 pub fn verify(q: &Query, answered: &QueryResult, app_hash: &AppHash) -> bool {
     let Some(Ok(witness)) = answered.proof.as_deref().map(Witness::decode) else { return false };
     answered.code == 0
+        && answered.key.is_empty()
         && [0, answered.height].contains(&q.height)
         && AppHash::from(witness.root()) == *app_hash
         && answer(&witness, q).is_ok_and(|value| value == answered.value)

@@ -6,21 +6,20 @@ use althing_ledger::{
     AppError, Application, AssetLedger, abci::RemoteApplication, kv::KeyValue, state::StateFiles,
 };
 
-use crate::{config::ApplicationConfig, new_chain::Kind};
+use crate::{config::NodeConfig, new_chain::Kind};
 
-/// How many of the newest heights can be asked about.
-pub const KEPT_HEIGHTS: u64 = 100;
-
-/// Opens the application of this kind on the files that the node keeps for it.
+/// Opens the application of this kind on the files that the node keeps for it. How many
+/// heights it keeps, and where one in a process of its own is, is this operator's choice.
 pub fn open(
     kind: &str,
     files: Arc<dyn StateFiles>,
-    config: &ApplicationConfig,
+    config: &NodeConfig,
 ) -> Result<Arc<dyn Application>, AppError> {
+    let kept_heights = config.storage.kept_heights;
     match Kind::of(kind) {
-        Some(Kind::Ledger) => Ok(Arc::new(AssetLedger::open(files, KEPT_HEIGHTS)?)),
-        Some(Kind::Kv) => Ok(Arc::new(KeyValue::open(files, KEPT_HEIGHTS)?)),
-        Some(Kind::Abci) => match &config.address {
+        Some(Kind::Ledger) => Ok(Arc::new(AssetLedger::open(files, kept_heights)?)),
+        Some(Kind::Kv) => Ok(Arc::new(KeyValue::open(files, kept_heights)?)),
+        Some(Kind::Abci) => match &config.application.address {
             Some(address) => Ok(Arc::new(RemoteApplication::new(address.clone()))),
             None => Err(AppError::Failed(
                 "the genesis document's application is of kind \"abci\": say in config.toml where it listens, as address of \
@@ -43,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_kind_that_is_not_brought_is_named() {
-        let open = |kind| open(kind, Arc::new(MemoryFiles::new()), &ApplicationConfig::default());
+        let open = |kind| open(kind, Arc::new(MemoryFiles::new()), &NodeConfig::default());
         assert_eq!(open("ledger").unwrap().info().unwrap().name, "asset-ledger");
         assert_eq!(open("kv").unwrap().info().unwrap().name, "kv");
         let error = open("abci").err().expect("it has no address").to_string();

@@ -93,11 +93,14 @@ pub struct ApplicationConfig {
 }
 
 /// `[storage]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageConfig {
     /// The database; cannot be changed later.
     pub backend: BackendKind,
+    /// How many of the newest heights of the application's state can be asked about; fewer where they changed so much that they
+    /// would take too much memory. No other node sees a difference.
+    pub kept_heights: u64,
 }
 
 /// `[log]`
@@ -145,6 +148,12 @@ impl Default for MempoolConfig {
     }
 }
 
+impl Default for StorageConfig {
+    fn default() -> Self {
+        Self { backend: BackendKind::default(), kept_heights: 10_000 }
+    }
+}
+
 impl Default for LogConfig {
     fn default() -> Self {
         Self { level: "info".to_owned(), format: LogFormat::Text }
@@ -185,7 +194,9 @@ impl NodeConfig {
         )?;
         check("mempool.max_txs", self.mempool.max_txs, 1, 10_000_000)?;
         check("mempool.max_bytes", self.mempool.max_bytes, 64 << 10, 8 << 30)?;
-        check("mempool.max_txs_per_sender", self.mempool.max_txs_per_sender, 1, 10_000_000)
+        check("mempool.max_txs_per_sender", self.mempool.max_txs_per_sender, 1, 10_000_000)?;
+        let kept = usize::try_from(self.storage.kept_heights).unwrap_or(usize::MAX);
+        check("storage.kept_heights", kept, 1, 1_000_000)
     }
 
     /// The text of a `config.toml` with these values, explained. It says nothing of limits that have their default.
@@ -201,7 +212,8 @@ impl NodeConfig {
             })
             .collect();
         let (listen, rpc) = (self.p2p.listen, self.rpc.listen);
-        let (backend, level) = (self.storage.backend, toml::Value::from(self.log.level.as_str()));
+        let StorageConfig { backend, kept_heights } = self.storage;
+        let level = toml::Value::from(self.log.level.as_str());
         let application = self.application.address.as_ref().map(|address| {
             let address = toml::Value::from(address.to_string());
             format!("[application]\n# Where it listens, if its kind is abci.\naddress = {address}\n\n")
@@ -225,6 +237,8 @@ impl NodeConfig {
              {application}[storage]\n\
              # The database, redb or sled; cannot be changed later.\n\
              backend = \"{backend}\"\n\
+             # How many of the newest heights of the application's state can be asked about, as far as memory allows.\n\
+             kept_heights = {kept_heights}\n\
              \n\
              [log]\n\
              # error, warn, info, debug, trace, or by module: \"info,althing_node=debug\"\n\

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::{
+    io::{Read, Write},
     path::Path,
     process::{Command, Output},
 };
@@ -250,6 +251,117 @@ fn a_lock_has_a_new_secret_or_a_hash_and_no_secret_is_overwritten() {
     assert_eq!(written.trim().len(), 64);
     let (error, code) = json(&with_secret);
     assert_eq!(code, Some(1));
-    assert!(error["error"].as_str().unwrap().contains("secret file"), "{error}");
+    assert!(error["error"].as_str().unwrap().contains(&format!("say --secret {secret}")), "{error}");
     assert_eq!(std::fs::read_to_string(&secret).unwrap(), written);
+
+    let (again, code) = json(&[&lock[..], &["--secret", &secret]].concat());
+    assert_eq!((code, &again["instructions"]), (Some(0), &made["instructions"]), "the same hash");
+    std::fs::write(&secret, "short").unwrap();
+    let (error, code) = json(&[&lock[..], &["--secret", &secret]].concat());
+    assert_eq!(code, Some(1));
+    assert!(error["error"].as_str().unwrap().contains(&secret), "{error}");
+}
+
+/// A node that accepts no transaction.
+fn refusing_node() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 16 * 1024];
+            let _ = stream.read(&mut request).unwrap();
+            let answer =
+                r#"{"jsonrpc":"2.0","id":1,"result":{"code":44,"codespace":"ledger","log":"no such asset"}}"#;
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", answer.len());
+            stream.write_all((head + answer).as_bytes()).unwrap();
+        }
+    });
+    url
+}
+
+#[test]
+fn the_secret_of_a_refused_lock_stays_and_no_secret_is_made_for_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let ([key, ..], [_, to, _]) = three_accounts(directory.path());
+    let secret = text(&directory.path().join("secret")).to_owned();
+    let lock = ["tx", "lock", "--from", &key, "--to", &to, "--amount", "5", "--refund-height", "9"];
+    let lock = [&lock[..], &["--new-secret", &secret]].concat();
+    let unreachable = althing(&[&lock[..], &["--node", "http://127.0.0.1:1"]].concat());
+    assert_eq!(unreachable.status.code(), Some(1));
+    assert!(!Path::new(&secret).exists(), "the node is asked first");
+
+    let node = refusing_node();
+    let known = ["--chain-id", "test-1", "--sequence", "0", "--node", &node];
+    let refused = althing(&[&lock[..], &known].concat());
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains(&format!("no lock was made; for another try say --secret {secret}")), "{said}");
+    assert!(Path::new(&secret).exists());
+}
+
+#[test]
+fn what_is_given_in_place_of_something_else_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let ([key, other, _], [address, ..]) = three_accounts(directory.path());
+    let policy = text(&directory.path().join("policy")).to_owned();
+    json(&["keys", "multisig", &policy, "--threshold", "1", "--key", &key, &other]);
+    let pay = |from: &str, to: &str, amount: &str| {
+        let pay = ["tx", "transfer", "--from", from, "--to", to, "--amount", amount];
+        let output = althing(&[&pay[..], &["--chain-id", "c", "--sequence", "0", "--sign-only"]].concat());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let above = "340282366920938463463374607431768211456";
+    for (from, to, amount, code, expected) in [
+        (&policy, &address, "1", 1, "is the policy of several keys, not a key"),
+        (&address, &address, "1", 1, "is an address, the file of its key is needed"),
+        (&key, &other, "1", 2, "a file, not an address: `althing keys address"),
+        (&key, &address, above, 2, "more than there can be: at most 340282366920938463463374607431768211455"),
+        (&key, &address, "-1", 2, "not a whole number of the smallest units"),
+        (&key, &address, "1.5", 2, "not a whole number of the smallest units"),
+    ] {
+        let (found, said) = pay(from, to, amount);
+        assert_eq!(found, Some(code), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+    assert_eq!(json(&["keys", "show", &policy]).0["kind"], "multisig");
+    for (key, expected) in [(&address, "its public key is needed"), (&policy, "the policy of several keys")] {
+        let other = text(&directory.path().join("other")).to_owned();
+        let (error, _) = json(&["keys", "multisig", &other, "--threshold", "1", "--key", key]);
+        assert!(error["error"].as_str().unwrap().contains(expected), "{error}");
+    }
+    let tx = text(&directory.path().join("tx")).to_owned();
+    let build = ["tx", "transfer", "--sender", &address, "--to", &address, "--amount", "1", "--out", &tx];
+    json(&[&build[..], &["--chain-id", "c", "--sequence", "0"]].concat());
+    let (error, _) = json(&["tx", "sign", &tx, "--policy", &key, "--key", &key]);
+    assert!(error["error"].as_str().unwrap().contains("it is a key file"), "{error}");
+    let claim = ["tx", "claim", "--from", &key, "--lock", &"0".repeat(58), "--preimage", &tx];
+    assert!(String::from_utf8(althing(&claim).stderr).unwrap().contains("a file, not the secret"));
+}
+
+#[test]
+fn a_transaction_is_said_in_words_before_it_is_signed_and_when_it_is_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let ([key, ..], [sender, to, _]) = three_accounts(directory.path());
+    let tx = text(&directory.path().join("tx")).to_owned();
+    let build = ["tx", "transfer", "--sender", &sender, "--to", &to, "--amount", "5", "--memo", "a\u{1b}"];
+    json(&[&build[..], &["--chain-id", "test-1", "--sequence", "3", "--out", &tx]].concat());
+    let lines = [
+        "chain            test-1".to_owned(),
+        format!("sender           {sender}"),
+        "sequence         3".to_owned(),
+        "expires          never".to_owned(),
+        format!("instruction 0    transfer 5 units of COIN from {sender} to {to}"),
+        "memo             \"a\\u{1b}\"".to_owned(),
+    ];
+    let signed = althing(&["tx", "sign", &tx, "--key", &key]);
+    let shown = althing(&["tx", "show", &tx]);
+    for said in [signed.stderr, shown.stdout] {
+        let said = String::from_utf8(said).unwrap();
+        for line in &lines {
+            assert!(said.lines().any(|one| one == line), "{line}:\n{said}");
+        }
+    }
+    assert!(althing(&["tx", "sign", &tx, "--key", &key, "--json"]).stderr.is_empty());
 }

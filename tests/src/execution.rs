@@ -10,7 +10,7 @@ use althing_crypto::ed25519::{PublicKey, Signature};
 use althing_crypto::{Encoding, Hash, sha256_concat};
 use althing_ledger::asset::{Address, Approval, COIN, GenesisState, Instruction, Transaction};
 use althing_ledger::{AppError, Application, AssetLedger, FinalizeBlock, InitChain};
-use althing_node::application::KEPT_HEIGHTS;
+use althing_node::config::StorageConfig;
 use althing_node::storage::{Batch, DirectoryFiles, RedbStore, Store, Table};
 
 use crate::side_by_side::processor_time;
@@ -69,7 +69,8 @@ fn address(account: u64) -> Address {
 }
 
 fn open(directory: &Path) -> Result<AssetLedger, Failure> {
-    Ok(AssetLedger::open(Arc::new(DirectoryFiles::open(directory)?), KEPT_HEIGHTS)?)
+    let kept_heights = StorageConfig::default().kept_heights;
+    Ok(AssetLedger::open(Arc::new(DirectoryFiles::open(directory)?), kept_heights)?)
 }
 
 fn transaction(sender: u64, sequence: u64, instructions: Vec<Instruction>) -> Vec<u8> {
@@ -88,6 +89,7 @@ impl Bench {
             initial_height: 1,
             time_ms: 0,
             app_state: serde_json::to_vec(&genesis)?,
+            ..Default::default()
         })?;
         let sequences = vec![0; accounts as usize];
         let mut bench = Self { ledger, accounts, height: 0, sequences, random: Random::new(1) };
@@ -127,7 +129,13 @@ impl Bench {
     fn execute(&mut self, txs: &[Vec<u8>]) -> Result<Taken, Failure> {
         self.height += 1;
         let txs: Vec<&[u8]> = txs.iter().map(Vec::as_slice).collect();
-        let block = FinalizeBlock { height: self.height, time_ms: self.height, hash: Hash::ZERO, txs: &txs };
+        let block = FinalizeBlock {
+            height: self.height,
+            time_ms: self.height,
+            hash: Hash::ZERO,
+            txs: &txs,
+            ..Default::default()
+        };
         let (done, taken) = Taken::by(|| {
             let done = self.ledger.finalize_block(&block)?;
             self.ledger.commit()?;
@@ -141,10 +149,10 @@ impl Bench {
 
     /// Closes the ledger and opens it again; the time of opening.
     pub fn reopen(self, directory: &Path) -> Result<Taken, Failure> {
-        let before = self.ledger.info();
+        let before = self.ledger.info().expect("it is in memory");
         drop(self.ledger);
         let (ledger, taken) = Taken::by(|| open(directory));
-        let after = ledger?.info();
+        let after = ledger?.info().expect("it is in memory");
         if after == before {
             Ok(taken)
         } else {
@@ -189,10 +197,10 @@ mod tests {
         let mut funded = 0;
         let mut bench = Bench::new(home.path(), 40_000, |done| funded = done).unwrap();
         assert_eq!((funded, bench.height), (40_000, 2));
-        let root = bench.ledger.info().app_hash;
+        let root = bench.ledger.info().expect("it is in memory").app_hash;
         let taken = bench.block().unwrap();
         assert!(taken.processor > Duration::ZERO && taken.clock > Duration::ZERO);
-        assert_ne!(bench.ledger.info().app_hash, root);
+        assert_ne!(bench.ledger.info().expect("it is in memory").app_hash, root);
         assert!(bytes_in(home.path()).unwrap() > 40_000 * 58);
         bench.reopen(home.path()).unwrap();
     }

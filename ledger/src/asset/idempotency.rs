@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{AppError, state::Changes};
 
-/// Keys that one block forgets at most. Each block's keys come to their end in one block, too; what is beyond this number
-/// waits for the next.
-const MAX_FORGOTTEN: usize = 16_384;
+/// Keys that one block forgets at most; what is beyond waits for the next. Each block's keys come to their end in one block, and no
+/// chain may have so many transactions in a block: so nothing is left over that could grow.
+const MAX_FORGOTTEN: usize = 32_768;
 
 fn key(sender: &Address, idempotency_key: &[u8]) -> Vec<u8> {
     [b"i/", sender.as_bytes().as_slice(), idempotency_key].concat()

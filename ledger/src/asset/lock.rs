@@ -2,6 +2,10 @@
 //!
 //! Two chains swap by locks of one hash: whoever claims on one shows the preimage to the other. A settled lock stays, so
 //! that its outcome and the preimage can be proved; only the list of each party's open locks forgets it.
+//!
+//! What is locked has left its account, so freezing that account, or the recipient's, does not touch it: a lock from before a freeze
+//! can be claimed and refunded. Else the issuer could break a swap of which the other half is done. What comes back to a frozen
+//! account, or reaches one, stays there until it is unfrozen.
 
 use std::{fmt, str::FromStr};
 
@@ -78,7 +82,7 @@ impl<'de> Deserialize<'de> for LockId {
     }
 }
 
-/// A lock. As JSON part of the answers to the queries `lock` and `locks`.
+/// A lock. Freezing an account in the asset does not touch its locks. As JSON part of the answers to the queries `lock` and `locks`.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Lock {
     /// Of which asset.

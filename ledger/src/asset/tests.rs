@@ -1,7 +1,9 @@
 //! The ledger as a node sees it: what each call promises, in and out of order, before and after crashes.
 
 mod governance;
+mod idempotency;
 mod lists;
+mod locks;
 mod model;
 mod node;
 mod programs;
@@ -44,7 +46,7 @@ fn genesis_with(accounts: &[(u8, u128)]) -> GenesisState {
 
 fn init_of(genesis: &GenesisState) -> InitChain {
     let app_state = serde_json::to_vec(genesis).unwrap();
-    InitChain { chain_id: CHAIN.into(), initial_height: 1, time_ms: 0, app_state }
+    InitChain { chain_id: CHAIN.into(), initial_height: 1, time_ms: 0, app_state, ..Default::default() }
 }
 
 fn init_with(accounts: &[(u8, u128)]) -> InitChain {
@@ -62,6 +64,7 @@ fn pay_until(expiry: u64, from: u8, sequence: u64, to: u8, amount: u128) -> Byte
 /// A ledger and the files that it lies in.
 struct Chain {
     files: Arc<FaultyFiles>,
+    kept_heights: u64,
     ledger: AssetLedger,
 }
 
@@ -73,14 +76,22 @@ fn open(files: &Arc<FaultyFiles>) -> Result<AssetLedger, AppError> {
 
 impl Chain {
     fn empty() -> Self {
+        Self::keeping(KEPT_HEIGHTS)
+    }
+
+    fn keeping(kept_heights: u64) -> Self {
         let files = Arc::new(FaultyFiles::default());
-        Self { ledger: open(&files).unwrap(), files }
+        Self { ledger: AssetLedger::open(files.clone(), kept_heights).unwrap(), files, kept_heights }
+    }
+
+    fn begin_keeping(kept_heights: u64, init: &InitChain) -> Self {
+        let chain = Self::keeping(kept_heights);
+        chain.ledger.init_chain(init).unwrap();
+        chain
     }
 
     fn begin(init: &InitChain) -> Self {
-        let chain = Self::empty();
-        chain.ledger.init_chain(init).unwrap();
-        chain
+        Self::begin_keeping(KEPT_HEIGHTS, init)
     }
 
     fn with(accounts: &[(u8, u128)]) -> Self {
@@ -88,17 +99,23 @@ impl Chain {
     }
 
     fn restart(&mut self) {
-        self.ledger = open(&self.files).unwrap();
+        self.ledger = AssetLedger::open(self.files.clone(), self.kept_heights).unwrap();
     }
 
     fn finalize(&self, height: u64, txs: &[Bytes]) -> Result<FinalizedBlock, AppError> {
         let txs: Vec<&[u8]> = txs.iter().map(Vec::as_slice).collect();
-        self.ledger.finalize_block(&FinalizeBlock { height, time_ms: height, hash: Hash::ZERO, txs: &txs })
+        self.ledger.finalize_block(&FinalizeBlock {
+            height,
+            time_ms: height,
+            hash: Hash::ZERO,
+            txs: &txs,
+            ..Default::default()
+        })
     }
 
     /// Executes and commits the next block.
     fn block(&self, txs: &[Bytes]) -> FinalizedBlock {
-        let done = self.finalize(self.ledger.info().last_height + 1, txs).unwrap();
+        let done = self.finalize(self.ledger.info().unwrap().last_height + 1, txs).unwrap();
         self.ledger.commit().unwrap();
         done
     }

@@ -53,7 +53,7 @@ pub(super) enum Command {
         /// The file
         file: PathBuf,
     },
-    /// Show the public part of a key, as its file states it
+    /// Show the public part of a key, or the account of a policy, as its file states it
     Show {
         /// The file
         file: PathBuf,
@@ -100,17 +100,18 @@ pub(super) fn run(command: Command, output: &Output) -> Result<ExitCode, Failure
             let keys = keys.iter().map(|key| public_key_of(key)).collect::<Result<_, _>>()?;
             let policy = Policy::new(threshold, keys).map_err(|refusal| refusal.log)?;
             policy_file::write_new(&file, &policy)?;
-            let of = format!("{threshold} of {}", policy.keys.len());
-            json!({ "kind": "multisig", "address": policy.address().to_string(), "signatures": of })
+            multisig(&policy)
         }
         Command::Address { file } => {
             let address = address_of(&file)?;
             output.result(&json!({ "address": address }), address);
             return Ok(ExitCode::SUCCESS);
         }
-        Command::Show { file, check, passphrase } => match KeyFile::stated(&file)? {
-            (KeyKind::Account, public_key) if !check => stated_account(&file, &public_key)?,
-            (kind, _) => public_part(&passphrase.read(&file, kind)?),
+        Command::Show { file, check, passphrase } => match (policy_file::read(&file), KeyFile::stated(&file))
+        {
+            (Ok(policy), _) => multisig(&policy),
+            (_, Ok((KeyKind::Account, public_key))) if !check => stated_account(&file, &public_key)?,
+            (_, stated) => public_part(&passphrase.read(&file, stated?.0)?),
         },
     };
     let lines = shown.as_object().into_iter().flatten();
@@ -124,6 +125,16 @@ pub(super) fn run(command: Command, output: &Output) -> Result<ExitCode, Failure
 fn public_key_of(key: &str) -> Result<PublicKey, Failure> {
     if let Ok(key) = key.parse() {
         return Ok(key);
+    }
+    if key.parse::<Address>().is_ok() {
+        return Err(
+            format!("{key} is an address, its public key is needed: `althing keys show` tells it").into()
+        );
+    }
+    if policy_file::read(Path::new(key)).is_ok() {
+        return Err(
+            format!("{key} is the policy of several keys: name the keys, an account in it is none").into()
+        );
     }
     account_key(Path::new(key))
 }
@@ -148,6 +159,11 @@ fn address_of(file: &Path) -> Result<Address, Failure> {
         return Ok(policy.address());
     }
     Ok(Address::of(&account_key(file)?))
+}
+
+fn multisig(policy: &Policy) -> Value {
+    let of = format!("{} of {}", policy.threshold, policy.keys.len());
+    json!({ "kind": "multisig", "address": policy.address().to_string(), "signatures": of })
 }
 
 /// An account's public part needs no passphrase.

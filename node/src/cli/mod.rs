@@ -3,9 +3,12 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage. With `--json` the last line on standard output is one JSON object, `{"error": …}` if
 //! the command failed. Wrong usage is told on standard error only, also with `--json`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use althing_ledger::asset::Role;
+use althing_ledger::asset::{Address, AddressError, Role};
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
@@ -106,6 +109,16 @@ fn home(given: Option<PathBuf>) -> Result<Home, Failure> {
     let default = || std::env::home_dir().map(|directory| directory.join(".althing"));
     let path = given.or_else(default).ok_or("there is no home directory: say --home DIR")?;
     Ok(Home::new(path))
+}
+
+/// An address; who gives a file instead is told how to get one from it.
+fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|error: AddressError| match Path::new(text).is_file() {
+        true => {
+            format!("a file, not an address: `althing keys address {text}` prints that of a key or policy")
+        }
+        false => error.to_string(),
+    })
 }
 
 /// A role by its name.

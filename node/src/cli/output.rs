@@ -34,6 +34,11 @@ impl Output {
         let _ = writeln!(io::stdout(), "{object}");
     }
 
+    /// What is to be known beside the result, said to people in either form.
+    pub(super) fn note(&self, text: &str) {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
     /// Why the command failed.
     pub(super) fn error(&self, text: &str) {
         let _ = writeln!(io::stderr(), "error: {text}");

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use althing_crypto::ed25519::SecretKey;
 use althing_crypto::key_file::{KeyFile, KeyFileError, KeyKind};
+use althing_ledger::asset::Address;
 use clap::Args;
 use zeroize::Zeroizing;
+
+use super::{Failure, policy_file};
 
 /// The most bytes of a passphrase file.
 const MAX_BYTES: u64 = 4096;
@@ -27,8 +30,17 @@ impl Passphrase {
     }
 
     /// The key of an account, unlocked if need be.
-    pub(super) fn read_account(&self, path: &Path) -> Result<SecretKey, KeyFileError> {
-        KeyFile::unlock_account(path, &|path| self.ask(path))
+    pub(super) fn read_account(&self, path: &Path) -> Result<SecretKey, Failure> {
+        KeyFile::unlock_account(path, &|path| self.ask(path)).map_err(|error| {
+            let file = path.display();
+            if path.to_str().is_some_and(|text| text.parse::<Address>().is_ok()) {
+                format!("{file} is an address, the file of its key is needed; who signs elsewhere is named by --sender").into()
+            } else if policy_file::read(path).is_ok() {
+                format!("{file} is the policy of several keys, not a key: name its account by --sender $(althing keys address {file}), then let each key sign by `althing tx sign --policy {file}`").into()
+            } else {
+                error.into()
+            }
+        })
     }
 
     fn ask(&self, path: &Path) -> Result<Zeroizing<String>, String> {

@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, fs, io::Write, path::Path};
 
+use althing_crypto::key_file::KeyFile;
 use althing_ledger::asset::Policy;
 
 use super::Failure;
@@ -12,7 +13,10 @@ fn fault(path: &Path, error: &dyn Display) -> Failure {
 
 pub(super) fn read(path: &Path) -> Result<Policy, Failure> {
     let text = fs::read(path).map_err(|error| fault(path, &error))?;
-    let policy: Policy = serde_json::from_slice(&text).map_err(|error| fault(path, &error))?;
+    let policy: Policy = serde_json::from_slice(&text).map_err(|error| match KeyFile::stated(path) {
+        Ok(_) => fault(path, &"it is a key file; a policy is what `althing keys multisig` writes"),
+        Err(_) => fault(path, &error),
+    })?;
     // In whatever order a hand has put the keys: the account is that of the ascending ones.
     Policy::new(policy.threshold, policy.keys).map_err(|refusal| fault(path, &refusal.log))
 }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use althing_ledger::{
     Query, QueryResult,
-    asset::{self, MAX_LIMIT, Question},
+    asset::{self, Question},
 };
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use super::{Failure, Output, node_arg::NodeArg, with::With};
 use crate::client::Client;
 
 mod ask;
+mod newest;
 mod table;
 mod vouched;
 
@@ -36,12 +37,13 @@ pub(super) enum Command {
 /// The flags of every question to the ledger.
 #[derive(Debug, Args)]
 pub(super) struct Flags {
-    /// At which height, of those that the node keeps [default: the newest; with --prove the newest that a header vouches for]
+    /// At which height, of those that the node keeps [default: the newest]
     #[arg(long, value_name = "HEIGHT", value_parser = clap::value_parser!(u64).range(1..))]
     height: Option<u64>,
     /// Ask for a proof, and check it against the application hash in a header
     ///
-    /// The header is the node's word, unless --genesis names what to check it with.
+    /// The header is the node's word, unless --genesis names what to check it with. Without --height the newest state is proved: if no
+    /// header vouches for it yet, that is waited for, a few seconds at most.
     #[arg(long)]
     prove: bool,
     /// With --prove: the chain's genesis document, to see that its validators have committed the header
@@ -68,32 +70,46 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, F
 struct At {
     height: u64,
     vouched: Option<Vouched>,
+    /// The newest height with transactions, if no header vouched for it in time.
+    behind: Option<u64>,
 }
 
 async fn ask(ask: Ask, flags: Flags, output: &Output) -> Result<(), Failure> {
     let mut client = flags.node.client();
     let mut at = match flags.prove {
         true => {
+            let behind = match flags.height {
+                Some(_) => None,
+                None => newest::await_vouched(&mut client, newest::PATIENCE, output).await?,
+            };
             let vouched = vouched::find(&mut client, flags.height, flags.genesis.as_deref()).await?;
-            At { height: vouched.header.vouched.height.0, vouched: Some(vouched) }
+            At { height: vouched.height, vouched: Some(vouched), behind }
         }
-        false => At { height: flags.height.unwrap_or(0), vouched: None },
+        false => At { height: flags.height.unwrap_or(0), vouched: None, behind: None },
     };
-    let question = ask.question();
-    let mut answer = answer(&mut client, &question, &mut at).await?;
-    if let Question::Account { account } = question {
-        // All at one height, also where the newest was asked for.
-        let question = Question::Balances { account, after: None, limit: MAX_LIMIT };
-        let mut balances = self::answer(&mut client, &question, &mut at).await?;
-        answer["balances"] = balances["items"].take();
-    }
-    let object = json!({ "answer": answer, "height": at.height.to_string(), "proof": at.vouched.as_ref().map(object) });
+    let answer = whole_answer(&mut client, ask, &mut at).await?;
+    let object = json!({ "answer": answer, "height": at.height.to_string(), "proof": at.vouched.as_ref().map(|vouched| object(vouched, at.behind)) });
     let mut text = table::text(&answer);
     if let Some(vouched) = &at.vouched {
         text = format!("{text}\n{}", words(vouched));
     }
+    if let Some(newest) = at.behind {
+        text = format!("{text}\nNOT the newest state: no header vouches for height {newest} yet, ask again");
+    }
     output.result(&object, text);
     Ok(())
+}
+
+/// The answer with what belongs to it, all at one height, also where the newest was asked for.
+async fn whole_answer(client: &mut Client, ask: Ask, at: &mut At) -> Result<Value, Failure> {
+    let balances = ask.balances();
+    let mut whole = answer(client, &ask.question(), at).await?;
+    if let Some(question) = balances {
+        let mut page = answer(client, &question, at).await?;
+        whole["balances"] = page["items"].take();
+        whole["next"] = page["next"].take();
+    }
+    Ok(whole)
 }
 
 /// The answer, checked if it is to be proved.
@@ -101,7 +117,7 @@ async fn answer(client: &mut Client, question: &Question, at: &mut At) -> Result
     let query = Query { height: at.height, prove: at.vouched.is_some(), ..question.query() };
     let answer: QueryResult = client.query(&query).await?;
     if let Some(vouched) = &at.vouched {
-        let hash = vouched.header.vouched.app_hash.as_bytes().to_vec().try_into()?;
+        let hash = vouched.app_hash.as_bytes().to_vec().try_into()?;
         asset::verify(&query, &answer, &hash)
             .map_err(|error| format!("the answer is NOT proved: {error}"))?;
     }
@@ -109,25 +125,28 @@ async fn answer(client: &mut Client, question: &Question, at: &mut At) -> Result
     Ok(serde_json::from_slice(&answer.value)?)
 }
 
-fn object(vouched: &Vouched) -> Value {
+fn object(vouched: &Vouched, behind: Option<u64>) -> Value {
     let committed = vouched.committed.as_ref().map(|Committed { power, total, view }| {
         json!({ "power": power.to_string(), "of": total.to_string(), "view": view.to_string() })
     });
     json!({
         "header": vouched.header.height.to_string(),
         "header_hash": vouched.header.hash().to_string(),
-        "app_hash": vouched.header.vouched.app_hash.to_string(),
+        "app_hash": vouched.app_hash.to_string(),
         "committed": committed,
+        // The newest height with transactions, where another one is proved.
+        "behind": behind.map(|height| height.to_string()),
     })
 }
 
 /// What was shown, and what had to be believed for it.
 fn words(vouched: &Vouched) -> String {
-    let Vouched { header, committed } = vouched;
-    let proved = format!(
-        "proved at height {} by the application hash in header {}",
-        header.vouched.height, header.height
-    );
+    let Vouched { header, height, committed, .. } = vouched;
+    let by = match header.vouched.height.0 == *height {
+        true => "application hash",
+        false => "root of what came of its heights",
+    };
+    let proved = format!("proved at height {height} by the {by} in header {}", header.height);
     match committed {
         Some(Committed { power, total, view }) => {
             format!(

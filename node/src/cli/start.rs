@@ -45,8 +45,8 @@ async fn until_stopped(config: NodeConfig, with_stdin: bool) -> Result<(), Failu
             () = end_of_stdin(with_stdin) => tracing::info!("end of standard input: stopping"),
         }
     };
-    let application = config.application.clone();
-    Ok(run_until(config, move |state| application::open(&kind, state, &application), stop).await?)
+    let own = config.clone();
+    Ok(run_until(config, move |state| application::open(&kind, state, &own), stop).await?)
 }
 
 /// On a thread of its own, since no read of standard input can be given up: the process ends without it.

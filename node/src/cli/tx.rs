@@ -1,15 +1,15 @@
 //! `althing tx`: transactions made, signed, submitted and shown.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use althing_crypto::{Encoding, TxHash};
+use althing_crypto::{Encoding, TxHash, ed25519::SecretKey};
 use althing_ledger::asset::{Address, Transaction};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Failure, Output, node_arg::NodeArg, passphrase::Passphrase, with::With};
-use crate::client::Client;
+use super::{Failure, Output, address, node_arg::NodeArg, passphrase::Passphrase, with::With};
+use crate::client::{Client, ClientError, integer};
 
 mod approvals;
 mod ask;
@@ -18,11 +18,13 @@ mod envelope;
 mod sign;
 mod source;
 mod submit;
+mod words;
 
+use approvals::Standing;
 use ask::Ask;
 use envelope::Envelope;
 use source::{Shown, Source};
-use submit::{Wait, submit, upper};
+use submit::{Outcome, Wait, submit, upper};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -81,7 +83,7 @@ struct Signer {
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// The sender, who signs elsewhere: the transaction is written, not submitted
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "wait")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "wait", value_parser = address)]
     sender: Option<Address>,
 }
 
@@ -99,7 +101,8 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, F
                     tx.encode()
                 }
             };
-            submit(&mut node.client(), &tx, &wait, output).await
+            let outcome = submit(&mut node.client(), &tx, &wait).await?;
+            Ok(outcome.report(&tx, output))
         }
         Command::Show { tx, node } => show(tx, &mut node.client(), output).await,
     }
@@ -112,36 +115,123 @@ async fn one(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failur
     let key = signer.from.map(|file| passphrase.read_account(&file)).transpose()?;
     let own = key.as_ref().map(|key| Address::of(&key.public_key()));
     let sender = own.or(signer.sender).ok_or("a transaction needs --from or --sender")?;
-    let tx = envelope.fill(sender, vec![ask.instruction(sender)?], &mut client).await?;
+    let fixed = envelope.fixes_sequence();
+    let mut tx = envelope.fill(sender, Vec::new(), &mut client).await?;
+    let secret = ask.new_secret();
+    // The last thing before it is signed, as it may write the secret of a lock.
+    tx.instructions = vec![ask.instruction(sender)?];
     let Some(key) = key else { return build::finish(&tx, out, output) };
-    let tx = tx.approved_by(&key);
+    tx = tx.approved_by(&key);
     approvals::expect_complete(&tx)?;
-    let tx = tx.encode();
     if sign_only {
-        let text = BASE64.encode(&tx);
-        output.result(&json!({ "hash": upper(&TxHash::of(&tx)), "tx": text }), &text);
+        let bytes = tx.encode();
+        let text = BASE64.encode(&bytes);
+        output.result(&json!({ "hash": upper(&TxHash::of(&bytes)), "tx": text }), &text);
         return Ok(ExitCode::SUCCESS);
     }
-    submit(&mut client, &tx, &wait, output).await
+    let key_if_free = Some(&key).filter(|_| !fixed);
+    let submitted = submit_in_turn(&mut tx, key_if_free, &mut client, &wait).await;
+    if let Some(file) = secret {
+        let file = file.display();
+        match &submitted {
+            Ok(outcome) if outcome.is_failure() => {
+                output.note(&format!(
+                    "no lock was made; for another try say --secret {file}: the secret is there"
+                ));
+            }
+            Ok(outcome) if !outcome.is_pending() => {}
+            _ => output.note(&format!("keep {file}: the lock may still be made, and this is its secret")),
+        }
+    }
+    Ok(submitted?.report(&tx.encode(), output))
 }
 
+/// Between its commit and its execution a sender's transaction is neither pending nor counted in the account: so long the node may give
+/// its sequence away once more, and as signing is deterministic, the same payment made again is then the same transaction.
+const TRIES: u32 = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
+/// Submits it; if its sequence turns out to be used already, signs it anew, given the key, with the next. What had a used sequence
+/// can never execute, or has before, for another call: so this call pays once.
+async fn submit_in_turn(
+    tx: &mut Transaction,
+    key: Option<&SecretKey>,
+    client: &mut Client,
+    wait: &Wait,
+) -> Result<Outcome, Failure> {
+    let mut outcome = submit(client, &tx.encode(), wait).await?;
+    let Some(key) = key else { return Ok(outcome) };
+    for _ in 1..TRIES {
+        if !outcome.is_late() {
+            break;
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+        tx.sequence = envelope::next_sequence(client, &tx.sender).await?;
+        tx.approvals.clear();
+        *tx = tx.clone().approved_by(key);
+        outcome = submit(client, &tx.encode(), wait).await?;
+    }
+    if outcome.is_late() && !outcome.is_failure() {
+        let sequence = tx.sequence;
+        return Err(format!(
+            "nothing new was submitted: the node gives the sequence {sequence}, under which it has this very transaction already; say --sequence"
+        )
+        .into());
+    }
+    Ok(outcome)
+}
+
+/// In words; with `--json` as the node or the file has it.
 async fn show(shown: Shown, client: &mut Client, output: &Output) -> Result<ExitCode, Failure> {
-    let object = match shown {
-        Shown::Committed(hash) => client.call("tx", json!({ "hash": upper(&hash) })).await?,
+    let (object, text) = match shown {
+        Shown::Committed(hash) => committed(hash, client).await?,
         Shown::Made(tx) => made(&tx)?,
     };
-    let text = serde_json::to_string_pretty(&object)?;
     output.result(&object, text);
     Ok(ExitCode::SUCCESS)
 }
 
+/// A transaction on the chain, with what it has come to.
+async fn committed(hash: TxHash, client: &mut Client) -> Result<(Value, String), Failure> {
+    let asked = client.call("tx", json!({ "hash": upper(&hash) })).await;
+    let mut object = asked.map_err(|error| match error {
+        ClientError::Rpc { node, data, .. } => format!(
+            "{node} knows of no such transaction in a block: {data}; is it still pending, or was it refused?"
+        )
+        .into(),
+        error => Failure::from(error),
+    })?;
+    let bytes = source::from_base64(object["tx"].as_str().unwrap_or_default())?;
+    let tx = Transaction::decode(&bytes).ok();
+    let said = tx
+        .as_ref()
+        .map_or_else(|| format!("{} bytes that are none of the asset ledger's", bytes.len()), words::of);
+    let height = integer(&object["height"]).ok_or("the node's answer holds no height")?;
+    let outcome = Outcome::new(hash, height, &object["tx_result"])?.text();
+    let events: String = object["tx_result"]["events"].as_array().into_iter().flatten().map(event).collect();
+    object["transaction"] = serde_json::to_value(tx)?;
+    Ok((object, format!("{outcome}\n{said}{events}")))
+}
+
+/// A line of an event. Its attributes come from the ledger: no free text is among them.
+fn event(event: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().escape_debug().to_string();
+    let attributes = event["attributes"].as_array().into_iter().flatten();
+    let attributes: String =
+        attributes.map(|one| format!(" {}={}", text(&one["key"]), text(&one["value"]))).collect();
+    format!("\nevent            {}{attributes}", text(&event["type"]))
+}
+
 /// A transaction with its hash, which it has only when all have signed.
-fn made(tx: &Transaction) -> Result<serde_json::Value, Failure> {
-    let mut object = serde_json::to_value(tx)?;
+fn made(tx: &Transaction) -> Result<(Value, String), Failure> {
+    let (mut object, mut text) = (serde_json::to_value(tx)?, words::of(tx));
     if approvals::expect_complete(tx).is_ok() {
-        object["hash"] = upper(&TxHash::of(&tx.encode())).into();
+        let hash = upper(&TxHash::of(&tx.encode()));
+        text = format!("hash             {hash}\n{text}");
+        object["hash"] = hash.into();
     }
-    Ok(object)
+    let standing: String = Standing::of(tx).iter().map(|one| format!("\n{one}")).collect();
+    Ok((object, text + &standing))
 }
 
 #[cfg(test)]

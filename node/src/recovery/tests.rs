@@ -127,7 +127,7 @@ fn live(
     let start = recover(&config, chain, &door(&config))?;
     // Whatever was left: application, results and certificate go together again.
     let executed = start.recovered.executed;
-    assert_eq!(app.info().last_height, executed.0);
+    assert_eq!(app.info().unwrap().last_height, executed.0);
     assert_eq!(start.recovered.commit.is_some(), start.recovered.committed.header.height > Height(0));
     assert_eq!(start.recovered.executions.contains_key(&executed), executed > Height(0));
     assert!(
@@ -137,7 +137,7 @@ fn live(
     let one = test.body(&genesis, 1, vec![test.transfer(0)]);
     let two = test.body(&one.block, 2, vec![test.transfer(1), test.transfer(2)]);
     let three = test.body(&two.block, 3, Vec::new());
-    let executor = Executor::new(chain.clone(), app.clone(), config.epoch_hash);
+    let executor = Executor::new(config.clone(), chain.clone(), app.clone());
     for run in [vec![one], vec![two, three]] {
         let last = run.last().expect("blocks").block.clone();
         if chain.committed()? < last.header.height {
@@ -191,7 +191,7 @@ fn an_application_that_lost_its_state_executes_the_stored_chain_again() {
     machine.state = Arc::default();
     let (chain, app) = machine.boot(1_000);
     assert_eq!(live(&test, &chain, &app).unwrap(), expected);
-    assert_eq!(app.info().last_height, 3);
+    assert_eq!(app.info().unwrap().last_height, 3);
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub(crate) async fn block_results(context: &Arc<Context>, params: &Params) -> Re
                 "validator_updates": [],
                 "consensus_param_updates": null,
                 "app_hash": base64(results.execution.app_hash.as_bytes()),
+                // With it, what came of a height can be checked against the header that vouches for it.
+                "results_root": hex(results.execution.results_root),
             }))
         })
         .await

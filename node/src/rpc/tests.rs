@@ -60,6 +60,7 @@ impl Scripted {
                 initial_height: 1,
                 time_ms: 1_000,
                 app_state: genesis.app_state().into(),
+                ..Default::default()
             })
             .unwrap();
         let status = NodeStatus {
@@ -186,7 +187,7 @@ async fn a_fresh_node_tells_where_it_stands() {
 
     let info = client.call("abci_info", json!({})).await.unwrap();
     assert_eq!(info["response"]["last_block_height"], "0");
-    let hash = BASE64.encode(node.handle.application().info().app_hash.as_bytes());
+    let hash = BASE64.encode(node.handle.application().info().unwrap().app_hash.as_bytes());
     assert_eq!(info["response"]["last_block_app_hash"], hash);
 }
 

@@ -7,7 +7,7 @@ use althing_consensus::engine::BuildPayload;
 use althing_consensus::{
     AppHash, Block, ConsensusParams, Height, Newest, ProposalDraft, SafetyRecord, SignRequest, Signed, View,
 };
-use althing_crypto::{BlockHash, Encoding, Hash, TxHash};
+use althing_crypto::{BlockHash, Encoding, TxHash};
 use althing_ledger::{
     Admission, Application, AssetLedger, CheckKind, CheckedTx, CommitResult, FinalizeBlock, FinalizedBlock,
     Info, InitChain, InitChainResult, PrepareProposal, Query, QueryResult, TxError, state::MemoryFiles,
@@ -84,7 +84,7 @@ impl Bench {
 
     fn verifier(&self, application: Arc<dyn Application>) -> Verifier {
         let config = self.test.engine(&self.genesis);
-        Verifier::new(&config, Arc::new(door(&config)), application)
+        Verifier::new(&config, Arc::new(door(&config)), self.chain.clone(), application)
     }
 
     /// Bodies 1 up to `count`, stored; every `each`-th has a certificate.
@@ -277,14 +277,9 @@ struct Odd {
 }
 
 impl Application for Odd {
-    fn info(&self) -> Info {
-        Info {
-            name: "odd".into(),
-            version: "0".into(),
-            last_height: 0,
-            app_hash: Default::default(),
-            initialised: true,
-        }
+    fn info(&self) -> Result<Info, AppError> {
+        let (name, version) = ("odd".into(), "0".into());
+        Ok(Info { name, version, last_height: 0, app_hash: Default::default(), initialised: true })
     }
     fn query(&self, _: &Query) -> QueryResult {
         QueryResult::default()
@@ -357,7 +352,7 @@ fn an_application_that_breaks_its_contract_stops_the_node() {
 
     bench.commit(1, 1);
     let application = Arc::new(Odd { results: 2, ..Odd::default() });
-    let executor = Executor::new(bench.chain.clone(), application, Hash::ZERO);
+    let executor = Executor::new(bench.test.engine(&bench.genesis), bench.chain.clone(), application);
     let error = executor.run(ExecuteJob::Block(Height(1))).unwrap_err().to_string();
     assert!(error.contains("finalize_block gave 2 results for 0"), "{error}");
     assert_eq!(bench.chain.executed().unwrap(), Height(0), "nothing of it is stored");

@@ -56,7 +56,9 @@ impl Chain {
         document.genesis_time_ms = GENESIS_TIME_MS;
         let genesis = Arc::new(Genesis::new(document, &CHEAP_VOTES).expect("a valid document"));
         let (ledger, _) = fresh_ledger(&genesis);
-        let app_hash = althing_consensus::AppHash::new(ledger.info().app_hash.as_bytes().to_vec());
+        let app_hash = althing_consensus::AppHash::new(
+            ledger.info().expect("it is in memory").app_hash.as_bytes().to_vec(),
+        );
         let opening = genesis.block(app_hash.expect("as long as one"));
         Self { genesis, opening, vote_keys, identities }
     }
@@ -88,6 +90,7 @@ pub(super) fn fresh_ledger(genesis: &Genesis) -> (AssetLedger, Arc<MemoryFiles>)
         initial_height: 1,
         time_ms: genesis.time_ms(),
         app_state: genesis.app_state().into(),
+        ..Default::default()
     };
     ledger.init_chain(&init).expect("a valid state");
     (ledger, files)

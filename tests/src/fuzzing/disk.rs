@@ -220,7 +220,8 @@ fn chain_records(bytes: &[u8]) {
 fn application_records(bytes: &[u8]) {
     let (ledger, files) = fresh_ledger(&CHAIN.genesis);
     for height in 1..3 {
-        let block = FinalizeBlock { height, time_ms: height, hash: Hash::ZERO, txs: &[] };
+        let block =
+            FinalizeBlock { height, time_ms: height, hash: Hash::ZERO, txs: &[], ..Default::default() };
         ledger.finalize_block(&block).expect("the next height");
         ledger.commit().expect("memory");
     }
@@ -247,7 +248,7 @@ fn application_records(bytes: &[u8]) {
 
 fn asked(files: Arc<MemoryFiles>) {
     let Ok(ledger) = AssetLedger::open(files, 10) else { return };
-    let info = ledger.info();
+    let info = ledger.info().expect("it is in memory");
     let account = Query { path: "account".into(), data: vec![0; 20], ..Query::default() };
     let assets = Query { path: "assets".into(), prove: true, ..Query::default() };
     for query in [account, assets] {

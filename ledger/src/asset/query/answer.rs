@@ -67,7 +67,7 @@ fn account_view(records: &dyn Records, address: &Address) -> Result<AccountView,
 
 fn balance_of(asset: &Symbol, account: &Address, balance: &Balance) -> BalanceView {
     let Balance { amount, frozen, height, .. } = *balance;
-    BalanceView { asset: *asset, account: *account, amount, frozen, height }
+    BalanceView { asset: *asset, account: *account, amount, frozen, since: height }
 }
 
 fn balance_view(records: &dyn Records, asset: &Symbol, account: &Address) -> Result<BalanceView, AppError> {
@@ -136,7 +136,7 @@ fn history(
     let key = balance::key(asset, account);
     let mut view = HistoryView { changes: Vec::new(), complete: true };
     let Some(newest) = records.get(&key)? else { return Ok(view) };
-    let older = records.versions(&key, usize::from(limit) - 1)?;
+    let older = records.versions(&key, usize::from(limit).saturating_sub(1))?;
     let mut named = None;
     for bytes in [newest].into_iter().chain(older) {
         if named.is_some_and(|hash| hash != *sha256(&bytes).as_bytes()) {

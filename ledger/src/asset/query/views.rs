@@ -37,9 +37,9 @@ pub struct BalanceView {
     pub amount: u128,
     /// Whether it cannot be debited.
     pub frozen: bool,
-    /// The height that left it so: 0 for genesis, and where there never was anything.
+    /// Since which height it is so: 0 for genesis, and where there never was anything.
     #[serde(with = "text")]
-    pub height: u64,
+    pub since: u64,
 }
 
 /// The answer to `asset`, which is `null` if there is none, and an item of `assets`.

@@ -66,7 +66,7 @@ fn the_issuer_of_what_fees_are_paid_in_cannot_silence_the_members() {
 fn who_cannot_pay_the_fee_leaves_nothing_in_the_state() {
     let fees = Some(Fees { asset: COIN, per_byte: 0, per_instruction: 1, collector: address(9) });
     let chain = Chain::begin(&init_of(&GenesisState { fees, ..genesis_with(&[(1, 10), (2, 1)]) }));
-    let before = chain.ledger.info().app_hash;
+    let before = chain.ledger.info().unwrap().app_hash;
     let txs: Vec<_> = (100..200u8).map(|n| pay(n, 0, 1, 1)).collect();
     for tx in txs.iter().chain([&pay(100, 1, 1, 1)]) {
         let refusal = chain.ledger.check_tx(tx, CheckKind::New).unwrap_err();
@@ -75,7 +75,7 @@ fn who_cannot_pay_the_fee_leaves_nothing_in_the_state() {
     }
     let results = chain.block(&txs).tx_results;
     assert!(results.iter().all(|one| one.code == Code::FeeNotCovered.number()));
-    assert_eq!(chain.ledger.info().app_hash, before, "100 accounts for nothing");
+    assert_eq!(chain.ledger.info().unwrap().app_hash, before, "100 accounts for nothing");
 
     // Whose instructions fail needs the fee, pays none and uses the sequence; once funded, what was refused can still come.
     let results = chain.block(&[pay(2, 0, 1, 1), pay(1, 0, 100, 3), pay(100, 0, 1, 1)]).tx_results;
@@ -116,7 +116,7 @@ fn whatever_the_other_members_have_open_each_can_propose() {
     }
     let query = Query { prove: true, ..Question::Proposals {}.query() };
     let answer = chain.ledger.query(&query);
-    verify(&query, &answer, &chain.ledger.info().app_hash).unwrap();
+    verify(&query, &answer, &chain.ledger.info().unwrap().app_hash).unwrap();
     let open: Vec<ProposalView> = serde_json::from_slice(&answer.value).unwrap();
     assert_eq!((open.len(), open[16].approvals.len(), open[16].counted), (400, 5, 5));
 

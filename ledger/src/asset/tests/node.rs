@@ -54,13 +54,16 @@ fn check_tells_the_senders_next_sequence_and_tries_only_what_is_next() {
 #[test]
 fn nothing_shows_before_commit() {
     let chain = Chain::with(&[(1, 100)]);
-    let before = chain.ledger.info();
+    let before = chain.ledger.info().unwrap();
     let done = chain.finalize(1, &[pay(1, 0, 2, 10)]).unwrap();
-    assert_eq!(chain.ledger.info(), before);
+    assert_eq!(chain.ledger.info().unwrap(), before);
     assert_eq!((chain.account(1), chain.account(2)), ((100, 0), (0, 0)));
     assert!(chain.ledger.check_tx(&pay(1, 0, 2, 100), CheckKind::New).is_ok());
     chain.ledger.commit().unwrap();
-    assert_eq!((chain.ledger.info().last_height, chain.ledger.info().app_hash), (1, done.app_hash));
+    assert_eq!(
+        (chain.ledger.info().unwrap().last_height, chain.ledger.info().unwrap().app_hash),
+        (1, done.app_hash)
+    );
     assert_eq!((chain.account(1), chain.account(2)), ((90, 1), (10, 0)));
 }
 
@@ -73,7 +76,7 @@ fn finalizing_again_gives_the_same_and_the_last_call_counts() {
     assert_ne!(first.app_hash, other.app_hash);
     assert_eq!(chain.finalize(1, &txs).unwrap(), first);
     chain.ledger.commit().unwrap();
-    assert_eq!(chain.ledger.info().app_hash, first.app_hash);
+    assert_eq!(chain.ledger.info().unwrap().app_hash, first.app_hash);
     assert!(matches!(chain.ledger.commit(), Err(AppError::NothingToCommit)));
 }
 
@@ -94,7 +97,7 @@ fn blocks_come_in_order() {
 #[test]
 fn a_chain_may_begin_at_a_later_height_and_end_at_the_last() {
     let chain = Chain::begin(&InitChain { initial_height: 10, ..init_with(&[(1, 100)]) });
-    assert_eq!(chain.ledger.info().last_height, 0);
+    assert_eq!(chain.ledger.info().unwrap().last_height, 0);
     assert!(matches!(chain.finalize(1, &[]), Err(AppError::WrongHeight { expected: 10, .. })));
     let expired = chain.ledger.check_tx(&pay_until(9, 1, 0, 2, 1), CheckKind::New).unwrap_err();
     assert_eq!(expired.code, Code::Expired.number());
@@ -102,7 +105,7 @@ fn a_chain_may_begin_at_a_later_height_and_end_at_the_last() {
         chain.finalize(height, &[pay(1, height - 10, 2, 1)]).unwrap();
         chain.ledger.commit().unwrap();
     }
-    assert_eq!((chain.account(1), chain.ledger.info().last_height), ((95, 5), 14));
+    assert_eq!((chain.account(1), chain.ledger.info().unwrap().last_height), ((95, 5), 14));
 
     let chain = Chain::begin(&InitChain { initial_height: u64::MAX, ..init_with(&[(1, 100)]) });
     chain.finalize(u64::MAX, &[]).unwrap();
@@ -114,12 +117,12 @@ fn a_chain_may_begin_at_a_later_height_and_end_at_the_last() {
 #[test]
 fn init_chain_again_is_the_same_until_a_block_is_committed() {
     let mut chain = Chain::empty();
-    let unborn = chain.ledger.info();
+    let unborn = chain.ledger.info().unwrap();
     assert_eq!((unborn.initialised, unborn.last_height, unborn.app_hash), (false, 0, AppHash::default()));
     let init = init_with(&[(1, 100), (2, 50)]);
     let first = chain.ledger.init_chain(&init).unwrap();
     assert_eq!(
-        (chain.ledger.info().initialised, chain.ledger.info().app_hash),
+        (chain.ledger.info().unwrap().initialised, chain.ledger.info().unwrap().app_hash),
         (true, first.app_hash.clone())
     );
     // In the same process, after a restart, and with a block executed but not committed.
@@ -161,7 +164,7 @@ fn an_unacceptable_genesis_names_its_field_and_leaves_nothing() {
             other => panic!("{field}: {other:?}"),
         }
     }
-    assert!(!chain.ledger.info().initialised);
+    assert!(!chain.ledger.info().unwrap().initialised);
     chain.ledger.init_chain(&good).unwrap();
 }
 
@@ -169,16 +172,16 @@ fn an_unacceptable_genesis_names_its_field_and_leaves_nothing() {
 fn a_failing_disk_stops_the_node_and_loses_nothing() {
     let mut chain = Chain::with(&[(1, 100)]);
     chain.block(&[pay(1, 0, 2, 1)]);
-    let before = chain.ledger.info();
+    let before = chain.ledger.info().unwrap();
     let txs = [pay(1, 1, 2, 1)];
     let done = chain.finalize(2, &txs).unwrap();
     chain.files.set_failing(true);
     assert!(matches!(chain.ledger.commit(), Err(AppError::Store(_))));
-    assert_eq!(chain.ledger.info(), before);
+    assert_eq!(chain.ledger.info().unwrap(), before);
     assert!(matches!(open(&chain.files), Err(AppError::Store(_))));
     chain.files.set_failing(false);
     chain.restart();
-    assert_eq!(chain.ledger.info(), before);
+    assert_eq!(chain.ledger.info().unwrap(), before);
     assert_eq!(chain.finalize(2, &txs).unwrap(), done);
     chain.ledger.commit().unwrap();
     assert_eq!(chain.account(2), (2, 0));
@@ -211,8 +214,13 @@ fn by_default_a_proposal_is_what_fits() {
     let chain = Chain::with(&[]);
     let txs: [&[u8]; 4] = [&[1; 10], &[2; 20], &[3; 30], &[4; 1]];
     let prepare = |max_bytes| {
-        let chosen =
-            chain.ledger.prepare_proposal(&PrepareProposal { height: 1, time_ms: 0, txs: &txs, max_bytes });
+        let chosen = chain.ledger.prepare_proposal(&PrepareProposal {
+            height: 1,
+            time_ms: 0,
+            txs: &txs,
+            max_bytes,
+            ..Default::default()
+        });
         chosen.iter().map(|tx| tx[0]).collect::<Vec<_>>()
     };
     assert_eq!(prepare(1000), [1, 2, 3, 4]);
@@ -225,7 +233,7 @@ fn by_default_a_proposal_is_what_fits() {
 #[test]
 fn garbage_is_refused_everywhere() {
     let chain = Chain::with(&[(1, 100)]);
-    let before = chain.ledger.info().app_hash;
+    let before = chain.ledger.info().unwrap().app_hash;
     let garbage: Vec<Bytes> =
         (0..300u32).map(|n| sha256(&n.to_be_bytes()).as_bytes()[..(n % 33) as usize].to_vec()).collect();
     assert!(

@@ -125,10 +125,9 @@ fn no_bit_of_an_answer_or_its_proof_can_be_changed() {
         for (which, part) in parts.iter().enumerate() {
             let mut changed = answer.clone();
             let len = part(&mut changed).len();
-            // All bits of a proof take long; each byte has one of its bits tried.
-            for bit in (0..len).flat_map(|byte| {
-                if which == 2 { vec![8 * byte + byte % 8] } else { (8 * byte..8 * byte + 8).collect() }
-            }) {
+            // All bits of a proof take long where nothing is optimised: there, each byte has one of its bits tried.
+            let one_of_each = which == 2 && cfg!(debug_assertions);
+            for bit in (0..8 * len).filter(|bit| !one_of_each || bit % 8 == bit / 8 % 8) {
                 part(&mut changed)[bit / 8] ^= 1 << (bit % 8);
                 assert!(verify(&query, &changed, &hash).is_err(), "{question:?}: bit {bit} of part {which}");
                 part(&mut changed)[bit / 8] ^= 1 << (bit % 8);
@@ -174,7 +173,7 @@ fn absence_is_proved() {
         ),
         (
             Question::Balance { asset: COIN, account: nobody },
-            format!(r#"{{"asset":"COIN","account":"{nobody}","amount":"0","frozen":false,"height":"0"}}"#),
+            format!(r#"{{"asset":"COIN","account":"{nobody}","amount":"0","frozen":false,"since":"0"}}"#),
         ),
         (
             Question::History { asset: COIN, account: nobody, limit: 5 },

@@ -67,6 +67,33 @@ proptest! {
         }
     }
 
+    /// How many heights are kept may change at each start, and shows in nothing but in what can be asked about.
+    #[test]
+    fn kept_heights_change_what_is_kept_alone(
+        program in vec((changes(), prop::option::weighted(0.4, 1u64..7)), 1..40),
+        asked in vec(keys(), 2..8),
+    ) {
+        let steady = State::open(Arc::new(MemoryFiles::new()), 3).unwrap();
+        let files = Arc::new(MemoryFiles::new());
+        let (mut kept, mut oldest, mut model) = (2, 1, Model::default());
+        let mut state = open(files.clone(), kept, SMALL).unwrap();
+        for ((changes, reopen), version) in program.into_iter().zip(1..) {
+            commit(&state, &mut model, version, &changes);
+            steady.commit(steady.stage(version, changes).unwrap()).unwrap();
+            if let Some(other) = reopen {
+                kept = other;
+                state = open(files.clone(), kept, SMALL).unwrap();
+            }
+            prop_assert_eq!((state.root(), state.version()), (steady.root(), steady.version()));
+            let first = state.oldest().unwrap();
+            prop_assert!(first + kept > version && first >= oldest, "no more than asked for, nor what was gone");
+            oldest = first;
+            for height in first..=version {
+                model.check(&state.at(height).unwrap(), &asked);
+            }
+        }
+    }
+
     #[test]
     fn the_root_depends_on_the_records_alone(
         first in vec(changes(), 0..10),

@@ -5,19 +5,23 @@ use std::{error::Error, str::FromStr};
 use althing_ledger::asset::{Address, LockId, MAX_LIMIT, Question, Role, Symbol};
 use clap::{Args, Subcommand, value_parser};
 
-use crate::cli::role;
+use crate::cli::{address, role};
 
 /// What is asked.
 #[derive(Debug, Clone, Subcommand)]
 pub(in crate::cli) enum Ask {
-    /// An account: its sequence, its roles and what it holds
+    /// An account: its sequence, its roles and what it holds, paged by assets
     Account {
         /// Its address
+        #[arg(value_parser = address)]
         address: Address,
+        #[command(flatten)]
+        page: Page<Symbol>,
     },
     /// What an account holds of one asset
     Balance {
         /// Its address
+        #[arg(value_parser = address)]
         address: Address,
         /// Of which asset
         #[arg(long, value_name = "SYMBOL", default_value = "COIN")]
@@ -26,6 +30,7 @@ pub(in crate::cli) enum Ask {
     /// What an account holds of all assets
     Balances {
         /// Its address
+        #[arg(value_parser = address)]
         address: Address,
         #[command(flatten)]
         page: Page<Symbol>,
@@ -55,6 +60,7 @@ pub(in crate::cli) enum Ask {
     /// How an account's balance of an asset became what it is, newest first
     History {
         /// Its address
+        #[arg(value_parser = address)]
         address: Address,
         /// Of which asset
         #[arg(long, value_name = "SYMBOL", default_value = "COIN")]
@@ -70,6 +76,7 @@ pub(in crate::cli) enum Ask {
     /// The open locks that an account pays or receives
     Locks {
         /// Its address
+        #[arg(value_parser = address)]
         address: Address,
         #[command(flatten)]
         page: Page<LockId>,
@@ -96,7 +103,7 @@ pub(in crate::cli) struct Page<A>
 where
     A: FromStr<Err: Into<Box<dyn Error + Send + Sync>>> + Clone + Send + Sync + 'static,
 {
-    /// Begin behind this one, the last of the page before
+    /// Begin behind this one, which the page before gives as `next`
     #[arg(long)]
     after: Option<A>,
     #[command(flatten)]
@@ -111,10 +118,20 @@ pub(in crate::cli) struct Limit {
 }
 
 impl Ask {
+    /// What is asked besides: of an account, what it holds.
+    pub(super) fn balances(&self) -> Option<Question> {
+        match self {
+            Self::Account { address: account, page: Page { after, limit: Limit { limit } } } => {
+                Some(Question::Balances { account: *account, after: *after, limit: *limit })
+            }
+            _ => None,
+        }
+    }
+
     /// The question.
     pub(super) fn question(self) -> Question {
         match self {
-            Self::Account { address: account } => Question::Account { account },
+            Self::Account { address: account, .. } => Question::Account { account },
             Self::Balance { address: account, asset } => Question::Balance { asset, account },
             Self::Balances { address: account, page: Page { after, limit: Limit { limit } } } => {
                 Question::Balances { account, after, limit }

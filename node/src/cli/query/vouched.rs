@@ -3,9 +3,9 @@
 //! A header holds the application hash of a height below its own. That it is the chain's shows in a commit certificate, which
 //! names its block, or one above that leads back to it, and whose signers the genesis document names.
 
-use std::{path::Path, sync::Arc};
+use std::{ops::RangeInclusive, path::Path, sync::Arc};
 
-use althing_consensus::{Door, Epoch, Header, Power, QuorumCertificate};
+use althing_consensus::{AppHash, Door, Epoch, Execution, Header, Height, Power, QuorumCertificate};
 use althing_crypto::{BlockHash, Encoding};
 use althing_genesis::Genesis;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -13,10 +13,17 @@ use serde_json::{Value, json};
 
 use crate::{cli::Failure, client::Client};
 
+/// More heights than a header may vouch for at once.
+const MAX_RUN: u64 = 100;
+
 /// A header that vouches for a state.
 #[derive(Debug)]
 pub(super) struct Vouched {
     pub(super) header: Header,
+    /// The height of the state: the one that the header names, or one of those whose outcomes its executed root binds.
+    pub(super) height: u64,
+    /// The application hash after that height.
+    pub(super) app_hash: AppHash,
     /// Who committed it, if that was checked.
     pub(super) committed: Option<Committed>,
 }
@@ -44,44 +51,80 @@ pub(super) async fn find(
     let genesis = genesis.map(Genesis::read).transpose()?;
     let newest = signed(client, None).await?;
     let vouched = newest.header.vouched.height.0;
-    let signed = match height {
+    let (signed, outcome) = match height {
         None if vouched == 0 => {
             return Err(
                 "no header vouches for a state after genesis yet: ask again after a transaction".into()
             );
         }
-        None => newest,
+        None => (newest, None),
         Some(height) if height > vouched => {
             return Err(format!(
                 "no header vouches for height {height} yet: the newest vouched for is {vouched}"
             )
             .into());
         }
-        Some(height) => first_above(client, height).await?,
+        Some(height) => first_above(client, height, &newest.header).await?,
     };
+    let app_hash = outcome.map_or_else(|| signed.header.vouched.app_hash.clone(), |outcome| outcome.app_hash);
     let committed = match &genesis {
         Some(genesis) => Some(committed(client, genesis, &signed).await?),
         None => None,
     };
-    Ok(Vouched { header: signed.header, committed })
+    let height = height.unwrap_or(vouched);
+    Ok(Vouched { header: signed.header, height, app_hash, committed })
 }
 
-/// The first header that vouches for this height. One may vouch for several heights at once, and then names the hash of the last.
-async fn first_above(client: &mut Client, height: u64) -> Result<Signed, Failure> {
-    let mut above = height;
-    loop {
-        above += 1;
+/// The first header that vouches for this height; with what came of the height, where the header names a later one: headers can skip
+/// heights, and bind what came of those in between by a Merkle root. `newest` vouches for this height or a later one.
+async fn first_above(
+    client: &mut Client,
+    height: u64,
+    newest: &Header,
+) -> Result<(Signed, Option<Execution>), Failure> {
+    let mut below = signed(client, Some(height)).await?.header.vouched.height.0;
+    for above in height.saturating_add(1)..=newest.height.0 {
         let signed = signed(client, Some(above)).await?;
         match signed.header.vouched.height.0 {
-            found if found < height => {}
-            found if found == height => return Ok(signed),
+            found if found < height => below = found,
+            found if found == height => return Ok((signed, None)),
             found => {
-                let reason =
-                    format!("header {above} vouches for heights up to {found} by the hash of that one");
-                return Err(format!("{reason}: ask for --height {found}").into());
+                let outcome = skipped(client, height, below + 1..=found, &signed.header).await?;
+                return Ok((signed, Some(outcome)));
             }
         }
     }
+    Err("the node's headers contradict each other: one vouches for a lower height than one below it".into())
+}
+
+/// What came of a height, by the root in the header over what came of all heights of its run.
+async fn skipped(
+    client: &mut Client,
+    height: u64,
+    run: RangeInclusive<u64>,
+    header: &Header,
+) -> Result<Execution, Failure> {
+    if run.end() - run.start() > MAX_RUN {
+        return Err(format!("header {} vouches for more heights at once than any can", header.height).into());
+    }
+    let mut outcomes = Vec::new();
+    for height in run {
+        let results = client.call("block_results", json!({ "height": height.to_string() })).await?;
+        let app_hash = bytes(&results["app_hash"])?;
+        let results_root = results["results_root"].as_str().unwrap_or_default().parse()?;
+        let app_hash =
+            AppHash::new(app_hash).ok_or("the node answered with an application hash that is too long")?;
+        outcomes.push(Execution { height: Height(height), app_hash, results_root });
+    }
+    if Execution::root(&outcomes) != header.vouched.executed_root {
+        return Err(format!(
+            "what the node says came of the heights up to {} is not what header {} vouches for",
+            header.vouched.height, header.height
+        )
+        .into());
+    }
+    let outcome = outcomes.into_iter().find(|outcome| outcome.height.0 == height);
+    Ok(outcome.ok_or("the node's headers contradict each other")?)
 }
 
 async fn signed(client: &mut Client, height: Option<u64>) -> Result<Signed, Failure> {

@@ -7,12 +7,12 @@ use clap::{Args, Parser};
 use serde_json::json;
 
 use super::{approvals::Standing, ask::Ask, envelope::Envelope, source};
-use crate::cli::{Failure, Output, node_arg::NodeArg};
+use crate::cli::{Failure, Output, address, node_arg::NodeArg};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Build {
     /// The account that acts
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     sender: Address,
     /// An instruction as it follows `althing tx`, in one word: --do "transfer --to al1… --amount 5"; may be repeated, in order
     #[arg(long = "do", value_name = "COMMAND", required_unless_present = "instructions", value_parser = check)]
@@ -73,10 +73,12 @@ pub(super) async fn run(build: Build, output: &Output) -> Result<ExitCode, Failu
         Some(file) => read_list(file)?,
         None => Vec::new(),
     };
+    let mut tx = build.envelope.fill(build.sender, Vec::new(), &mut build.node.client()).await?;
+    // Last, as they may write the secrets of locks.
     for line in &build.commands {
         instructions.push(parse(line)?.instruction(build.sender)?);
     }
-    let tx = build.envelope.fill(build.sender, instructions, &mut build.node.client()).await?;
+    tx.instructions = instructions;
     finish(&tx, build.out, output)
 }
 

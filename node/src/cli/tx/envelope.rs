@@ -35,6 +35,11 @@ fn idempotency_key(text: &str) -> Result<String, String> {
 }
 
 impl Envelope {
+    /// Whether the sequence is given, and so stays what it is.
+    pub(super) fn fixes_sequence(&self) -> bool {
+        self.sequence.is_some()
+    }
+
     /// The transaction that nobody has approved yet. The node is asked only for what is not given.
     pub(super) async fn fill(
         self,

@@ -1,4 +1,4 @@
-//! `althing tx sign`: adds one signature to a transaction in a file. Needs no node.
+//! `althing tx sign`: adds one signature to a transaction in a file, after saying what it does. Needs no node.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -6,7 +6,7 @@ use althing_crypto::ed25519::SecretKey;
 use althing_ledger::asset::{Address, Approval, Policy, Transaction};
 use clap::Args;
 
-use super::{approvals, build, source};
+use super::{approvals, build, source, words};
 use crate::cli::{Failure, Output, passphrase::Passphrase, policy_file};
 
 #[derive(Debug, Args)]
@@ -29,6 +29,10 @@ pub(in crate::cli) struct Sign {
 pub(super) fn run(sign: &Sign, output: &Output) -> Result<ExitCode, Failure> {
     let tx = source::read(&sign.file)?;
     approvals::expect_good(&tx)?;
+    // Before the passphrase is asked for: that is the moment to think again.
+    if !output.is_json() {
+        output.note(&words::of(&tx));
+    }
     let policy = sign.policy.as_ref().map(|file| policy_file::read(file)).transpose()?;
     let key = sign.passphrase.read_account(&sign.key)?;
     let tx = approved(tx, &key, policy.as_ref())?;

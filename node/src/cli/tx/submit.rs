@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use althing_crypto::{Encoding, TxHash};
-use althing_ledger::asset::{Instruction, LockId, Transaction};
+use althing_ledger::asset::{CODESPACE, Code, Instruction, LockId, Transaction};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use clap::Args;
 use serde_json::{Value, json};
@@ -33,13 +33,15 @@ pub(super) struct Outcome {
     code: u64,
     codespace: String,
     log: String,
+    /// The node had it before, pending or in a block.
+    already: bool,
 }
 
 impl Outcome {
     pub(super) fn new(hash: TxHash, height: u64, result: &Value) -> Result<Self, Failure> {
         let text = |name: &str| result[name].as_str().unwrap_or_default().to_owned();
         let code = result["code"].as_u64().ok_or("the node's answer holds no code")?;
-        Ok(Self { hash, height, code, codespace: text("codespace"), log: text("log") })
+        Ok(Self { hash, height, code, codespace: text("codespace"), log: text("log"), already: false })
     }
 
     /// What this program says, in the node's words, when it has waited as long as it was told to.
@@ -49,52 +51,83 @@ impl Outcome {
             upper(&hash)
         );
         let code = rpc::Code::CommitTimeout as u64;
-        Self { hash, height: 0, code, codespace: rpc::CODESPACE.to_owned(), log }
+        Self { hash, height: 0, code, codespace: rpc::CODESPACE.to_owned(), log, already: false }
     }
 
     pub(super) fn is_pending(&self) -> bool {
         self.codespace == rpc::CODESPACE && self.code == rpc::Code::CommitTimeout as u64
     }
 
-    fn report(&self, locks: &[LockId], output: &Output) -> ExitCode {
-        let Self { hash, height, code, codespace, log } = self;
-        let object = json!({ "hash": upper(hash), "height": height, "code": code, "codespace": codespace, "log": log, "locks": locks });
+    /// Refused, or failed in a block: it has not done what it says, and will not.
+    pub(super) fn is_failure(&self) -> bool {
+        self.code != 0 && !self.is_pending()
+    }
+
+    /// Its sequence had been used, by another transaction or by one that is the same to the byte.
+    pub(super) fn is_late(&self) -> bool {
+        let code = u64::from(Code::WrongSequence as u32);
+        self.already || self.height == 0 && self.code == code && self.codespace == CODESPACE
+    }
+
+    /// Prints it. `tx` are the transaction's bytes.
+    pub(super) fn report(&self, tx: &[u8], output: &Output) -> ExitCode {
+        let (locks, Self { hash, height, code, codespace, log, already }) = (locks_of(tx), self);
+        let object = json!({
+            "hash": upper(hash), "height": height, "code": code, "codespace": codespace, "log": log,
+            "already": already, "locks": locks,
+        });
         let locks: String = locks.iter().map(|lock| format!("\nlock {lock}")).collect();
         output.result(&object, self.text() + if *code == 0 { &locks } else { "" });
         if *code == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
     pub(super) fn text(&self) -> String {
-        let Self { hash, height, code, codespace, log } = self;
+        let Self { hash, height, code, codespace, log, already } = self;
         let said = match (code, height) {
             (0, 0) if log.is_empty() => "accepted".to_owned(),
             // Such as that it was there already.
             (0, 0) => log.clone(),
+            (0, height) if *already => {
+                format!("was sent before, and committed at height {height}: it is done once")
+            }
             (0, height) => format!("committed at height {height}"),
             _ if self.is_pending() => log.clone(),
             (code, 0) => format!("refused: {log} (code {code}, codespace {codespace})"),
             (code, height) => {
-                format!("failed at height {height}: {log} (code {code}, codespace {codespace})")
+                let failed = if *already { "failed before" } else { "failed" };
+                format!("{failed} at height {height}: {log} (code {code}, codespace {codespace})")
             }
         };
         format!("{} {said}", upper(hash))
     }
 }
 
-pub(super) async fn submit(
-    client: &mut Client,
-    tx: &[u8],
-    wait: &Wait,
-    output: &Output,
-) -> Result<ExitCode, Failure> {
-    let hash = TxHash::of(tx);
-    let params = json!({ "tx": BASE64.encode(tx) });
-    let outcome = if wait.wait {
-        committed(client, hash, params, wait.timeout).await?
-    } else {
-        Outcome::new(hash, 0, &client.call("broadcast_tx_sync", params).await?)?
-    };
-    Ok(outcome.report(&locks_of(tx), output))
+/// Submits a transaction, and waits for it if that is wanted.
+pub(super) async fn submit(client: &mut Client, tx: &[u8], wait: &Wait) -> Result<Outcome, Failure> {
+    let (hash, params) = (TxHash::of(tx), json!({ "tx": BASE64.encode(tx) }));
+    if wait.wait {
+        return committed(client, hash, params, wait.timeout).await;
+    }
+    accepted(client, hash, params).await
+}
+
+/// Hands it to the node. One that was in a block already has the outcome that it had there, good or bad.
+async fn accepted(client: &mut Client, hash: TxHash, params: Value) -> Result<Outcome, Failure> {
+    let mut outcome = Outcome::new(hash, 0, &client.call("broadcast_tx_sync", params).await?)?;
+    // The node says something of a success if it had the transaction before.
+    outcome.already = outcome.code == 0 && !outcome.log.is_empty();
+    if outcome.already {
+        match client.call("tx", json!({ "hash": upper(&hash) })).await {
+            Ok(found) => {
+                let height = integer(&found["height"]).ok_or("the node's answer holds no height")?;
+                return Ok(Outcome { already: true, ..Outcome::new(hash, height, &found["tx_result"])? });
+            }
+            // Pending, or not executed yet.
+            Err(ClientError::Rpc { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(outcome)
 }
 
 /// The ids of the locks that a transaction makes. Its bytes may be those of another application's.
@@ -114,17 +147,17 @@ pub(super) async fn committed(
     seconds: u64,
 ) -> Result<Outcome, Failure> {
     let deadline = Instant::now() + Duration::from_secs(seconds);
-    let submitted = timeout_at(deadline, client.call("broadcast_tx_sync", params.clone())).await;
+    let submitted = timeout_at(deadline, accepted(client, hash, params.clone())).await;
     let submitted = submitted.map_err(|_| {
         format!("the node did not say within {seconds} s whether it accepts {}", upper(&hash))
-    })?;
-    let submitted = Outcome::new(hash, 0, &submitted?)?;
-    if submitted.code != 0 {
+    })??;
+    if submitted.code != 0 || submitted.height != 0 {
         return Ok(submitted);
     }
-    timeout_at(deadline, commit(client, hash, params))
+    let outcome = timeout_at(deadline, commit(client, hash, params))
         .await
-        .unwrap_or_else(|_| Ok(Outcome::pending(hash, seconds)))
+        .unwrap_or_else(|_| Ok(Outcome::pending(hash, seconds)))?;
+    Ok(Outcome { already: submitted.already, ..outcome })
 }
 
 /// Waits for the commit of a transaction that the node has: submitted again, it is only waited for. A node waits a while; then it

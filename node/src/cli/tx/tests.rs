@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use althing_crypto::ed25519;
+use clap::Parser;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -11,8 +11,8 @@ use super::{
 };
 use crate::cli::testing::{Script, scripted};
 
-fn key(seed: u8) -> ed25519::SecretKey {
-    ed25519::SecretKey::from_seed([seed; 32])
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_seed([seed; 32])
 }
 
 fn transfer(seed: u8, sequence: u64) -> String {
@@ -65,6 +65,80 @@ async fn a_wait_ends_in_time_and_says_what_is_known() {
         outcome.text().contains(" accepted, not committed within 1 s; ask again with `althing tx show 07")
     );
     assert!(started.elapsed() < Duration::from_secs(30), "far below what the client waits for one answer");
+}
+
+/// Whether it counts as done, and what is said.
+async fn submitted_again(script: Script, wait: bool) -> (bool, String) {
+    let arguments = ["wait", "--wait"];
+    let wait = Waiting::try_parse_from(&arguments[..1 + usize::from(wait)]).unwrap().wait;
+    let outcome = submit(&mut scripted(script).await, b"tx", &wait).await.unwrap();
+    (outcome.report(b"tx", &Output::new(true)) == ExitCode::SUCCESS, outcome.text())
+}
+
+#[tokio::test]
+async fn a_sequence_that_was_used_meanwhile_is_asked_for_again_unless_it_was_given() {
+    for (free, code, expected) in [(true, 11, 5), (false, 11, 4), (true, 0, 5), (false, 0, 4)] {
+        let node = move |method: &str, params: &Value| {
+            Some(match method {
+                "broadcast_tx_sync" => {
+                    let tx = source::from_base64(params["tx"].as_str().unwrap()).unwrap();
+                    let tx = Transaction::decode(&tx).unwrap();
+                    approvals::expect_good(&tx).unwrap();
+                    // The node refuses it, or had the very same before.
+                    let used = tx.sequence != 5;
+                    let (code, log) = if used { (code, "already pending") } else { (0, "") };
+                    json!({ "code": code, "log": log, "codespace": "ledger" })
+                }
+                "unconfirmed_txs" => json!({ "txs": [] }),
+                "tx" => json!({ "height": "7", "tx_result": { "code": 0 } }),
+                _ => account(),
+            })
+        };
+        let to = Address::of(&key(9).public_key());
+        let mut tx = Transaction::transfer("test-1", &key(1), 4, 0, to, 5, "");
+        let wait = Waiting::try_parse_from(["wait"]).unwrap().wait;
+        let own = Some(key(1)).filter(|_| free);
+        let outcome = submit_in_turn(&mut tx, own.as_ref(), &mut scripted(node).await, &wait).await;
+        assert_eq!((outcome.unwrap().is_late(), tx.sequence), (!free, expected));
+    }
+}
+
+#[derive(clap::Parser)]
+struct Waiting {
+    #[command(flatten)]
+    wait: Wait,
+}
+
+#[tokio::test]
+async fn what_is_submitted_twice_has_the_outcome_that_it_had() {
+    let done = |method: &str, _: &Value| match method {
+        "broadcast_tx_sync" => Some(json!({ "code": 0, "log": "already committed", "codespace": "" })),
+        "tx" => Some(json!({ "height": "7", "tx_result": { "code": 0, "log": "", "codespace": "" } })),
+        _ => None,
+    };
+    let failed = |method: &str, _: &Value| match method {
+        "broadcast_tx_sync" => Some(json!({ "code": 0, "log": "already committed", "codespace": "" })),
+        "tx" => {
+            Some(json!({ "height": "7", "tx_result": { "code": 12, "log": "poor", "codespace": "ledger" } }))
+        }
+        _ => None,
+    };
+    let other = |method: &str, _: &Value| {
+        let refused = json!({ "code": 36, "log": "the key was used", "codespace": "ledger" });
+        (method == "broadcast_tx_sync").then_some(refused)
+    };
+    let scripts: [(Script, bool, &str); 3] = [
+        (done, true, "was sent before, and committed at height 7: it is done once"),
+        (failed, false, "failed before at height 7: poor (code 12, codespace ledger)"),
+        (other, false, "refused: the key was used (code 36, codespace ledger)"),
+    ];
+    for (script, done, expected) in scripts {
+        for wait in [false, true] {
+            let (success, text) = submitted_again(script, wait).await;
+            assert!(text.ends_with(expected), "{text}");
+            assert_eq!(success, done, "{text}");
+        }
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use althing_mempool::{Limits, TxBytes};
 use althing_node::body::Body;
 use althing_node::driver::{Done, Driver, Effect, Event, Job, Peer, Start, StoreJob, VerifyJob};
 use althing_node::recovery::door;
+use althing_node::storage::{ChainStore, MemoryStore};
 use althing_node::wire::Request;
 use althing_node::workers::Verifier;
 
@@ -49,7 +50,8 @@ impl Bench {
             next_epoch: config.epoch_hash,
         };
         let start = Start { recovered, bodies: Vec::new(), recent: Vec::new(), record: None };
-        let verifier = Verifier::new(&config, Arc::new(door(&config)), application());
+        let chain = ChainStore::new(Arc::new(MemoryStore::new()));
+        let verifier = Verifier::new(&config, Arc::new(door(&config)), chain, application());
         let driver = Driver::new(config, Limits::default(), start);
         let now = Now { mono: Micros(0), unix_ms: 1_000_000 };
         let mut bench = Self { forge, driver, verifier, now, asked: Vec::new(), stored: Vec::new() };
