@@ -41,8 +41,8 @@ use tendermint_proto::v0_38::abci::{
 
 use crate::{
     Admission, AppError, AppHash, Application, Bytes, CheckKind, CheckedTx, ChunkApplied, CommitResult,
-    FinalizeBlock, FinalizedBlock, Info, InitChain, InitChainResult, Link, PrepareProposal, ProcessProposal,
-    Query, QueryResult, Snapshot, SnapshotOffer, TxError,
+    FinalizeBlock, FinalizedBlock, Info, InitChain, InitChainResult, Link, NoVote, PrepareProposal,
+    ProcessProposal, Query, QueryResult, Snapshot, SnapshotOffer, TxError,
 };
 
 /// The codespace of what is refused because the application cannot be asked.
@@ -200,7 +200,7 @@ impl Application for RemoteApplication {
         }
     }
 
-    fn process_proposal(&self, p: &ProcessProposal<'_>) -> Result<(), String> {
+    fn process_proposal(&self, p: &ProcessProposal<'_>) -> Result<(), NoVote> {
         let request = RequestProcessProposal {
             txs: txs(p.txs),
             proposed_last_commit: Some(Default::default()),
@@ -211,11 +211,16 @@ impl Application for RemoteApplication {
             ..Default::default()
         };
         let asked = self.connections.call_initialised(Line::Consensus, request, Some(PROPOSAL_PATIENCE));
-        match asked.map_err(|fault| self.connections.words(&fault))?.status() {
+        let answer = asked.map_err(|fault| NoVote::NotAsked(self.connections.words(&fault)))?;
+        match answer.status() {
             proposal::ProposalStatus::Accept => Ok(()),
-            proposal::ProposalStatus::Reject => Err("the application rejects it".to_owned()),
+            proposal::ProposalStatus::Reject => Err(NoVote::Refused("the application rejects it".to_owned())),
             proposal::ProposalStatus::Unknown => {
-                Err("the application answered ProcessProposal with neither ACCEPT nor REJECT".to_owned())
+                let neither = Fault::Impossible {
+                    asked: "ProcessProposal",
+                    reason: "neither ACCEPT nor REJECT".to_owned(),
+                };
+                Err(NoVote::NotAsked(self.connections.words(&neither)))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     Admission, AppError, AppHash, Bytes, CheckKind, CheckedTx, ChunkApplied, CommitResult, FinalizeBlock,
-    FinalizedBlock, Info, InitChain, InitChainResult, Link, PrepareProposal, ProcessProposal, Query,
+    FinalizedBlock, Info, InitChain, InitChainResult, Link, NoVote, PrepareProposal, ProcessProposal, Query,
     QueryResult, Snapshot, SnapshotOffer, TxError,
 };
 
@@ -87,7 +87,7 @@ pub trait Application: Send + Sync + 'static {
     /// *Deterministic*, a function of the proposal and of the committed state of the height before it; only called
     /// where the chain's `max_unexecuted_blocks` is 0, since otherwise voters stand at different heights. Changes no
     /// state; may be called any number of times for one height, with different blocks, also after a crash.
-    fn process_proposal(&self, _p: &ProcessProposal<'_>) -> Result<(), String> {
+    fn process_proposal(&self, _p: &ProcessProposal<'_>) -> Result<(), NoVote> {
         Ok(())
     }
 

@@ -165,6 +165,17 @@ pub struct ProcessProposal<'a> {
     pub proposer: [u8; 32],
 }
 
+/// Why a voter does not vote for a block.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoVote {
+    /// The application is against it, and so is every other instance of it: no correct leader makes such a block.
+    #[error("{0}")]
+    Refused(String),
+    /// The application could not be asked.
+    #[error("{0}")]
+    NotAsked(String),
+}
+
 /// A committed block to execute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FinalizeBlock<'a> {

@@ -1,5 +1,6 @@
 //! What holds the node to its promises: a deterministic simulation of whole clusters, and helpers for tests on real processes.
 
+pub mod abci;
 pub mod bare;
 pub mod cheap_votes;
 pub mod execution;

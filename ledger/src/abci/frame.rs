@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(read(&[0xff; 10]), [Err(Fault::NoLength)]);
         assert_eq!(read(&[[0xff; 9].as_slice(), &[2]].concat()), [Err(Fault::NoLength)]);
         let [Err(fault)] =
-            &read(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")[..]
+            &read(b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")[..]
         else {
             panic!("one fault")
         };

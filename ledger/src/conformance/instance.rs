@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::samples::BlockSample;
 use crate::{
     Admission, AppError, AppHash, Application, Bytes, CheckKind, CheckedTx, ChunkApplied, FinalizeBlock,
-    FinalizedBlock, Info, InitChain, InitChainResult, PrepareProposal, ProcessProposal, Query, QueryResult,
-    Snapshot, SnapshotOffer, TxError,
+    FinalizedBlock, Info, InitChain, InitChainResult, NoVote, PrepareProposal, ProcessProposal, Query,
+    QueryResult, Snapshot, SnapshotOffer, TxError,
 };
 
 /// Why a check goes no further.
@@ -111,7 +111,7 @@ impl Instance {
         self.call("prepare_proposal", |app| app.prepare_proposal(&asked))
     }
 
-    pub(super) fn process_proposal(&self, block: &BlockSample) -> Seen<Result<(), String>> {
+    pub(super) fn process_proposal(&self, block: &BlockSample) -> Seen<Result<(), NoVote>> {
         let BlockSample { height, time_ms, hash, proposer, .. } = *block;
         let txs = &slices(&block.txs)[..];
         let asked = ProcessProposal { height, time_ms, hash, txs, proposer };

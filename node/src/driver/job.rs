@@ -228,8 +228,8 @@ pub enum Done {
     Processed {
         /// The block.
         block: BlockHash,
-        /// Its verdict.
-        verdict: Result<(), String>,
+        /// Its verdict; none if it could not be asked.
+        verdict: Option<Result<(), String>>,
     },
     /// A block that was asked for.
     BlockOpened {

@@ -312,11 +312,19 @@ impl Driver {
         }
     }
 
-    pub(super) fn processed(&mut self, step: &mut Step, block: BlockHash, verdict: Result<(), String>) {
+    pub(super) fn processed(
+        &mut self,
+        step: &mut Step,
+        block: BlockHash,
+        verdict: Option<Result<(), String>>,
+    ) {
         if self.payloads.is_at(&block, &Stage::Processing) {
             // Committed meanwhile: whatever this application says, it is to be stored and executed.
-            let verdict = if self.commits.wants(&block) { Ok(()) } else { verdict };
-            self.payload_done(step, block, verdict);
+            match if self.commits.wants(&block) { Some(Ok(())) } else { verdict } {
+                Some(verdict) => self.payload_done(step, block, verdict),
+                // Nothing is known of the block, for or against: no vote in this view, and asked again in a later one.
+                None => _ = self.payloads.gathering.remove(&block),
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use althing_consensus::{
     Door, Height, Message, QuorumCertificate, Verified, aggregate_timeouts, aggregate_votes,
 };
 use althing_crypto::{TxHash, mutant};
-use althing_ledger::{Application, PrepareProposal, ProcessProposal};
+use althing_ledger::{Application, NoVote, PrepareProposal, ProcessProposal};
 use althing_mempool::TxBytes;
 
 use super::Fatal;
@@ -83,7 +83,15 @@ impl Verifier {
                 })?;
                 let proposer = proposer(&self.engine, header, &parent.block.header);
                 let question = ProcessProposal { height, time_ms, hash: block.0, txs: &txs, proposer };
-                Done::Processed { block, verdict: self.application.process_proposal(&question) }
+                let verdict = match self.application.process_proposal(&question) {
+                    Ok(()) => Some(Ok(())),
+                    Err(NoVote::Refused(reason)) => Some(Err(reason)),
+                    Err(NoVote::NotAsked(reason)) => {
+                        tracing::warn!(%height, "no vote for a proposal: {reason}");
+                        None
+                    }
+                };
+                Done::Processed { block, verdict }
             }
             VerifyJob::OpenBlock { from, block, body } => {
                 let matches = if body.block.hash() == block || mutant!("fetched_block_unchecked") {

@@ -18,13 +18,19 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Writes the homes of so many validators, by `althing testnet init`.
+    /// Writes the homes of so many validators of an asset ledger, by `althing testnet init`.
     pub async fn init(validators: usize) -> Self {
+        Self::init_of("ledger", validators).await
+    }
+
+    /// Writes the homes of so many validators of this kind of application.
+    pub async fn init_of(app: &str, validators: usize) -> Self {
         let directory = tempfile::tempdir().expect("a directory for temporary files");
         let ports = Ports::take();
         let (count, base) = (validators.to_string(), ports.base().to_string());
         let dir = directory.path().to_str().expect("a path that is text");
-        let init = ["testnet", "init", "--validators", &count, "--dir", dir, "--base-port", &base];
+        let init =
+            ["testnet", "init", "--app", app, "--validators", &count, "--dir", dir, "--base-port", &base];
         let written = althing(init).await;
         assert_eq!(written.code, Some(0), "{written:#?}");
         Self { nodes: (0..validators).map(|_| None).collect(), ports, directory }

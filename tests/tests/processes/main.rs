@@ -1,5 +1,6 @@
 //! The `althing` binary as processes of their own: what it promises whoever runs it.
 
+mod abci;
 mod bad_homes;
 mod bad_peers;
 mod bad_requests;

@@ -11,7 +11,7 @@ use super::*;
 use crate::state::{StateFiles, Witness};
 use crate::{
     Admission, CheckKind, CheckedTx, ChunkApplied, CommitResult, FinalizeBlock, FinalizedBlock, Info,
-    InitChainResult, PrepareProposal, ProcessProposal, Snapshot, SnapshotOffer, TxError,
+    InitChainResult, NoVote, PrepareProposal, ProcessProposal, Snapshot, SnapshotOffer, TxError,
 };
 
 /// The sample with this fault, or with none.
@@ -217,9 +217,11 @@ impl Application for Faulty {
         chosen
     }
 
-    fn process_proposal(&self, p: &ProcessProposal<'_>) -> Result<(), String> {
+    fn process_proposal(&self, p: &ProcessProposal<'_>) -> Result<(), NoVote> {
         match self.fault {
-            Some(Kind::OwnRefused) if p.txs.len() > 3 => Err("more than three transactions".to_owned()),
+            Some(Kind::OwnRefused) if p.txs.len() > 3 => {
+                Err(NoVote::Refused("more than three transactions".to_owned()))
+            }
             _ => self.app.process_proposal(p),
         }
     }

@@ -1,0 +1,143 @@
+//! An application whose hash chains every height and transaction that it executed, in order: whatever was lost, doubled or swapped shows.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use althing_crypto::{Hash, sha256_concat};
+use althing_ledger::{
+    Admission, AppError, Application, CheckKind, CheckedTx, CommitResult, FinalizeBlock, FinalizedBlock,
+    Info, InitChain, InitChainResult, Query, QueryResult, StoreError, TxError, TxResult,
+};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// The hash after a height: of the one before, the height, and its transactions.
+pub fn link(before: &Hash, height: u64, txs: &[impl AsRef<[u8]>]) -> Hash {
+    let block = sha256_concat(&[before.as_bytes(), &height.to_be_bytes()]);
+    txs.iter().fold(block, |hash, tx| sha256_concat(&[hash.as_bytes(), tx.as_ref()]))
+}
+
+/// Where it stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+struct State {
+    height: u64,
+    hash: Hash,
+}
+
+/// When a process ends by itself, as by a power cut: at the commit of that many blocks from its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// It has answered `FinalizeBlock`, and done nothing for `Commit`.
+    BeforeCommit(u64),
+    /// The state is durable, and `Commit` not answered.
+    AfterCommit(u64),
+}
+
+/// The application, with its state in a file that is replaced as a whole at each commit.
+#[derive(Debug)]
+pub struct HashChain {
+    file: PathBuf,
+    /// What is committed, and what is finalized.
+    state: Mutex<(State, Option<State>)>,
+    death: Option<Death>,
+    commits: AtomicU64,
+}
+
+impl HashChain {
+    /// Opens it on a file, which need not be there yet.
+    pub fn open(file: &Path, death: Option<Death>) -> io::Result<Self> {
+        let state = match fs::read(file) {
+            Ok(bytes) => borsh::from_slice(&bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
+            Err(error) => return Err(error),
+        };
+        let state = Mutex::new((state, None));
+        Ok(Self { file: file.to_owned(), state, death, commits: AtomicU64::new(0) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (State, Option<State>)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, state: &State) -> io::Result<()> {
+        let new = self.file.with_extension("new");
+        let mut file = File::create(&new)?;
+        file.write_all(&borsh::to_vec(state)?)?;
+        file.sync_all()?;
+        fs::rename(new, &self.file)?;
+        File::open(self.file.parent().unwrap_or(Path::new("/")))?.sync_all()
+    }
+}
+
+impl Application for HashChain {
+    fn info(&self) -> Result<Info, AppError> {
+        let State { height, hash } = self.lock().0;
+        let (name, version) = ("hash-chain".to_owned(), "1".to_owned());
+        Ok(Info {
+            name,
+            version,
+            last_height: height,
+            app_hash: (*hash.as_bytes()).into(),
+            initialised: height > 0,
+        })
+    }
+
+    fn query(&self, _: &Query) -> QueryResult {
+        let State { height, hash } = self.lock().0;
+        QueryResult { value: hash.as_bytes().to_vec(), height, ..Default::default() }
+    }
+
+    fn precheck(&self, txs: &[&[u8]]) -> Vec<Result<Admission, TxError>> {
+        txs.iter()
+            .map(|_| Ok(Admission { sender: None, sequence: 0, priority: 0, expiry_height: None }))
+            .collect()
+    }
+
+    fn check_tx(&self, tx: &[u8], _: CheckKind) -> Result<CheckedTx, TxError> {
+        match tx {
+            [] => Err(TxError { code: 1, codespace: "hash-chain".to_owned(), log: "it is empty".to_owned() }),
+            _ => Ok(CheckedTx { next_sequence: None }),
+        }
+    }
+
+    fn init_chain(&self, _: &InitChain) -> Result<InitChainResult, AppError> {
+        Ok(InitChainResult { app_hash: (*Hash::ZERO.as_bytes()).into() })
+    }
+
+    fn finalize_block(&self, b: &FinalizeBlock<'_>) -> Result<FinalizedBlock, AppError> {
+        let mut state = self.lock();
+        if b.height != state.0.height + 1 {
+            return Err(AppError::WrongHeight { expected: state.0.height + 1, found: b.height });
+        }
+        let hash = link(&state.0.hash, b.height, b.txs);
+        state.1 = Some(State { height: b.height, hash });
+        Ok(FinalizedBlock {
+            tx_results: b.txs.iter().map(|_| TxResult::default()).collect(),
+            app_hash: (*hash.as_bytes()).into(),
+            validator_updates: Vec::new(),
+            events: Vec::new(),
+        })
+    }
+
+    fn commit(&self) -> Result<CommitResult, AppError> {
+        let mut state = self.lock();
+        let finalized = state.1.take().ok_or(AppError::NothingToCommit)?;
+        let commits = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.death == Some(Death::BeforeCommit(commits)) {
+            process::abort();
+        }
+        self.write(&finalized).map_err(StoreError::new)?;
+        if self.death == Some(Death::AfterCommit(commits)) {
+            process::abort();
+        }
+        state.0 = finalized;
+        Ok(CommitResult::default())
+    }
+}
