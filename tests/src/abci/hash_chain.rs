@@ -31,6 +31,14 @@ struct State {
     hash: Hash,
 }
 
+#[derive(Debug)]
+struct Memory {
+    committed: State,
+    finalized: Option<State>,
+    /// It has blocks, or was told of its genesis.
+    begun: bool,
+}
+
 /// When a process ends by itself, as by a power cut: at the commit of that many blocks from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Death {
@@ -44,8 +52,7 @@ pub enum Death {
 #[derive(Debug)]
 pub struct HashChain {
     file: PathBuf,
-    /// What is committed, and what is finalized.
-    state: Mutex<(State, Option<State>)>,
+    state: Mutex<Memory>,
     death: Option<Death>,
     commits: AtomicU64,
 }
@@ -53,16 +60,17 @@ pub struct HashChain {
 impl HashChain {
     /// Opens it on a file, which need not be there yet.
     pub fn open(file: &Path, death: Option<Death>) -> io::Result<Self> {
-        let state = match fs::read(file) {
+        let committed = match fs::read(file) {
             Ok(bytes) => borsh::from_slice(&bytes)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
             Err(error) => return Err(error),
         };
-        let state = Mutex::new((state, None));
+        let begun = committed.height > 0;
+        let state = Mutex::new(Memory { committed, finalized: None, begun });
         Ok(Self { file: file.to_owned(), state, death, commits: AtomicU64::new(0) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, (State, Option<State>)> {
+    fn lock(&self) -> MutexGuard<'_, Memory> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -78,7 +86,7 @@ impl HashChain {
 
 impl Application for HashChain {
     fn info(&self) -> Result<Info, AppError> {
-        let State { height, hash } = self.lock().0;
+        let State { height, hash } = self.lock().committed;
         let (name, version) = ("hash-chain".to_owned(), "1".to_owned());
         Ok(Info {
             name,
@@ -90,7 +98,7 @@ impl Application for HashChain {
     }
 
     fn query(&self, _: &Query) -> QueryResult {
-        let State { height, hash } = self.lock().0;
+        let State { height, hash } = self.lock().committed;
         QueryResult { value: hash.as_bytes().to_vec(), height, ..Default::default() }
     }
 
@@ -108,16 +116,26 @@ impl Application for HashChain {
     }
 
     fn init_chain(&self, _: &InitChain) -> Result<InitChainResult, AppError> {
+        let mut state = self.lock();
+        if state.committed.height > 0 {
+            let reason = format!("height {} is committed", state.committed.height);
+            return Err(AppError::OtherGenesis { reason });
+        }
+        state.begun = true;
         Ok(InitChainResult { app_hash: (*Hash::ZERO.as_bytes()).into() })
     }
 
     fn finalize_block(&self, b: &FinalizeBlock<'_>) -> Result<FinalizedBlock, AppError> {
         let mut state = self.lock();
-        if b.height != state.0.height + 1 {
-            return Err(AppError::WrongHeight { expected: state.0.height + 1, found: b.height });
+        if !state.begun {
+            return Err(AppError::NotInitialised);
         }
-        let hash = link(&state.0.hash, b.height, b.txs);
-        state.1 = Some(State { height: b.height, hash });
+        let expected = state.committed.height + 1;
+        if b.height != expected {
+            return Err(AppError::WrongHeight { expected, found: b.height });
+        }
+        let hash = link(&state.committed.hash, b.height, b.txs);
+        state.finalized = Some(State { height: b.height, hash });
         Ok(FinalizedBlock {
             tx_results: b.txs.iter().map(|_| TxResult::default()).collect(),
             app_hash: (*hash.as_bytes()).into(),
@@ -128,7 +146,7 @@ impl Application for HashChain {
 
     fn commit(&self) -> Result<CommitResult, AppError> {
         let mut state = self.lock();
-        let finalized = state.1.take().ok_or(AppError::NothingToCommit)?;
+        let finalized = state.finalized.take().ok_or(AppError::NothingToCommit)?;
         let commits = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
         if self.death == Some(Death::BeforeCommit(commits)) {
             process::abort();
@@ -137,7 +155,7 @@ impl Application for HashChain {
         if self.death == Some(Death::AfterCommit(commits)) {
             process::abort();
         }
-        state.0 = finalized;
+        state.committed = finalized;
         Ok(CommitResult::default())
     }
 }

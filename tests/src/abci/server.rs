@@ -3,7 +3,6 @@
 use std::{
     io::{self, Read, Write},
     os::unix::net::{UnixListener, UnixStream},
-    path::Path,
     sync::Arc,
     thread,
 };
@@ -22,9 +21,9 @@ use tendermint_proto::{
     },
 };
 
-/// Listens at the path and serves whoever connects, each on a thread of its own, for ever.
-pub fn serve(application: &Arc<dyn Application>, path: &Path) -> io::Result<()> {
-    for stream in UnixListener::bind(path)?.incoming() {
+/// Serves whoever connects, each on a thread of its own, for ever.
+pub fn serve(application: &Arc<dyn Application>, listener: &UnixListener) -> io::Result<()> {
+    for stream in listener.incoming() {
         let (stream, application) = (stream?, application.clone());
         thread::spawn(move || _ = converse(stream, &*application));
     }

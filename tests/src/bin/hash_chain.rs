@@ -1,6 +1,6 @@
 //! An ABCI 2.0 application for tests of the node: its hash chains all that it executed.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{os::unix::net::UnixListener, path::PathBuf, process::ExitCode, sync::Arc};
 
 use althing_tests::abci::{Death, HashChain, serve};
 use clap::Parser;
@@ -25,8 +25,8 @@ struct Arguments {
 fn main() -> ExitCode {
     let Arguments { listen, state, die_before_commit, die_after_commit } = Arguments::parse();
     let death = die_before_commit.map(Death::BeforeCommit).or(die_after_commit.map(Death::AfterCommit));
-    let served = HashChain::open(&state, death).and_then(|chain| serve(&(Arc::new(chain) as _), &listen));
-    match served {
+    let served = || serve(&(Arc::new(HashChain::open(&state, death)?) as _), &UnixListener::bind(&listen)?);
+    match served() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {} or {}: {error}", state.display(), listen.display());
