@@ -4,7 +4,7 @@
 //! the page must be the same here. Heights depend on how long a block takes, and are not compared; nor is the order of lines
 //! in one command's output, which for some is that of addresses. With `WRITE_TOUR=1` the page is written anew.
 //!
-//! A code block whose first line names a file after its language is that file, written before the commands below it are run.
+//! A code block whose first line names a file after its language is that file: it is written before the next command is run.
 
 use std::{
     fs,
@@ -56,7 +56,10 @@ fn read(page: &str) -> (Vec<Step>, Vec<String>) {
         let fence = line.strip_prefix("```").and_then(|info| info.split_once(' '));
         if let Some((_, file)) = fence {
             let text: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
-            files += &format!("cat > {file} <<'{END}'\n{}\n{END}\n", text.join("\n"));
+            files += &format!(
+                "mkdir -p \"$(dirname \"$PAGE/{file}\")\"\ncat > \"$PAGE/{file}\" <<'{END}'\n{}\n{END}\n",
+                text.join("\n")
+            );
             rest.extend([line].into_iter().chain(text).chain(["```"]).map(str::to_owned));
             continue;
         }
@@ -97,7 +100,7 @@ fn run(steps: &[Step], setting: &Setting<'_>) -> Vec<Vec<String>> {
     let Setting { directory, rpc, patience, .. } = setting;
     let (said, real) = (":26657".to_owned(), format!(":{rpc}"));
     // What is started in the background ends with this process, whatever becomes of the shell.
-    let mut script = format!("exec 2>&1 3<&0\n{}\n", setting.prelude);
+    let mut script = format!("exec 2>&1 3<&0\nPAGE=$PWD\n{}\n", setting.prelude);
     for step in steps {
         script += &format!("{}\necho '{END}'\n", step.command.replace(&said, &real));
     }
