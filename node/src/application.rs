@@ -3,22 +3,39 @@
 use std::sync::Arc;
 
 use althing_ledger::{
-    AppError, Application, AssetLedger, abci::RemoteApplication, kv::KeyValue, state::StateFiles,
+    AppError, Application, AssetLedger, Bytes, abci::RemoteApplication, kv::KeyValue, state::StateFiles,
 };
 
 use crate::{config::NodeConfig, new_chain::Kind};
+
+/// An application that a program brings beside those of Althing: see [`crate::cli::main_with`].
+#[derive(Debug, Clone, Copy)]
+pub struct Own {
+    /// Its kind in genesis documents.
+    pub kind: &'static str,
+    /// What it is, in a few words, for `--help`.
+    pub about: &'static str,
+    /// The state that `testnet` writes into genesis documents, as JSON.
+    pub genesis_state: &'static str,
+    /// Opens it on files that the node keeps for it, where so many heights are to be kept. It may use these files or not.
+    pub open: fn(Arc<dyn StateFiles>, u64) -> Result<Arc<dyn Application>, AppError>,
+    /// What `testnet` sends: for each number another transaction, which succeeds.
+    pub transaction: fn(u64) -> Bytes,
+}
 
 /// Opens the application of this kind on the files that the node keeps for it. How many
 /// heights it keeps, and where one in a process of its own is, is this operator's choice.
 pub fn open(
     kind: &str,
+    own: &[Own],
     files: Arc<dyn StateFiles>,
     config: &NodeConfig,
 ) -> Result<Arc<dyn Application>, AppError> {
     let kept_heights = config.storage.kept_heights;
-    match Kind::of(kind) {
+    match Kind::of(kind, own) {
         Some(Kind::Ledger) => Ok(Arc::new(AssetLedger::open(files, kept_heights)?)),
         Some(Kind::Kv) => Ok(Arc::new(KeyValue::open(files, kept_heights)?)),
+        Some(Kind::Own(own)) => (own.open)(files, kept_heights),
         Some(Kind::Abci) => match &config.application.address {
             Some(address) => Ok(Arc::new(RemoteApplication::new(address.clone()))),
             None => Err(AppError::Failed(
@@ -29,7 +46,7 @@ pub fn open(
         },
         None => Err(AppError::Failed(format!(
             "genesis document: application.kind is {kind:?}; this program brings {:?} only",
-            Kind::ALL.map(Kind::name)
+            Kind::all(own).map(Kind::name).collect::<Vec<_>>()
         ))),
     }
 }
@@ -42,12 +59,23 @@ mod tests {
 
     #[test]
     fn a_kind_that_is_not_brought_is_named() {
-        let open = |kind| open(kind, Arc::new(MemoryFiles::new()), &NodeConfig::default());
+        let own = Own {
+            kind: "names",
+            about: "",
+            genesis_state: "{}",
+            open: |files, kept_heights| Ok(Arc::new(KeyValue::open(files, kept_heights)?)),
+            transaction: |_| Vec::new(),
+        };
+        let open = |kind| open(kind, &[own], Arc::new(MemoryFiles::new()), &NodeConfig::default());
+        assert_eq!(open("names").unwrap().info().unwrap().name, "kv");
         assert_eq!(open("ledger").unwrap().info().unwrap().name, "asset-ledger");
         assert_eq!(open("kv").unwrap().info().unwrap().name, "kv");
         let error = open("abci").err().expect("it has no address").to_string();
         assert!(error.contains("address of [application]"), "{error}");
         let error = open("evm").err().expect("there is none").to_string();
-        assert!(error.contains("\"evm\"") && error.contains("[\"ledger\", \"kv\", \"abci\"]"), "{error}");
+        assert!(
+            error.contains("\"evm\"") && error.contains("[\"names\", \"ledger\", \"kv\", \"abci\"]"),
+            "{error}"
+        );
     }
 }

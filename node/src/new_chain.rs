@@ -7,20 +7,26 @@ use althing_crypto::{bls, ed25519};
 use althing_genesis::{Application, Document, ValidatorEntry};
 use althing_ledger::asset::{Address, GenesisState};
 
-/// The applications that this program brings. Their names are the kinds in genesis documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+use crate::application::Own;
+
+/// The applications that a program brings. Their names are the kinds in genesis documents.
+#[derive(Debug, Clone, Copy)]
 pub enum Kind {
-    /// The asset ledger
+    /// The asset ledger.
     Ledger,
-    /// The key-value sample
+    /// The key-value sample.
     Kv,
-    /// One in a process of its own, behind ABCI 2.0
+    /// One in a process of its own, behind ABCI 2.0.
     Abci,
+    /// One of the program's own.
+    Own(Own),
 }
 
 impl Kind {
-    /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Ledger, Kind::Kv, Kind::Abci];
+    /// All that a program with these of its own brings; those come first.
+    pub fn all(own: &[Own]) -> impl Iterator<Item = Self> {
+        own.iter().copied().map(Kind::Own).chain([Kind::Ledger, Kind::Kv, Kind::Abci])
+    }
 
     /// As genesis documents name it.
     pub fn name(self) -> &'static str {
@@ -28,12 +34,28 @@ impl Kind {
             Kind::Ledger => "ledger",
             Kind::Kv => "kv",
             Kind::Abci => "abci",
+            Kind::Own(own) => own.kind,
+        }
+    }
+
+    /// In a few words.
+    pub fn about(self) -> &'static str {
+        match self {
+            Kind::Ledger => "The asset ledger",
+            Kind::Kv => "The key-value sample",
+            Kind::Abci => "One in a process of its own, behind ABCI 2.0",
+            Kind::Own(own) => own.about,
         }
     }
 
     /// The application of that name.
-    pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    pub fn of(name: &str, own: &[Own]) -> Option<Self> {
+        Self::all(own).find(|kind| kind.name() == name)
+    }
+
+    /// Whether it is a process of its own.
+    pub fn is_remote(self) -> bool {
+        matches!(self, Kind::Abci)
     }
 }
 
@@ -57,6 +79,10 @@ pub fn document(chain_id: &str, validators: Vec<ValidatorEntry>, accounts: &[Add
 }
 
 /// As [`document`], of any application; only the ledger has accounts.
+///
+/// # Panics
+///
+/// If the genesis state of a program's own application is not JSON.
 pub fn document_of(
     kind: Kind,
     chain_id: &str,
@@ -66,9 +92,10 @@ pub fn document_of(
     let state = match kind {
         Kind::Ledger => serde_json::to_value(GenesisState::plain(accounts, BALANCE)),
         Kind::Kv | Kind::Abci => Ok(serde_json::json!({})),
+        Kind::Own(own) => serde_json::from_str(own.genesis_state),
     };
     let mut params = ConsensusParams::default();
-    if kind == Kind::Abci {
+    if kind.is_remote() {
         // Such an application expects to be asked about a proposal in the state of its parent.
         params.max_unexecuted_blocks = 0;
     }
@@ -81,7 +108,7 @@ pub fn document_of(
         params,
         application: Application {
             kind: kind.name().to_owned(),
-            state: state.expect("a ledger's state has text keys only"),
+            state: state.expect("a ledger's state has text keys only, and that of others is JSON"),
         },
     }
 }

@@ -9,10 +9,10 @@ use std::{
 };
 
 use althing_ledger::asset::{Address, AddressError, Role};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use serde_json::json;
 
-use crate::home::Home;
+use crate::{application::Own, home::Home};
 
 mod init;
 mod keys;
@@ -75,10 +75,33 @@ enum Command {
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
+    main_with(&[])
+}
+
+/// As [`main`], for a program with applications of its own: they are kinds for its `start`, and for its `testnet`, where the first is
+/// what runs if none is named.
+///
+/// ```no_run
+/// # use std::sync::Arc;
+/// # use althing_ledger::kv::KeyValue;
+/// use althing_node::application::Own;
+///
+/// fn main() -> std::process::ExitCode {
+///     althing_node::cli::main_with(&[Own {
+///         kind: "mine",
+///         about: "An application of my own",
+///         genesis_state: "{}",
+///         open: |files, kept_heights| Ok(Arc::new(KeyValue::open(files, kept_heights)?)),
+///         transaction: |number| number.to_le_bytes().to_vec(),
+///     }])
+/// }
+/// ```
+pub fn main_with(own: &'static [Own]) -> ExitCode {
     // Wrong usage ends here, with exit code 2.
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&testnet::with_kinds(Cli::command(), own).get_matches());
+    let cli = cli.unwrap_or_else(|wrong| wrong.exit());
     let output = Output::new(cli.json);
-    match run(cli, &output) {
+    match run(cli, own, &output) {
         Ok(code) => code,
         Err(failure) => {
             let text = chain(&*failure);
@@ -91,11 +114,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, output: &Output) -> Result<ExitCode, Failure> {
+fn run(cli: Cli, own: &'static [Own], output: &Output) -> Result<ExitCode, Failure> {
     let home = || home(cli.home.clone());
     match cli.command {
         Command::Init(args) => init::run(args, &home()?, output),
-        Command::Start(args) => start::run(&args, &home()?),
+        Command::Start(args) => start::run(&args, &home()?, own),
         Command::Testnet(args) => testnet::run(args, output),
         Command::Keys(command) => keys::run(command, output),
         Command::Tx(command) => wait_for(tx::run(*command, output)),

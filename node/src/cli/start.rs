@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{Failure, logs};
 use crate::{
-    application,
+    application::{self, Own},
     config::{ConfigError, NodeConfig},
     home::Home,
     run::{run_until, signalled},
@@ -28,15 +28,15 @@ fn setting(text: &str) -> Result<String, ConfigError> {
     if text.contains('=') { Ok(text.to_owned()) } else { Err(ConfigError::Flag(text.to_owned())) }
 }
 
-pub(super) fn run(args: &Args, home: &Home) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &Args, home: &Home, own: &'static [Own]) -> Result<ExitCode, Failure> {
     let config = NodeConfig::load(home, &args.set)?;
     logs::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(until_stopped(config, args.stop_with_stdin))?;
+    runtime.block_on(until_stopped(config, own, args.stop_with_stdin))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn until_stopped(config: NodeConfig, with_stdin: bool) -> Result<(), Failure> {
+async fn until_stopped(config: NodeConfig, own: &'static [Own], with_stdin: bool) -> Result<(), Failure> {
     let signalled = signalled()?;
     let kind = Genesis::read(&config.home.genesis_file())?.application_kind().to_owned();
     let stop = async {
@@ -45,8 +45,8 @@ async fn until_stopped(config: NodeConfig, with_stdin: bool) -> Result<(), Failu
             () = end_of_stdin(with_stdin) => tracing::info!("end of standard input: stopping"),
         }
     };
-    let own = config.clone();
-    Ok(run_until(config, move |state| application::open(&kind, state, &own), stop).await?)
+    let settings = config.clone();
+    Ok(run_until(config, move |state| application::open(&kind, own, state, &settings), stop).await?)
 }
 
 /// On a thread of its own, since no read of standard input can be given up: the process ends without it.

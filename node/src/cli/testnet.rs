@@ -2,11 +2,16 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Args as ClapArgs, CommandFactory, Subcommand, error::ErrorKind};
+use clap::{
+    Arg, Args as ClapArgs, CommandFactory, Subcommand,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+    error::ErrorKind,
+};
 use serde_json::json;
 
 use super::{Cli, Failure, Output};
 use crate::{
+    application::Own,
     new_chain::Kind,
     testnet::{self, AppCommand, Layout, Options},
 };
@@ -44,7 +49,7 @@ struct Chain {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_VALIDATORS)))]
     validators: u16,
     /// What runs on them
-    #[arg(long, value_enum, default_value = "ledger")]
+    #[arg(long, default_value = "ledger", value_parser = kind(&[]))]
     app: Kind,
     /// With --app abci: the command that starts a validator's application; {address} stands for where it is to listen
     /// (unix:///PATH), {path} for PATH
@@ -56,6 +61,24 @@ struct Chain {
     /// Validator i listens for peers on P + 10i + 6 and for JSON-RPC on P + 10i + 7
     #[arg(long, value_name = "P", default_value_t = 26650)]
     base_port: u16,
+}
+
+/// An application by its name.
+fn kind(own: &'static [Own]) -> impl TypedValueParser<Value = Kind> {
+    let names = Kind::all(own).map(|kind| PossibleValue::new(kind.name()).help(kind.about()));
+    PossibleValuesParser::new(names)
+        .try_map(|name| Kind::of(&name, own).ok_or("there is no such application"))
+}
+
+/// The command line of a program with these applications of its own.
+pub(super) fn with_kinds(command: clap::Command, own: &'static [Own]) -> clap::Command {
+    let app = move |arg: Arg| match own.first() {
+        Some(first) => arg.value_parser(kind(own)).default_value(first.kind),
+        None => arg,
+    };
+    command.mut_subcommand("testnet", |testnet| {
+        testnet.mut_arg("app", app).mut_subcommand("init", |init| init.mut_arg("app", app))
+    })
 }
 
 impl Args {

@@ -45,7 +45,7 @@ async fn boot(member: &Member) -> RunningNode {
     config.rpc.listen = "127.0.0.1:0".parse().unwrap();
     config.p2p.peers = member.peers.clone();
     let own = config.clone();
-    start(config, move |state| application::open("ledger", state, &own)).await.unwrap()
+    start(config, move |state| application::open("ledger", &[], state, &own)).await.unwrap()
 }
 
 /// Starts them one after the other; each knows where those before it are.
@@ -193,7 +193,7 @@ async fn what_stops_a_start_is_said_with_what_to_do() {
     };
     let fails = |config: NodeConfig| async {
         let own = config.clone();
-        let started = start(config, move |state| application::open("ledger", state, &own)).await;
+        let started = start(config, move |state| application::open("ledger", &[], state, &own)).await;
         started.err().expect("it must not start").to_string()
     };
     let twice = fails(config(&members[0])).await;

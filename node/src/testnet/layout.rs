@@ -106,7 +106,7 @@ impl Layout {
         if fs::read_dir(&self.dir).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(TestnetError::Exists(self.dir.clone()));
         }
-        if let Some(home) = self.homes().find(|home| self.app == Kind::Abci && !app_command::fits(home)) {
+        if let Some(home) = self.homes().find(|home| self.app.is_remote() && !app_command::fits(home)) {
             let reason = format!(
                 "the path of a socket in {} would be too long: use a --dir nearer to /",
                 home.path().display()
@@ -141,7 +141,7 @@ impl Layout {
             config.p2p.peers =
                 peers.iter().filter(|peer| peer.identity != identity.public_key()).cloned().collect();
             config.rpc.listen = self.rpc_address(index);
-            if self.app == Kind::Abci {
+            if self.app.is_remote() {
                 config.application.address = Some(app_command::address(&home));
             }
             home.create(

@@ -1,5 +1,5 @@
 //! Transactions at a steady rate, open loop: each is due at its time, whether or not those before are committed. On a ledger they are
-//! transfers; of the key-value sample, values set.
+//! transfers; of the key-value sample, values set; of a program's own application, what that offers.
 //!
 //! An account's transfers all go to one validator, so that their sequences arrive about in order. A transfer's latency runs from
 //! the moment it is due to its node's report that it is committed: a client that waits for a connection waits, too.
@@ -29,6 +29,7 @@ use tokio::{
 
 use super::latencies::Latencies;
 use crate::{
+    application::Own,
     client::{Client, ClientError, NodeUrl},
     rpc,
 };
@@ -46,6 +47,8 @@ enum Work {
     Values(String),
     /// `key=value`, as text: what applications behind ABCI take for a beginning.
     Texts(String),
+    /// What the application's author says.
+    Own(Own),
 }
 
 /// Who sends, in the order of its sequences.
@@ -110,6 +113,11 @@ pub(super) fn setters(count: usize) -> Vec<Sender> {
 /// As [`setters`], in text.
 pub(super) fn writers(count: usize) -> Vec<Sender> {
     senders(count, |index| Work::Texts(format!("load/{index}")))
+}
+
+/// One who sends what a program's own application takes, from there on as well.
+pub(super) fn of(own: Own) -> Vec<Sender> {
+    senders(1, |_| Work::Own(own))
 }
 
 fn senders(count: usize, work: impl Fn(usize) -> Work) -> Vec<Sender> {
@@ -255,6 +263,7 @@ impl Sender {
                 kv::Transaction { nonce: sequence, key: key.clone().into_bytes(), operation }.encode()
             }
             Work::Texts(key) => format!("{key}={sequence}").into_bytes(),
+            Work::Own(own) => (own.transaction)(sequence),
         };
         (sequence, tx)
     }

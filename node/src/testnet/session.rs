@@ -239,6 +239,7 @@ impl Session {
             }
             Kind::Kv => load::setters(self.accounts.len()),
             Kind::Abci => load::writers(self.accounts.len()),
+            Kind::Own(own) => load::of(own),
         };
         Ok(lanes(&self.nodes, genesis.chain_id(), senders))
     }
