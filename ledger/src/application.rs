@@ -99,7 +99,8 @@ pub trait Application: Send + Sync + 'static {
     ///
     /// Computes only: nothing is visible to the other methods or durable before `commit`. May be called again for the
     /// same height, after a crash or without one, with the same block, and must give the same answer; the last call
-    /// counts. An error (a height other than the next one, a disk that cannot be read) stops the node.
+    /// counts. Honest leaders bring no transaction that is in a block already, a faulty one may: an application that old bytes could harm
+    /// numbers its transactions. An error (a height other than the next one, a disk that cannot be read) stops the node.
     fn finalize_block(&self, b: &FinalizeBlock<'_>) -> Result<FinalizedBlock, AppError>;
 
     /// Makes the finalized block's state durable, in one atomic step with its height, and visible to all methods.

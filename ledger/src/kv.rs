@@ -53,7 +53,8 @@ fn unreadable(error: AppError) -> TxError {
 /// A transaction. The bytes that travel are [`Encoding::encode`] of it: a version byte, then borsh.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Transaction {
-    /// Any number: a chain carries the same bytes once only, so two transactions that ask for the same must differ in something.
+    /// Any number: honest nodes take the same bytes once only, so two transactions that ask for the same must differ in something.
+    /// A faulty leader may bring old bytes again; where that does harm, count as the asset ledger does.
     pub nonce: u64,
     /// The key that it changes.
     pub key: Vec<u8>,

@@ -21,7 +21,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn own(code: Code, log: String) -> Self {
+    /// One of our own refusals.
+    pub fn own(code: Code, log: String) -> Self {
         Refusal { code: code as u32, codespace: CODESPACE.into(), log }
     }
 
@@ -84,6 +85,8 @@ codes! {
     HeldTooLong = 11,
     /// The application named a sender with a name too long to keep.
     SenderTooLong = 12,
+    /// The transaction is in a block already.
+    Committed = 13,
 }
 
 #[cfg(test)]
@@ -93,7 +96,7 @@ mod tests {
     #[test]
     fn codes_are_numbered_from_one_without_holes() {
         let numbers: Vec<u32> = Code::ALL.iter().map(|code| *code as u32).collect();
-        assert_eq!(numbers, (1..=12).collect::<Vec<u32>>());
+        assert_eq!(numbers, (1..=13).collect::<Vec<u32>>());
         for code in Code::ALL {
             assert_eq!(Refusal::own(code, String::new()).own_code(), Some(code));
         }

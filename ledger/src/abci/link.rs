@@ -12,7 +12,7 @@ use super::{address::Address, call::Call, connection::Connection, fault::Fault};
 use crate::{AppError, Link};
 
 /// How long to wait before the next attempt to connect: nothing tells when somebody listens.
-const AGAIN: Duration = Duration::from_millis(250);
+const AGAIN: Duration = Duration::from_millis(50);
 /// An answer that takes longer is told to whoever asks how the application is.
 const SLOW: Duration = Duration::from_secs(3);
 

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use althing_consensus::Height;
 use althing_crypto::{TxHash, merkle_proof};
 use althing_ledger::TxResult;
-use althing_mempool::{Outcome, Refusal};
+use althing_mempool::{self as mempool, Outcome, Refusal};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -96,6 +96,10 @@ async fn admit(context: &Context, tx: Vec<u8>) -> Result<Admitted, Refusal> {
     match context.node.submit(tx).await?.outcome {
         Outcome::Accepted { duplicate } => Ok(Admitted::Pending { again: duplicate }),
         Outcome::Committed { .. } => Ok(Admitted::Committed),
+        // Before what the mempool remembers.
+        Outcome::Refused(refusal) if refusal.own_code() == Some(mempool::Code::Committed) => {
+            Ok(Admitted::Committed)
+        }
         Outcome::Refused(refusal) => Err(refusal),
     }
 }

@@ -62,7 +62,7 @@ impl Lanes {
             precheck: pool("precheck", precheckers, &mut threads, &results, move |job| {
                 prechecker.precheck(job)
             })?,
-            check: lane("check", &mut threads, &results, move |job| Ok(checker.check(job)))?,
+            check: lane("check", &mut threads, &results, move |job| checker.check(job))?,
             verify: pool("verify", VERIFIERS, &mut threads, &results, move |job| verifier.run(job))?,
             serve: pool("serve", SERVERS, &mut threads, &results, move |job| server.run(job))?,
         };

@@ -1,24 +1,27 @@
-//! The mempool's questions to the application.
+//! The mempool's questions to the application, and to the chain: old bytes must not come again once the mempool has forgotten them.
 
 use std::sync::Arc;
 
+use althing_crypto::TxHash;
 use althing_ledger::{Application, CheckKind};
-use althing_mempool::{CheckedTx, TxBytes};
+use althing_mempool::{CheckedTx, Code, Refusal, TxBytes};
 
 use super::Fatal;
 use super::application::{precheck_part, refusal};
 use crate::driver::{CheckJob, Done, PrecheckJob};
+use crate::storage::ChainStore;
 
 /// Asks the application.
 #[derive(Clone)]
 pub struct Checker {
+    chain: ChainStore,
     application: Arc<dyn Application>,
 }
 
 impl Checker {
-    /// One that asks this application.
-    pub fn new(application: Arc<dyn Application>) -> Self {
-        Self { application }
+    /// One that asks this application, on this chain.
+    pub fn new(chain: ChainStore, application: Arc<dyn Application>) -> Self {
+        Self { chain, application }
     }
 
     /// Asks for the stateless verdicts.
@@ -30,13 +33,17 @@ impl Checker {
     }
 
     /// Asks for the verdicts against the committed state.
-    pub fn check(&self, CheckJob(txs): CheckJob) -> Done {
-        let check = |(hash, tx, again): (_, TxBytes, bool)| {
+    pub fn check(&self, CheckJob(txs): CheckJob) -> Result<Done, Fatal> {
+        let check = |(hash, tx, again): (TxHash, TxBytes, bool)| {
+            if let Some(at) = self.chain.tx_location(&hash)? {
+                let reason = format!("the transaction is committed already, at height {}", at.height);
+                return Ok((hash, Err(Refusal::own(Code::Committed, reason))));
+            }
             let kind = if again { CheckKind::Recheck } else { CheckKind::New };
             let verdict = self.application.check_tx(&tx, kind);
             let verdict = verdict.map(|one| CheckedTx { next_sequence: one.next_sequence });
-            (hash, verdict.map_err(refusal))
+            Ok((hash, verdict.map_err(refusal)))
         };
-        Done::Checked(txs.into_iter().map(check).collect())
+        Ok(Done::Checked(txs.into_iter().map(check).collect::<Result<_, Fatal>>()?))
     }
 }

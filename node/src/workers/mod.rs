@@ -92,7 +92,7 @@ impl Workers {
             keeper: Keeper::new(chain.clone()),
             executor: Executor::new(engine.clone(), chain.clone(), application.clone()),
             verifier: Verifier::new(engine, door, chain.clone(), application.clone()),
-            checker: Checker::new(application.clone()),
+            checker: Checker::new(chain.clone(), application.clone()),
             server: Server::new(chain.clone(), &engine.params),
         }
     }
@@ -105,7 +105,7 @@ impl Workers {
             Job::Execute(job) => self.executor.run(job),
             Job::Verify(job) => self.verifier.run(job),
             Job::Precheck(job) => self.checker.precheck(job),
-            Job::Check(job) => Ok(self.checker.check(job)),
+            Job::Check(job) => self.checker.check(job),
             Job::Serve(job) => self.server.run(job),
         }
     }

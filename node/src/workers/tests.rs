@@ -12,11 +12,11 @@ use althing_ledger::{
     Admission, Application, AssetLedger, CheckKind, CheckedTx, CommitResult, FinalizeBlock, FinalizedBlock,
     Info, InitChain, InitChainResult, PrepareProposal, Query, QueryResult, TxError, state::MemoryFiles,
 };
-use althing_mempool::TxBytes;
+use althing_mempool::{Code, TxBytes};
 
 use super::*;
 use crate::body::Body;
-use crate::driver::{ExecuteJob, PrecheckJob, SafetyJob, ServeJob, VerifyJob};
+use crate::driver::{CheckJob, ExecuteJob, PrecheckJob, SafetyJob, ServeJob, VerifyJob};
 use crate::recovery::{door, handshake};
 use crate::storage::{ChainStore, MemoryStore, SafetyStore, SlotFile};
 use crate::testing::TestChain;
@@ -343,10 +343,32 @@ fn what_an_application_makes_of_a_proposal_must_be_a_valid_payload() {
 }
 
 #[test]
+fn what_is_in_a_block_already_is_not_taken_again_however_long_ago() {
+    let bench = Bench::new();
+    let tx = bench.test.transfer(0);
+    let hash = TxHash::of(&tx);
+    let checker = Checker::new(bench.chain.clone(), bench.application.clone());
+    let check = || match checker.check(CheckJob(vec![(hash, tx.clone(), false)])).unwrap() {
+        Done::Checked(mut verdicts) => verdicts.remove(0).1,
+        other => panic!("{other:?}"),
+    };
+    assert!(check().is_ok());
+    let body = bench.test.body(&bench.genesis, 1, vec![tx.clone()]);
+    let certificate = bench.test.certificate(body.block.hash(), 1);
+    bench.chain.commit(&[body], &certificate).unwrap();
+    let engine = bench.test.engine(&bench.genesis);
+    let executor = Executor::new(engine, bench.chain.clone(), bench.application.clone());
+    executor.run(ExecuteJob::Block(Height(1))).unwrap();
+    let refused = check().unwrap_err();
+    assert_eq!(refused.own_code(), Some(Code::Committed));
+    assert!(refused.log.contains("at height 1"), "{}", refused.log);
+}
+
+#[test]
 fn an_application_that_breaks_its_contract_stops_the_node() {
     let bench = Bench::new();
     let txs = vec![(TxHash::of(b"a"), TxBytes::from(&b"a"[..]))];
-    let checker = Checker::new(Arc::new(Odd { verdicts: Some(0), ..Odd::default() }));
+    let checker = Checker::new(bench.chain.clone(), Arc::new(Odd { verdicts: Some(0), ..Odd::default() }));
     let error = checker.precheck(PrecheckJob { batch: 0, txs }).unwrap_err().to_string();
     assert!(error.contains("precheck gave 0 verdicts for 1"), "{error}");
 
