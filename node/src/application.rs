@@ -8,6 +8,9 @@ use althing_ledger::{
 
 use crate::{config::NodeConfig, new_chain::Kind};
 
+/// What opening an application gives.
+pub type Opened = Result<Arc<dyn Application>, AppError>;
+
 /// An application that a program brings beside those of Althing: see [`crate::cli::main_with`].
 #[derive(Debug, Clone, Copy)]
 pub struct Own {
@@ -18,19 +21,14 @@ pub struct Own {
     /// The state that `testnet` writes into genesis documents, as JSON.
     pub genesis_state: &'static str,
     /// Opens it on files that the node keeps for it, where so many heights are to be kept. It may use these files or not.
-    pub open: fn(Arc<dyn StateFiles>, u64) -> Result<Arc<dyn Application>, AppError>,
+    pub open: fn(Arc<dyn StateFiles>, u64) -> Opened,
     /// What `testnet` sends: for each number another transaction, which succeeds.
     pub transaction: fn(u64) -> Bytes,
 }
 
 /// Opens the application of this kind on the files that the node keeps for it. How many
 /// heights it keeps, and where one in a process of its own is, is this operator's choice.
-pub fn open(
-    kind: &str,
-    own: &[Own],
-    files: Arc<dyn StateFiles>,
-    config: &NodeConfig,
-) -> Result<Arc<dyn Application>, AppError> {
+pub fn open(kind: &str, own: &[Own], files: Arc<dyn StateFiles>, config: &NodeConfig) -> Opened {
     let kept_heights = config.storage.kept_heights;
     match Kind::of(kind, own) {
         Some(Kind::Ledger) => Ok(Arc::new(AssetLedger::open(files, kept_heights)?)),

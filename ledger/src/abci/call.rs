@@ -10,7 +10,7 @@ pub(super) trait Call {
     fn request(self) -> request::Value;
 
     /// The answer in this response; the response if it is of another kind.
-    fn answer(response: response::Value) -> Result<Self::Answer, response::Value>;
+    fn answer(response: response::Value) -> Result<Self::Answer, Box<response::Value>>;
 }
 
 macro_rules! calls {
@@ -23,10 +23,10 @@ macro_rules! calls {
                 request::Value::$name(self)
             }
 
-            fn answer(response: response::Value) -> Result<$response, response::Value> {
+            fn answer(response: response::Value) -> Result<$response, Box<response::Value>> {
                 match response {
                     response::Value::$name(answer) => Ok(answer),
-                    other => Err(other),
+                    other => Err(Box::new(other)),
                 }
             }
         }

@@ -124,13 +124,12 @@ impl Line {
         // The answer, and that to `Flush`.
         self.owed = 2;
         let response = self.reply(C::NAME, patience)?.ok_or(Fault::Unknown { asked: C::NAME })?;
-        let answer = match C::answer(response) {
-            Ok(answer) => answer,
-            Err(response::Value::Exception(exception)) => {
-                return Err(Fault::Exception { asked: C::NAME, text: exception.error });
+        let answer = C::answer(response).map_err(|other| match *other {
+            response::Value::Exception(exception) => {
+                Fault::Exception { asked: C::NAME, text: exception.error }
             }
-            Err(other) => return Err(Fault::OtherKind { asked: C::NAME, got: name(&other) }),
-        };
+            other => Fault::OtherKind { asked: C::NAME, got: name(&other) },
+        })?;
         match self.reply(RequestFlush::NAME, patience)? {
             Some(response::Value::Flush(_)) => Ok(answer),
             Some(other) => Err(Fault::OtherKind { asked: RequestFlush::NAME, got: name(&other) }),

@@ -103,7 +103,7 @@ fn height(height: i64) -> u64 {
     u64::try_from(height).unwrap_or_default()
 }
 
-fn slices<'a>(txs: &'a [impl AsRef<[u8]>]) -> Vec<&'a [u8]> {
+fn slices(txs: &[impl AsRef<[u8]>]) -> Vec<&[u8]> {
     txs.iter().map(AsRef::as_ref).collect()
 }
 
