@@ -160,8 +160,12 @@ fn a_transaction_is_signed_without_a_node() {
     let to = key["address"].as_str().unwrap();
     let sign =
         ["tx", "transfer", "--sign-only", "--chain-id", "test-1", "--sequence", "7", "--from", text(&file)];
-    let (signed, code) = json(&[&sign[..], &["--to", to, "--amount", "5", "--memo", "lunch"]].concat());
+    let sign = [&sign[..], &["--to", to, "--amount", "5", "--memo", "lunch"]].concat();
+    let (signed, code) = json(&sign);
     assert_eq!(code, Some(0));
+    assert_ne!(json(&sign).0["hash"], signed["hash"], "the same payment again is another one");
+    let keyed = [&sign[..], &["--idempotency-key", "lunch"]].concat();
+    assert_eq!(json(&keyed), json(&keyed), "unless its key is the same");
     let (shown, code) = json(&["tx", "show", signed["tx"].as_str().unwrap()]);
     assert_eq!((code, &shown["hash"]), (Some(0), &signed["hash"]));
     assert_eq!((&shown["sequence"], &shown["memo"]), (&Value::from("7"), &Value::from("lunch")));

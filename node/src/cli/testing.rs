@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::client::Client;
 
-/// What a node answers to a method with these parameters; never, if nothing.
+/// What a node answers to a method with these parameters: an object with `error` is JSON-RPC's error; never, if nothing.
 pub(super) type Script = fn(&str, &Value) -> Option<Value>;
 
 /// A node that answers a method as the script says, or never.
@@ -50,7 +50,11 @@ async fn serve(stream: TcpStream, script: Arc<impl Fn(&str, &Value) -> Option<Va
         let Some(result) = script(request["method"].as_str().unwrap(), &request["params"]) else {
             return std::future::pending().await;
         };
-        let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": result }).to_string();
+        let answer = match result.get("error") {
+            Some(error) => json!({ "jsonrpc": "2.0", "id": 1, "error": error }),
+            None => json!({ "jsonrpc": "2.0", "id": 1, "result": result }),
+        };
+        let answer = answer.to_string();
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
         stream.write_all(answer.as_bytes()).await.unwrap();
     }

@@ -1,8 +1,8 @@
 //! `althing tx`: transactions made, signed, submitted and shown.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode};
 
-use althing_crypto::{Encoding, TxHash, ed25519::SecretKey};
+use althing_crypto::{Encoding, TxHash};
 use althing_ledger::asset::{Address, Transaction};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use clap::{Args, Subcommand};
@@ -18,6 +18,7 @@ mod envelope;
 mod sign;
 mod source;
 mod submit;
+mod turn;
 mod words;
 
 use approvals::Standing;
@@ -117,6 +118,10 @@ async fn one(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failur
     let sender = own.or(signer.sender).ok_or("a transaction needs --from or --sender")?;
     let fixed = envelope.fixes_sequence();
     let mut tx = envelope.fill(sender, Vec::new(), &mut client).await?;
+    let own_key = key.is_some() && tx.idempotency_key.is_none();
+    if own_key {
+        tx.idempotency_key = Some(turn::fresh_key());
+    }
     let secret = ask.new_secret();
     // The last thing before it is signed, as it may write the secret of a lock.
     tx.instructions = vec![ask.instruction(sender)?];
@@ -130,7 +135,9 @@ async fn one(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failur
         return Ok(ExitCode::SUCCESS);
     }
     let key_if_free = Some(&key).filter(|_| !fixed);
-    let submitted = submit_in_turn(&mut tx, key_if_free, &mut client, &wait).await;
+    let submitted = turn::submit_once(&mut tx, key_if_free, &mut client, &wait, output).await;
+    // Of bytes that nobody else has, what the node has already is what was just handed in, if twice.
+    let submitted = submitted.map(|outcome| if own_key { outcome.as_first() } else { outcome });
     if let Some(file) = secret {
         let file = file.display();
         match &submitted {
@@ -144,41 +151,6 @@ async fn one(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failur
         }
     }
     Ok(submitted?.report(&tx.encode(), output))
-}
-
-/// Between its commit and its execution a sender's transaction is neither pending nor counted in the account: so long the node may give
-/// its sequence away once more, and as signing is deterministic, the same payment made again is then the same transaction.
-const TRIES: u32 = 10;
-const BETWEEN_TRIES: Duration = Duration::from_millis(100);
-
-/// Submits it; if its sequence turns out to be used already, signs it anew, given the key, with the next. What had a used sequence
-/// can never execute, or has before, for another call: so this call pays once.
-async fn submit_in_turn(
-    tx: &mut Transaction,
-    key: Option<&SecretKey>,
-    client: &mut Client,
-    wait: &Wait,
-) -> Result<Outcome, Failure> {
-    let mut outcome = submit(client, &tx.encode(), wait).await?;
-    let Some(key) = key else { return Ok(outcome) };
-    for _ in 1..TRIES {
-        if !outcome.is_late() {
-            break;
-        }
-        tokio::time::sleep(BETWEEN_TRIES).await;
-        tx.sequence = envelope::next_sequence(client, &tx.sender).await?;
-        tx.approvals.clear();
-        *tx = tx.clone().approved_by(key);
-        outcome = submit(client, &tx.encode(), wait).await?;
-    }
-    if outcome.is_late() && !outcome.is_failure() {
-        let sequence = tx.sequence;
-        return Err(format!(
-            "nothing new was submitted: the node gives the sequence {sequence}, under which it has this very transaction already; say --sequence"
-        )
-        .into());
-    }
-    Ok(outcome)
 }
 
 /// In words; with `--json` as the node or the file has it.

@@ -19,7 +19,7 @@ pub(super) struct Envelope {
     /// A note for people, at most 256 bytes
     #[arg(long, value_name = "TEXT", default_value = "")]
     memo: String,
-    /// Of the sender's transactions with this text, 1 to 32 bytes, only one succeeds
+    /// Of the sender's transactions with this text, 1 to 32 bytes, only one succeeds [default: for what is signed here, random bytes]
     #[arg(long, value_name = "TEXT", value_parser = idempotency_key)]
     idempotency_key: Option<String>,
     /// The chain; the node is asked if it is not given
@@ -67,11 +67,10 @@ impl Envelope {
     }
 }
 
-/// The sequence after the sender's committed and pending ones: signing is deterministic, so with that of a pending one the same
-/// payment made again would be that very transaction, and paid once.
+/// The sequence after the sender's committed and pending ones.
 pub(super) async fn next_sequence(client: &mut Client, sender: &Address) -> Result<u64, Failure> {
     // Asked before the account, so that what is executed in between is counted. A node lists 100 at most; with more it may
-    // answer that the sequence is taken, or the transaction already pending.
+    // answer that the sequence is taken.
     let pending = client.call("unconfirmed_txs", json!({ "limit": "100" })).await?;
     let committed = client.account(sender).await?.sequence;
     Ok(committed.max(after_pending(&pending, sender)))

@@ -4,6 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use althing_crypto::{Encoding, TxHash};
 use althing_ledger::asset::{CODESPACE, Code, Instruction, LockId, Transaction};
+use althing_mempool::{CODESPACE as POOL_CODESPACE, Code as PoolCode};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use clap::Args;
 use serde_json::{Value, json};
@@ -63,10 +64,22 @@ impl Outcome {
         self.code != 0 && !self.is_pending()
     }
 
-    /// Its sequence had been used, by another transaction or by one that is the same to the byte.
+    /// Refused as its sequence is that of another transaction, pending or committed: it is in no block.
     pub(super) fn is_late(&self) -> bool {
-        let code = u64::from(Code::WrongSequence as u32);
-        self.already || self.height == 0 && self.code == code && self.codespace == CODESPACE
+        let pool = [PoolCode::SequenceTaken, PoolCode::SequenceUsed].map(|code| code as u64);
+        let in_pool = self.codespace == POOL_CODESPACE && pool.contains(&self.code);
+        self.height == 0 && (in_pool || self.is_code(Code::WrongSequence))
+    }
+
+    /// Whether the ledger says this of it.
+    pub(super) fn is_code(&self, code: Code) -> bool {
+        self.codespace == CODESPACE && self.code == u64::from(code as u32)
+    }
+
+    /// Told as that of a transaction that nobody else can have submitted.
+    pub(super) fn as_first(self) -> Self {
+        let log = if self.already && self.code == 0 { String::new() } else { self.log };
+        Self { already: false, log, ..self }
     }
 
     /// Prints it. `tx` are the transaction's bytes.

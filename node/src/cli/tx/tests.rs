@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use althing_crypto::ed25519::SecretKey;
 use clap::Parser;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -73,34 +74,6 @@ async fn submitted_again(script: Script, wait: bool) -> (bool, String) {
     let wait = Waiting::try_parse_from(&arguments[..1 + usize::from(wait)]).unwrap().wait;
     let outcome = submit(&mut scripted(script).await, b"tx", &wait).await.unwrap();
     (outcome.report(b"tx", &Output::new(true)) == ExitCode::SUCCESS, outcome.text())
-}
-
-#[tokio::test]
-async fn a_sequence_that_was_used_meanwhile_is_asked_for_again_unless_it_was_given() {
-    for (free, code, expected) in [(true, 11, 5), (false, 11, 4), (true, 0, 5), (false, 0, 4)] {
-        let node = move |method: &str, params: &Value| {
-            Some(match method {
-                "broadcast_tx_sync" => {
-                    let tx = source::from_base64(params["tx"].as_str().unwrap()).unwrap();
-                    let tx = Transaction::decode(&tx).unwrap();
-                    approvals::expect_good(&tx).unwrap();
-                    // The node refuses it, or had the very same before.
-                    let used = tx.sequence != 5;
-                    let (code, log) = if used { (code, "already pending") } else { (0, "") };
-                    json!({ "code": code, "log": log, "codespace": "ledger" })
-                }
-                "unconfirmed_txs" => json!({ "txs": [] }),
-                "tx" => json!({ "height": "7", "tx_result": { "code": 0 } }),
-                _ => account(),
-            })
-        };
-        let to = Address::of(&key(9).public_key());
-        let mut tx = Transaction::transfer("test-1", &key(1), 4, 0, to, 5, "");
-        let wait = Waiting::try_parse_from(["wait"]).unwrap().wait;
-        let own = Some(key(1)).filter(|_| free);
-        let outcome = submit_in_turn(&mut tx, own.as_ref(), &mut scripted(node).await, &wait).await;
-        assert_eq!((outcome.unwrap().is_late(), tx.sequence), (!free, expected));
-    }
 }
 
 #[derive(clap::Parser)]
