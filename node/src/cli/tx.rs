@@ -145,7 +145,7 @@ async fn one(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failur
     let key_if_free = Some(&key).filter(|_| !fixed);
     let submitted = turn::submit_once(&mut tx, key_if_free, &mut client, &wait, output).await;
     // Of bytes that nobody else has, what the node has already is what was just handed in, if twice.
-    let submitted = submitted.map(|outcome| if own_key { outcome.as_first() } else { outcome });
+    let submitted = submitted.map(|outcome| if own_key { outcome.told_as_first() } else { outcome });
     match (&submitted, &secret) {
         (Ok(outcome), _) if outcome.is_failure() => not_locked(secret.as_deref(), output),
         (Ok(outcome), _) if !outcome.is_pending() => {}

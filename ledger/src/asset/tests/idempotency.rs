@@ -12,7 +12,7 @@ fn a_key_is_told_as_text_where_it_is_printable() {
         ("\u{202e}".as_bytes(), "e280ae"),
         (&[0xff], "ff"),
     ] {
-        assert_eq!(crate::asset::idempotency_key_text(key), expected);
+        assert_eq!(idempotency_key_text(key), expected);
     }
 }
 
