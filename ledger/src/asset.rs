@@ -46,6 +46,7 @@ pub use approval::Approval;
 pub use codes::{CODESPACE, Code};
 pub use fee::Fees;
 pub use genesis::{GenesisAsset, GenesisBalance, GenesisRoles, GenesisState, Submission};
+pub use idempotency::idempotency_key_text;
 pub use instruction::{Change, Instruction};
 pub use lock::{Lock, LockId, LockState};
 pub use parameters::Parameters;

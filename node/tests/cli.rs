@@ -12,7 +12,7 @@ use serde_json::Value;
 
 fn althing(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_althing"));
-    command.env_remove("ALTHING_HOME").args(arguments).output().unwrap()
+    command.env_remove("ALTHING_HOME").env_remove("ALTHING_CHAIN_ID").args(arguments).output().unwrap()
 }
 
 /// The object on the last line of standard output, and the exit code.
@@ -266,7 +266,7 @@ fn a_lock_has_a_new_secret_or_a_hash_and_no_secret_is_overwritten() {
     assert!(error["error"].as_str().unwrap().contains(&secret), "{error}");
 }
 
-/// A node that accepts no transaction.
+/// A node of the chain `test-1` that accepts no transaction.
 fn refusing_node() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -274,12 +274,15 @@ fn refusing_node() -> String {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let mut request = [0; 16 * 1024];
-            let _ = stream.read(&mut request).unwrap();
-            let answer =
-                r#"{"jsonrpc":"2.0","id":1,"result":{"code":44,"codespace":"ledger","log":"no such asset"}}"#;
+            let length = stream.read(&mut request).unwrap();
+            let result = match String::from_utf8_lossy(&request[..length]).contains("\"status\"") {
+                true => r#"{"node_info":{"network":"test-1"}}"#,
+                false => r#"{"code":44,"codespace":"ledger","log":"no such asset"}"#,
+            };
+            let answer = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
             let head =
                 format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", answer.len());
-            stream.write_all((head + answer).as_bytes()).unwrap();
+            stream.write_all((head + &answer).as_bytes()).unwrap();
         }
     });
     url
@@ -368,4 +371,74 @@ fn a_transaction_is_said_in_words_before_it_is_signed_and_when_it_is_shown() {
         }
     }
     assert!(althing(&["tx", "sign", &tx, "--key", &key, "--json"]).stderr.is_empty());
+}
+
+/// A key locked with a passphrase, a file with a wrong one, and a payment to a node.
+fn locked_payment(directory: &Path) -> Vec<String> {
+    let at = |name: &str| text(&directory.join(name)).to_owned();
+    std::fs::write(at("right"), "correct horse").unwrap();
+    std::fs::write(at("wrong"), "battery staple").unwrap();
+    let (key, _) = json(&["keys", "generate", &at("key"), "--passphrase-file", &at("right")]);
+    let to = key["address"].as_str().unwrap();
+    let pay = ["tx", "transfer", "--from", &at("key"), "--to", to, "--amount", "5", "--sequence", "3"];
+    pay.map(str::to_owned).to_vec()
+}
+
+#[test]
+fn what_one_command_signs_is_said_before_the_passphrase_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let (pay, node) = (locked_payment(directory.path()), refusing_node());
+    let pay: Vec<&str> = pay.iter().map(String::as_str).chain(["--node", &node]).collect();
+    let with = |more: &[&str]| {
+        let output = althing(&[&pay[..], more].concat());
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let file = |name: &str| text(&directory.path().join(name)).to_owned();
+    for (passphrase, ends) in [("wrong", "the passphrase is wrong"), ("right", "memo             none\n")] {
+        let (code, said) = with(&["--passphrase-file", &file(passphrase)]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.starts_with("chain            test-1\nsender           al1"), "{said}");
+        for words in
+            ["\nsequence         3\n", "\ninstruction 0    transfer 5 units of COIN", "\nidempotency key  "]
+        {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert!(said.contains(ends), "{said}");
+    }
+    let (_, said) = with(&["--passphrase-file", &file("right"), "--json"]);
+    assert_eq!(said, "", "programs read none of it");
+    let (code, said) = with(&["--sign-only", "--passphrase-file", &file("right")]);
+    assert!(code == Some(0) && said.starts_with("chain            test-1"), "{said}");
+}
+
+#[test]
+fn nothing_is_signed_for_another_chain_than_one_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let (pay, node) = (locked_payment(directory.path()), refusing_node());
+    let passphrase = text(&directory.path().join("right")).to_owned();
+    for (flag, variable, expected) in [
+        (
+            Some("other"),
+            None,
+            "is of the chain \"test-1\", and --chain-id (or ALTHING_CHAIN_ID) says \"other\"",
+        ),
+        (
+            None,
+            Some("other"),
+            "is of the chain \"test-1\", and --chain-id (or ALTHING_CHAIN_ID) says \"other\"",
+        ),
+        (Some("test-1"), Some("other"), "memo             none"),
+        (None, Some("test-1"), "memo             none"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_althing"));
+        command.args(&pay).args(["--node", &node, "--passphrase-file", &passphrase]);
+        command.env_remove("ALTHING_CHAIN_ID");
+        command.args(flag.iter().flat_map(|chain| ["--chain-id", chain]));
+        command.envs(variable.map(|chain| ("ALTHING_CHAIN_ID", chain)));
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(said.contains("memo"), !expected.contains("other"), "{said}");
+    }
 }

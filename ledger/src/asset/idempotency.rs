@@ -15,6 +15,14 @@ fn key(sender: &Address, idempotency_key: &[u8]) -> Vec<u8> {
     [b"i/", sender.as_bytes().as_slice(), idempotency_key].concat()
 }
 
+/// An idempotency key as people read it: in quotes where it is printable ASCII, else in hexadecimal digits.
+pub fn idempotency_key_text(idempotency_key: &[u8]) -> String {
+    match str::from_utf8(idempotency_key) {
+        Ok(text) if text.bytes().all(|c| c == b' ' || c.is_ascii_graphic()) => format!("{text:?}"),
+        _ => hex::encode(idempotency_key),
+    }
+}
+
 const ENDS: &[u8] = b"x/";
 
 fn end_key(last_height: u64, sender: &Address, idempotency_key: &[u8]) -> Vec<u8> {
@@ -29,7 +37,7 @@ pub(super) fn expect_unused(draft: &mut Draft<'_, '_>, idempotency_key: &[u8]) -
         Some(AtHeight(last)) if draft.height() <= last => {
             let log = format!(
                 "a transaction with idempotency key {} has succeeded; the key is free again after height {last}",
-                hex::encode(idempotency_key)
+                idempotency_key_text(idempotency_key)
             );
             Err(Code::DuplicateIdempotencyKey.refusal(log).into())
         }

@@ -29,6 +29,19 @@ impl Passphrase {
         KeyFile::unlock(path, kind, &|path| self.ask(path))
     }
 
+    /// The account of a key file, as the file states it: no passphrase is asked for.
+    pub(super) fn stated_account(&self, path: &Path) -> Result<Address, Failure> {
+        match KeyFile::stated(path) {
+            Ok((KeyKind::Account, public_key)) => Ok(Address::of(
+                &public_key
+                    .parse()
+                    .map_err(|error| format!("key file {}: its public_key: {error}", path.display()))?,
+            )),
+            // Says what is wrong with it.
+            _ => self.read_account(path).map(|key| Address::of(&key.public_key())),
+        }
+    }
+
     /// The key of an account, unlocked if need be.
     pub(super) fn read_account(&self, path: &Path) -> Result<SecretKey, Failure> {
         KeyFile::unlock_account(path, &|path| self.ask(path)).map_err(|error| {

@@ -1,6 +1,9 @@
 //! `althing tx`: transactions made, signed, submitted and shown.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use althing_crypto::{Encoding, TxHash};
 use althing_ledger::asset::{Address, Transaction};
@@ -113,19 +116,24 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, F
 async fn one(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failure> {
     let Flags { signer, passphrase, envelope, sign_only, out, node, wait } = flags;
     let mut client = node.client();
-    let key = signer.from.map(|file| passphrase.read_account(&file)).transpose()?;
-    let own = key.as_ref().map(|key| Address::of(&key.public_key()));
+    let own = signer.from.as_ref().map(|file| passphrase.stated_account(file)).transpose()?;
     let sender = own.or(signer.sender).ok_or("a transaction needs --from or --sender")?;
     let fixed = envelope.fixes_sequence();
-    let mut tx = envelope.fill(sender, Vec::new(), &mut client).await?;
-    let own_key = key.is_some() && tx.idempotency_key.is_none();
+    let goes = own.is_some() && !sign_only;
+    let mut tx = envelope.fill(sender, Vec::new(), &mut client, goes).await?;
+    let own_key = own.is_some() && tx.idempotency_key.is_none();
     if own_key {
         tx.idempotency_key = Some(turn::fresh_key());
     }
     let secret = ask.new_secret();
     // The last thing before it is signed, as it may write the secret of a lock.
     tx.instructions = vec![ask.instruction(sender)?];
-    let Some(key) = key else { return build::finish(&tx, out, output) };
+    let Some(file) = signer.from else { return build::finish(&tx, out, output) };
+    // Before the passphrase is asked for: that is the moment to think again.
+    if !output.is_json() {
+        output.note(&words::of(&tx));
+    }
+    let key = passphrase.read_account(&file).inspect_err(|_| not_locked(secret.as_deref(), output))?;
     tx = tx.approved_by(&key);
     approvals::expect_complete(&tx)?;
     if sign_only {
@@ -137,20 +145,25 @@ async fn one(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failur
     let key_if_free = Some(&key).filter(|_| !fixed);
     let submitted = turn::submit_once(&mut tx, key_if_free, &mut client, &wait, output).await;
     // Of bytes that nobody else has, what the node has already is what was just handed in, if twice.
-    let submitted = submitted.map(|outcome| if own_key { outcome.as_first() } else { outcome });
-    if let Some(file) = secret {
-        let file = file.display();
-        match &submitted {
-            Ok(outcome) if outcome.is_failure() => {
-                output.note(&format!(
-                    "no lock was made; for another try say --secret {file}: the secret is there"
-                ));
-            }
-            Ok(outcome) if !outcome.is_pending() => {}
-            _ => output.note(&format!("keep {file}: the lock may still be made, and this is its secret")),
+    let submitted = submitted.map(|outcome| if own_key { outcome.told_as_first() } else { outcome });
+    match (&submitted, &secret) {
+        (Ok(outcome), _) if outcome.is_failure() => not_locked(secret.as_deref(), output),
+        (Ok(outcome), _) if !outcome.is_pending() => {}
+        (_, Some(file)) => {
+            let file = file.display();
+            output.note(&format!("keep {file}: the lock may still be made, and this is its secret"));
         }
+        (_, None) => {}
     }
     Ok(submitted?.report(&tx.encode(), output))
+}
+
+/// What to do with the secret of a lock that came to nothing.
+fn not_locked(secret: Option<&Path>, output: &Output) {
+    if let Some(file) = secret {
+        let file = file.display();
+        output.note(&format!("no lock was made; for another try say --secret {file}: the secret is there"));
+    }
 }
 
 /// In words; with `--json` as the node or the file has it.

@@ -36,6 +36,7 @@ fn flags_override_variables_override_the_file() {
         ("ALTHING_RPC__LISTEN", "127.0.0.1:2"),
         ("ALTHING_RPC__MAX_WAITING", "6"),
         ("ALTHING_HOME", "/x"),
+        ("ALTHING_CHAIN_ID", "x"),
         ("ALTHING_NODE", "http://127.0.0.1:1"),
         ("ALTHING_PASSPHRASE_FILE", "/x"),
         ("PATH", ""),

@@ -2,7 +2,8 @@
 //!
 //! Hashes, keys and addresses are other ones in each run: they are numbered by their first appearance, so that what is the same on
 //! the page must be the same here. Heights depend on how long a block takes, and are not compared; nor is the order of lines
-//! in one command's output, which for some is that of addresses. With `WRITE_TOUR=1` the page is written anew.
+//! in one command's output, which for some is that of addresses. The words of what is signed are compared where the page has them.
+//! With `WRITE_TOUR=1` the page is written anew.
 //!
 //! A code block whose first line names a file after its language is that file: it is written before the next command is run.
 
@@ -149,7 +150,11 @@ pub(crate) fn hold(setting: &Setting<'_>) -> usize {
     let file = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs")).join(setting.page);
     let page = fs::read_to_string(&file).unwrap();
     let (steps, rest) = read(&page);
-    let outputs = run(&steps, setting);
+    let outputs: Vec<_> = run(&steps, setting)
+        .into_iter()
+        .zip(&steps)
+        .map(|(output, step)| without_words(output, step))
+        .collect();
     if std::env::var_os("WRITE_TOUR").is_some() {
         write(&file, &rest, outputs);
         return steps.len();
@@ -160,6 +165,25 @@ pub(crate) fn hold(setting: &Setting<'_>) -> usize {
         assert_eq!(said, printed, "of `{}`, which printed\n{}", step.command, output.join("\n"));
     }
     steps.len()
+}
+
+/// The output without what is said to people before a command signs, where the page leaves that out.
+fn without_words(output: Vec<String>, step: &Step) -> Vec<String> {
+    let begins = |line: &String| line.starts_with("chain            ");
+    if step.output.iter().any(begins) {
+        return output;
+    }
+    let mut inside = false;
+    let mut kept = Vec::new();
+    for line in output {
+        inside |= begins(&line);
+        if inside {
+            inside = !line.starts_with("memo             ");
+        } else {
+            kept.push(line);
+        }
+    }
+    kept
 }
 
 /// Writes the page with these outputs.

@@ -3,6 +3,19 @@
 use super::*;
 use crate::state::Records;
 
+#[test]
+fn a_key_is_told_as_text_where_it_is_printable() {
+    for (key, expected) in [
+        (&b"invoice-17"[..], "\"invoice-17\""),
+        (b"a \"b\"", "\"a \\\"b\\\"\""),
+        (&[0x61, 0x1b], "611b"),
+        ("\u{202e}".as_bytes(), "e280ae"),
+        (&[0xff], "ff"),
+    ] {
+        assert_eq!(idempotency_key_text(key), expected);
+    }
+}
+
 /// As many transactions as a chain may have in a block at most.
 const FULL_BLOCK: u64 = 20_000;
 

@@ -223,6 +223,7 @@ fn each_wrong_transaction_gets_its_code() {
     assert_eq!(code(&done)[..3], expected);
     assert_eq!(code(&done)[3..], [0, Code::DuplicateIdempotencyKey.number()]);
     assert!(done.tx_results[1].log.contains("the fee is"), "{}", done.tx_results[1].log);
+    assert!(done.tx_results[4].log.starts_with("a transaction with idempotency key \"a\" has succeeded"));
     assert_eq!((chain.account(9).1, chain.account(2)), (0, (200, 0)), "nothing for who cannot pay");
     let paid = fee(&keyed(0, b"a"));
     assert_eq!((chain.account(5), chain.account(7).0), ((3_000 - 1 - paid, 2), paid));

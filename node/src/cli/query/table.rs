@@ -43,8 +43,8 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) if text.is_empty() => "-".to_owned(),
-        // Text of others goes to a terminal: as one line, without control characters.
-        Value::String(text) => text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
+        // Text of others goes to a terminal: as one line, and what would change how it looks escaped; quotes would not.
+        Value::String(text) => text.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'"),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
         Value::Object(fields) => {
@@ -86,7 +86,12 @@ mod tests {
                 json!({ "sequence": "7", "roles": ["issuer", "member"] }),
                 "roles     issuer member\nsequence  7",
             ),
-            (json!({ "cap": "0", "text": "a\u{1b}b\nc" }), "cap   0\ntext  a\u{fffd}b\u{fffd}c"),
+            (json!({ "cap": "0", "text": "a\u{1b}b\nc" }), "cap   0\ntext  a\\u{1b}b\\nc"),
+            (json!({ "text": "Bob's \"ö\" \\ \\\"" }), "text  Bob's \"ö\" \\\\ \\\\\""),
+            (
+                json!({ "text": "\u{202e}a\u{2066}b\u{200b}c\u{feff}\u{85}" }),
+                "text  \\u{202e}a\\u{2066}b\\u{200b}c\\u{feff}\\u{85}",
+            ),
             (
                 json!({ "items": [{ "a": "1", "b": true }, { "a": "100", "b": false }], "next": "100" }),
                 "next  100\na    b\n1    true\n100  false",

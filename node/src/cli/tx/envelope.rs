@@ -22,8 +22,8 @@ pub(super) struct Envelope {
     /// Of the sender's transactions with this text, 1 to 32 bytes, only one succeeds [default: for what is signed here, random bytes]
     #[arg(long, value_name = "TEXT", value_parser = idempotency_key)]
     idempotency_key: Option<String>,
-    /// The chain; the node is asked if it is not given
-    #[arg(long, value_name = "ID")]
+    /// The chain; if it is not given the node says it, and so which chain one signs for
+    #[arg(long, value_name = "ID", env = "ALTHING_CHAIN_ID")]
     chain_id: Option<String>,
 }
 
@@ -40,18 +40,28 @@ impl Envelope {
         self.sequence.is_some()
     }
 
-    /// The transaction that nobody has approved yet. The node is asked only for what is not given.
+    /// The transaction that nobody has approved yet. The node is asked only for what is not given; if it is asked, or the transaction
+    /// `goes` to it, it must be of the chain that is given.
     pub(super) async fn fill(
         self,
         sender: Address,
         instructions: Vec<Instruction>,
         client: &mut Client,
+        goes: bool,
     ) -> Result<Transaction, Failure> {
         let chain_id = match self.chain_id {
-            Some(chain_id) => chain_id,
-            None => {
+            Some(chain_id) if self.sequence.is_some() && !goes => chain_id,
+            given => {
                 let status = client.call("status", json!({})).await?;
-                status["node_info"]["network"].as_str().ok_or("the node's status names no chain")?.to_owned()
+                let found =
+                    status["node_info"]["network"].as_str().ok_or("the node's status names no chain")?;
+                if let Some(given) = given.filter(|given| given != found) {
+                    return Err(format!(
+                        "the node is of the chain {found:?}, and --chain-id (or ALTHING_CHAIN_ID) says {given:?}: nothing was signed"
+                    )
+                    .into());
+                }
+                found.to_owned()
             }
         };
         let sequence = match self.sequence {

@@ -77,7 +77,7 @@ impl Outcome {
     }
 
     /// Told as that of a transaction that nobody else can have submitted.
-    pub(super) fn as_first(self) -> Self {
+    pub(super) fn told_as_first(self) -> Self {
         let log = if self.already && self.code == 0 { String::new() } else { self.log };
         Self { already: false, log, ..self }
     }

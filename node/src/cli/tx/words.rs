@@ -1,6 +1,6 @@
 //! A transaction in words: what people read before they sign it, and when it is shown to them.
 
-use althing_ledger::asset::{Change, Instruction, Symbol, Transaction};
+use althing_ledger::asset::{Change, Instruction, Symbol, Transaction, idempotency_key_text};
 
 /// What a transaction says, one thing a line. Text that others wrote is quoted, with what would change a line's look escaped.
 pub(super) fn of(tx: &Transaction) -> String {
@@ -19,7 +19,7 @@ pub(super) fn of(tx: &Transaction) -> String {
         instructions.map(|(index, one): (u32, _)| (format!("instruction {index}"), instruction(one))),
     );
     if let Some(key) = &tx.idempotency_key {
-        lines.push(("idempotency key".to_owned(), format!("{:?}", String::from_utf8_lossy(key))));
+        lines.push(("idempotency key".to_owned(), idempotency_key_text(key)));
     }
     lines.push(("fee".to_owned(), "what the chain takes: `althing query parameters`".to_owned()));
     lines

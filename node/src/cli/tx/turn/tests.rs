@@ -75,7 +75,7 @@ async fn what_a_proxy_hands_in_twice_is_paid_once_and_the_same_payment_again_is_
                 _ => account(9),
             })
         };
-        let outcome = submitted(&mut payment(5), Some(&key(1)), node).await.as_first();
+        let outcome = submitted(&mut payment(5), Some(&key(1)), node).await.told_as_first();
         assert!(!outcome.is_failure() && outcome.text().ends_with(" accepted"), "{}", outcome.text());
         let pool = pool.lock().unwrap();
         assert_eq!(pool.len(), paid);
