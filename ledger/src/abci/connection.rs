@@ -21,7 +21,7 @@ use super::{
 };
 
 /// How long an application may take to show that it speaks ABCI.
-const GREETING: Duration = Duration::from_secs(5);
+const GREETING: Duration = Duration::from_secs(10);
 
 type Reply = Result<Option<response::Value>, Fault>;
 
