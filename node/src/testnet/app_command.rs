@@ -88,15 +88,18 @@ mod tests {
         let home = Home::new(directory.path().join("it's"));
         let started = |text: &str| {
             let mut command = text.parse::<AppCommand>().unwrap().command(&home);
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            // Whoever waits for a child closes the input that it still has.
+            (child.stdin.take(), child)
         };
-        let ended = started("echo {address} {path}").wait_with_output().await.unwrap();
+        let (_input, child) = started("echo {address} {path}");
+        let ended = child.wait_with_output().await.unwrap();
         let path = socket(&home).display().to_string();
         assert_eq!(String::from_utf8(ended.stdout).unwrap(), format!("unix://{path} {path}\n"));
-        let status = started("sh -c 'exit 7' {path}").wait().await.unwrap();
-        assert_eq!(status.code(), Some(7));
-        let mut child = started("sleep 1000 # {path}");
-        drop(child.stdin.take());
+        let (_input, mut child) = started("sh -c 'exit 7' {path}");
+        assert_eq!(child.wait().await.unwrap().code(), Some(7));
+        let (input, mut child) = started("sleep 1000 # {path}");
+        drop(input);
         assert!(!child.wait().await.unwrap().success(), "it was killed");
     }
 }
