@@ -15,7 +15,7 @@ const SCRIPT: &str = r#"
 exec 3<&0
 (eval "exec $1") </dev/null 3<&- &
 app=$!
-{ cat <&3 >/dev/null; kill "$app" 2>/dev/null; } &
+{ cat <&3; kill "$app"; } >/dev/null 2>&1 &
 wait "$app"
 "#;
 
