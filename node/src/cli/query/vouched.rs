@@ -89,7 +89,8 @@ async fn first_above(
             found if found < height => below = found,
             found if found == height => return Ok((signed, None)),
             found => {
-                let outcome = skipped(client, height, below + 1..=found, &signed.header).await?;
+                let outcome =
+                    skipped(client, height, below.saturating_add(1)..=found, &signed.header).await?;
                 return Ok((signed, Some(outcome)));
             }
         }
@@ -104,7 +105,7 @@ async fn skipped(
     run: RangeInclusive<u64>,
     header: &Header,
 ) -> Result<Execution, Failure> {
-    if run.end() - run.start() > MAX_RUN {
+    if run.end().saturating_sub(*run.start()) >= MAX_RUN {
         return Err(format!("header {} vouches for more heights at once than any can", header.height).into());
     }
     let mut outcomes = Vec::new();

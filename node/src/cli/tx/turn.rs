@@ -66,7 +66,7 @@ pub(super) async fn submit_once(
         outcome = submit(client, &tx.encode(), wait).await?;
     }
     // An earlier copy was not refused after all, or its refusal was a lie.
-    let outdone = copies.len() > 1 && outcome.is_code(Code::DuplicateIdempotencyKey);
+    let outdone = copies.len() > 1 && outcome.is_failure();
     match if outdone { any_on_chain(tx, &copies, client).await? } else { None } {
         Some(done) => Ok(done),
         None => Ok(outcome),
