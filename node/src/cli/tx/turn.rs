@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use althing_crypto::{Encoding, TxHash, ed25519::SecretKey};
-use althing_ledger::asset::{Code, Transaction};
+use althing_ledger::asset::Transaction;
 use serde_json::json;
 
 use super::{
