@@ -8,6 +8,8 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use clap::Parser;
 use serde_json::Value;
 
+use althing_ledger::asset::Code;
+
 use super::*;
 use crate::cli::{testing::scripted, tx::source::from_base64};
 
