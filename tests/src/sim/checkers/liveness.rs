@@ -1,7 +1,7 @@
 //! Once all faults have ended but the Byzantine members, and there is work, every correct node commits a new block soon: before too
 //! much time has passed, and before too many views have failed that correct members lead.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use althing_consensus::{Message, Micros, View};
 
@@ -49,8 +49,9 @@ struct Goal {
     reached: u64,
     /// Views above `began_in` in which a faulty member led.
     faulty: u64,
-    /// Views in which a correct member proposed after all had reached the height below.
-    proposed: BTreeSet<View>,
+    /// Views in which a correct member proposed after all had reached the height below, and since when all correct members are two
+    /// views beyond: a faulty one that leads the next view may bring them there while the commit votes still travel.
+    proposed: BTreeMap<View, Option<Micros>>,
 }
 
 impl Liveness {
@@ -68,7 +69,7 @@ impl Liveness {
         if self.goal.is_none() && self.work.is_due(world) {
             let height = self.work.chain.height.0 + 1;
             let (began_in, reached) = (highest_view, highest_view);
-            let proposed = BTreeSet::new();
+            let proposed = BTreeMap::new();
             self.goal = Some(Goal { since: at, height, began_in, reached, faulty: 0, proposed });
         }
     }
@@ -81,6 +82,15 @@ impl Liveness {
         let faulty = |view: &u64| !world.is_correct(leader(world, View(*view), &[]).0.into());
         goal.faulty += (goal.reached + 1..=highest).filter(faulty).count() as u64;
         goal.reached = goal.reached.max(highest);
+    }
+
+    /// Notes which proposals all correct members have left behind.
+    fn leave_behind(&mut self, world: &World, at: Micros) {
+        let lowest = self.correct(world).map(|(view, _)| view.0).min().unwrap_or(0);
+        let Some(goal) = &mut self.goal else { return };
+        for (_, left) in goal.proposed.iter_mut().filter(|(view, _)| view.0 + 2 <= lowest) {
+            left.get_or_insert(at);
+        }
     }
 
     /// The longest that the view timer can be in the view so many after the newest committed block's (T1).
@@ -124,9 +134,9 @@ impl Liveness {
                  heights are {places:?}"
             ));
         }
-        let lowest = self.correct(world).map(|(view, _)| view.0).min().unwrap_or(0);
+        let arrived = |left: &Option<Micros>| left.is_some_and(|left| left.after(delta).after(JOBS) <= at);
         let failed: Vec<u64> =
-            goal.proposed.iter().map(|view| view.0).filter(|view| view + 2 <= lowest).collect();
+            goal.proposed.iter().filter(|(_, left)| arrived(left)).map(|(view, _)| view.0).collect();
         let most = Self::proposals(world, delta);
         // Where some have committed, the others have only blocks to fetch: that takes time, not views.
         if failed.len() > most && self.work.chain.height.0 < *height {
@@ -147,7 +157,7 @@ impl Liveness {
         if let Some(goal) = self.goal.as_mut().filter(|goal| counts && lowest + 1 >= goal.height)
             && proposal.view.0 > goal.began_in
         {
-            goal.proposed.insert(proposal.view);
+            goal.proposed.entry(proposal.view).or_default();
         }
     }
 }
@@ -171,6 +181,7 @@ impl Checker for Liveness {
         }
         self.aim(world, at);
         self.count_views(world);
+        self.leave_behind(world, at);
         self.judge(world, at)
     }
 

@@ -43,6 +43,7 @@ fn stands(
     checker.nodes.insert(node, (View(view), height));
     checker.aim(&bench.world, ms(at));
     checker.count_views(&bench.world);
+    checker.leave_behind(&bench.world, ms(at));
     checker.judge(&bench.world, ms(at))
 }
 
@@ -58,9 +59,11 @@ fn fail_views(
     views: std::ops::Range<u64>,
 ) -> Result<(), String> {
     for view in views {
+        // As long as commit votes may travel.
+        let at = 1_000 + 520 * (view - 3);
         let proposal = bench.proposal(1, &bench.body_in(Some(parent), view, &[], |_| {}), None, None);
-        checker.proposes(&bench.world, ms(1_000 + view), 1, &Message::Proposal(Box::new(proposal)));
-        all_stand(bench, checker, 1_000 + view, view + 1, 1)?;
+        checker.proposes(&bench.world, ms(at), 1, &Message::Proposal(Box::new(proposal)));
+        all_stand(bench, checker, at, view + 1, 1)?;
     }
     Ok(())
 }
@@ -129,6 +132,18 @@ fn too_many_failed_proposals_of_correct_members_are_found() {
     let most = Liveness::proposals(&bench.world, DELTA) as u64;
     fail_views(&bench, &mut checker, &one, 4..4 + most).expect("so many may fail");
     found(fail_views(&bench, &mut checker, &one, 4 + most..20), &["proposed in views [4, 5", "height 2"]);
+}
+
+#[test]
+fn commit_votes_may_still_travel_when_a_faulty_leader_has_brought_all_to_the_next_views() {
+    let (bench, mut checker, one) = bench();
+    all_stand(&bench, &mut checker, 1, 3, 1).expect("in time");
+    for view in 4..10 {
+        let proposal = bench.proposal(1, &bench.body_in(Some(&one), view, &[], |_| {}), None, None);
+        checker.proposes(&bench.world, ms(1_000), 1, &Message::Proposal(Box::new(proposal)));
+    }
+    all_stand(&bench, &mut checker, 1_000, 20, 1).expect("they have just left");
+    found(all_stand(&bench, &mut checker, 1_511, 21, 1), &["proposed in views [4, 5"]);
 }
 
 #[test]
