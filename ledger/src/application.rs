@@ -52,7 +52,8 @@ pub trait Application: Send + Sync + 'static {
     ///
     /// A filter, not a promise: by the time its block executes the state may differ, so `finalize_block` judges anew.
     /// Need not be deterministic across nodes (they stand at different heights). Called only for bytes that passed
-    /// `precheck`, again ([`CheckKind::Recheck`]) after blocks that touched the sender, and again after a restart.
+    /// `precheck`, again ([`CheckKind::Recheck`]) after blocks that touched the sender (without a sender: that hold a
+    /// transaction without one), and again after a restart.
     fn check_tx(&self, tx: &[u8], kind: CheckKind) -> Result<CheckedTx, TxError>;
 
     // Asked by consensus.

@@ -88,7 +88,7 @@ pub struct Admission {
 pub enum CheckKind {
     /// The transaction is new to this node.
     New,
-    /// It is pending here, and a block has touched its sender.
+    /// It is pending here, and a block has touched its sender, or others without a sender where it has none.
     Recheck,
 }
 

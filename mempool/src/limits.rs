@@ -24,7 +24,8 @@ pub struct Limits {
     pub max_in_flight_txs: usize,
     /// Bytes of those transactions.
     pub max_in_flight_bytes: usize,
-    /// Re-checks that are asked for and not yet answered.
+    /// Re-checks that are asked for and not yet answered, before those of one more sender are. Those without a sender
+    /// are asked for all at once: they must be heard before what comes later.
     pub max_rechecks_in_flight: usize,
     /// Verdicts of `precheck` that are remembered: so many admissions and as many refusals.
     pub verdict_cache: usize,

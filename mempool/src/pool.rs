@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use althing_crypto::{TxHash, mutant};
 
 use crate::key::Key;
+use crate::rechecks::Group;
 use crate::usage::Usage;
 use crate::{Admission, Code, Limits, Origin, Refusal, Sender, TxBytes};
 use queue::{Queue, Rank};
@@ -42,6 +43,8 @@ pub(crate) struct Pool {
     entries: BTreeMap<Arrival, Entry>,
     by_hash: BTreeMap<Key, Arrival>,
     senders: BTreeMap<Sender, Queue>,
+    /// Those that have no sender.
+    nobodys: BTreeSet<Arrival>,
     ready: BTreeMap<Rank, Arrival>,
     due: BTreeSet<(u64, Arrival)>,
     used: Usage,
@@ -60,6 +63,7 @@ impl Pool {
             entries: BTreeMap::new(),
             by_hash: BTreeMap::new(),
             senders: BTreeMap::new(),
+            nobodys: BTreeSet::new(),
             ready: BTreeMap::new(),
             due: BTreeSet::new(),
             used: Usage::default(),
@@ -90,8 +94,9 @@ impl Pool {
         self.by_hash.get(&hash.into()).map(|arrival| &self.entries[arrival])
     }
 
-    pub(crate) fn senders(&self) -> impl Iterator<Item = &Sender> {
-        self.senders.keys()
+    /// Every sender, and nobody.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = Group> {
+        self.senders.keys().cloned().map(Some).chain([None])
     }
 
     /// For a held transaction, the first sequence its sender misses.
@@ -139,7 +144,10 @@ impl Pool {
         let len = entry.bytes.len();
         self.by_hash.insert(Key::from(&hash), arrival);
         self.entries.insert(arrival, entry);
-        let Some(sender) = sender else { return self.make_ready(arrival, None) };
+        let Some(sender) = sender else {
+            self.nobodys.insert(arrival);
+            return self.make_ready(arrival, None);
+        };
         let queue = self.senders.entry(sender.clone()).or_insert_with(|| Queue::new(next.unwrap_or(0)));
         queue.used.add(len);
         match sequence {
@@ -250,8 +258,9 @@ impl Pool {
             Some(rank) => _ = self.ready.remove(&rank),
             None => self.held.sub(entry.bytes.len()),
         }
-        if let Some(sender) = &entry.sender {
-            self.leave_queue(sender, arrival, &entry);
+        match &entry.sender {
+            Some(sender) => self.leave_queue(sender, arrival, &entry),
+            None => _ = self.nobodys.remove(&arrival),
         }
         entry
     }

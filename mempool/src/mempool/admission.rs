@@ -153,8 +153,8 @@ impl Mempool {
         result: Result<CheckedTx, Refusal>,
         out: &mut Vec<Action>,
     ) {
-        if let Some((sender, executed)) = self.rechecks.answered(&hash) {
-            return self.rechecked(hash, sender, executed, result, out);
+        if let Some((group, executed)) = self.rechecks.answered(&hash) {
+            return self.rechecked(hash, group, executed, result, out);
         }
         if !self.in_flight.get(&hash).is_some_and(|flight| matches!(flight.stage, Stage::Check { .. })) {
             return;
@@ -179,9 +179,12 @@ impl Mempool {
         if flight.gossip {
             out.push(Action::Gossip(vec![flight.bytes.clone()]));
         }
-        // A block executed while the check was under way, and may have touched the sender.
-        if let Some(sender) = sender.filter(|_| *executed < self.executed) {
-            self.rechecks.again(sender);
+        // A block executed while the check was under way, and may have touched what it rests on.
+        if *executed < self.executed {
+            match sender {
+                Some(_) => self.rechecks.again(sender),
+                None => self.ask_recheck(hash, out),
+            }
         }
     }
 }

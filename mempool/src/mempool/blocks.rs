@@ -4,6 +4,7 @@ use althing_crypto::{TxHash, mutant};
 
 use super::Mempool;
 use crate::in_flight::{Flight, Stage};
+use crate::rechecks::Group;
 use crate::{Action, Admission, CheckedTx, Origin, Outcome, Refusal, Sender};
 
 impl Mempool {
@@ -19,26 +20,29 @@ impl Mempool {
     pub(super) fn rechecked(
         &mut self,
         hash: TxHash,
-        sender: Sender,
+        group: Group,
         executed: u64,
         result: Result<CheckedTx, Refusal>,
         out: &mut Vec<Action>,
     ) {
         if executed < self.executed {
-            // The verdict is of a state that has passed.
-            return self.rechecks.again(sender);
+            // The verdict is of a state that has passed. Without a sender it says nothing of the others either.
+            return match group {
+                Some(_) => self.rechecks.again(group),
+                None => self.ask_recheck(hash, out),
+            };
         }
         let Some(entry) = self.pool.get(&hash) else { return };
-        let ordered = entry.sequence.is_some();
-        match result {
-            Ok(CheckedTx { next_sequence: Some(next) }) if ordered => {
+        let sender = group.filter(|_| entry.sequence.is_some());
+        match (result, sender) {
+            (Ok(CheckedTx { next_sequence: Some(next) }), Some(sender)) => {
                 let next = if mutant!("pending_lost_on_recheck") { next + 1 } else { next };
                 self.learn_next(&sender, next, executed);
             }
-            Ok(_) => {}
-            Err(refusal) => {
+            (Ok(_), _) => {}
+            (Err(refusal), sender) => {
                 self.pool.refuse(&hash, refusal.bounded());
-                if ordered && let Some(next) = self.pool.first_ordered(&sender) {
+                if let Some(next) = sender.and_then(|sender| self.pool.first_ordered(&sender)) {
                     self.ask_recheck(next, out);
                 }
             }
@@ -88,19 +92,18 @@ impl Mempool {
         loop {
             let Mempool { pool, rechecks, .. } = self;
             let max = pool.limits().max_rechecks_in_flight;
-            let Some(sender) = rechecks.next_sender(max, || pool.senders().cloned().collect()) else {
+            let Some(group) = rechecks.next_group(max, || pool.groups().collect()) else {
                 return;
             };
-            for hash in pool.to_recheck(&sender) {
+            for hash in pool.to_recheck(&group) {
                 self.ask_recheck(hash, out);
             }
         }
     }
 
-    fn ask_recheck(&mut self, hash: TxHash, out: &mut Vec<Action>) {
+    pub(super) fn ask_recheck(&mut self, hash: TxHash, out: &mut Vec<Action>) {
         if let Some(entry) = self.pool.get(&hash)
-            && let Some(sender) = &entry.sender
-            && self.rechecks.ask(hash, sender, self.executed)
+            && self.rechecks.ask(hash, &entry.sender, self.executed)
         {
             out.push(Action::Recheck(hash, entry.bytes.clone()));
         }

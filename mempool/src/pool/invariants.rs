@@ -25,6 +25,8 @@ fn indexes_name_exactly_the_entries(pool: &Pool) {
     assert_eq!(pool.entries.iter().filter_map(ready).collect::<BTreeMap<_, _>>(), pool.ready);
     let due = |(arrival, entry): (&u64, &super::Entry)| entry.due.map(|due| (due, *arrival));
     assert_eq!(pool.entries.iter().filter_map(due).collect::<BTreeSet<_>>(), pool.due);
+    let nobodys = |(arrival, entry): (&u64, &super::Entry)| entry.sender.is_none().then_some(*arrival);
+    assert_eq!(pool.entries.iter().filter_map(nobodys).collect::<BTreeSet<_>>(), pool.nobodys);
 }
 
 fn counts_are_sums(pool: &Pool) {

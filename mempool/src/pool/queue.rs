@@ -12,6 +12,7 @@ use althing_crypto::{TxHash, mutant};
 
 use super::{Arrival, Pool, rules};
 use crate::Sender;
+use crate::rechecks::Group;
 use crate::usage::Usage;
 
 /// Where a ready transaction stands in the line: by priority, then round, then arrival. Along a sender's sequence ranks
@@ -169,11 +170,16 @@ impl Pool {
         }
     }
 
-    /// What to check again when a block touched the sender: the first in sequence, and all that need no order.
-    pub(crate) fn to_recheck(&self, sender: &Sender) -> Vec<TxHash> {
-        let Some(queue) = self.senders.get(sender) else { return Vec::new() };
-        let first = queue.ordered.first_key_value().map(|(_, arrival)| arrival);
-        first.into_iter().chain(&queue.unordered).map(|arrival| self.entries[arrival].hash).collect()
+    /// What to check again when a block touched the group: the first in sequence, and all that need no order.
+    pub(crate) fn to_recheck(&self, group: &Group) -> Vec<TxHash> {
+        let (first, unordered) = match group {
+            Some(sender) => {
+                let Some(queue) = self.senders.get(sender) else { return Vec::new() };
+                (queue.ordered.first_key_value().map(|(_, arrival)| arrival), &queue.unordered)
+            }
+            None => (None, &self.nobodys),
+        };
+        first.into_iter().chain(unordered).map(|arrival| self.entries[arrival].hash).collect()
     }
 
     /// The sender's first in sequence.

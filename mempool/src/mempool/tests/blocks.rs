@@ -170,6 +170,35 @@ fn an_unknown_transaction_in_a_block_has_all_senders_checked_again() {
 }
 
 #[test]
+fn those_without_a_sender_are_checked_again_after_a_block_with_one() {
+    let mut pool = Mempool::new(Limits { max_rechecks_in_flight: 1, ..Limits::default() }, 0);
+    let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|number| tx("", number));
+    let alice = [tx("alice", 0), tx("alice", 1)];
+    admit(&mut pool, 0, &[&b, &a, &c, &e, &alice[0], &alice[1]]);
+    pool.step(local(1, &[&d]));
+    pool.step(passed(&[&d]));
+    play(
+        &mut pool,
+        vec![
+            ("alice's block", committed(1, &[&alice[0]]), vec![]),
+            ("touches none of them", executed(1), vec![recheck(&alice[1])]),
+            ("", checked(&alice[1], 1), vec![]),
+            ("a block of theirs", committed(2, &[&a]), vec![]),
+            ("all at once, as they came", executed(2), vec![recheck(&b), recheck(&c), recheck(&e)]),
+            ("one falls", refused(&b), vec![dropped(&b, app_refusal())]),
+            ("a check overtaken", unordered(&d), vec![accepted(1, &d), gossip(&d), recheck(&d)]),
+            ("another block", committed(3, &[&e]), vec![]),
+            ("asked already, in an older state", executed(3), vec![]),
+            ("which is asked again", refused(&c), vec![recheck(&c)]),
+            ("by itself", unordered(&d), vec![recheck(&d)]),
+            ("falls", refused(&c), vec![dropped(&c, app_refusal())]),
+            ("stays", unordered(&d), vec![]),
+        ],
+    );
+    assert_eq!(batch_of(&pool, &[&alice[1], &d]), [0, 1]);
+}
+
+#[test]
 fn old_blocks_told_at_start_are_known_and_touch_nobody() {
     let mut pool = Mempool::new(Limits::default(), 7);
     let (a, b) = (tx("alice", 3), tx("alice", 4));

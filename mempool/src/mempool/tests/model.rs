@@ -19,7 +19,7 @@ fn limits() -> Limits {
     }
 }
 
-/// The application: the next sequence of each sender.
+/// The application: the next sequence of each sender. Without a sender any order will do, but what lies before is spent.
 #[derive(Clone, Debug, Default)]
 struct App(BTreeMap<&'static str, u64>);
 
@@ -29,13 +29,10 @@ impl App {
     }
 
     fn check(&self, tx: &Tx) -> Result<CheckedTx, Refusal> {
-        if tx.sender.is_empty() {
-            Ok(CheckedTx { next_sequence: None })
-        } else if tx.sequence < self.next(tx) {
-            Err(app_refusal())
-        } else {
-            Ok(CheckedTx { next_sequence: Some(self.next(tx)) })
+        if tx.sequence < self.next(tx) {
+            return Err(app_refusal());
         }
+        Ok(CheckedTx { next_sequence: Some(self.next(tx)).filter(|_| !tx.sender.is_empty()) })
     }
 
     fn execute(&mut self, tx: &Tx) {
