@@ -101,6 +101,8 @@ pub struct StorageConfig {
     /// How many of the newest heights of the application's state can be asked about; fewer where they changed so much that they
     /// would take too much memory. No other node sees a difference.
     pub kept_heights: u64,
+    /// How many of the newest blocks are kept even where the application lets older ones go; without it, all.
+    pub kept_blocks: Option<u64>,
 }
 
 /// `[log]`
@@ -150,7 +152,7 @@ impl Default for MempoolConfig {
 
 impl Default for StorageConfig {
     fn default() -> Self {
-        Self { backend: BackendKind::default(), kept_heights: 10_000 }
+        Self { backend: BackendKind::default(), kept_heights: 10_000, kept_blocks: None }
     }
 }
 
@@ -196,7 +198,9 @@ impl NodeConfig {
         check("mempool.max_bytes", self.mempool.max_bytes, 64 << 10, 8 << 30)?;
         check("mempool.max_txs_per_sender", self.mempool.max_txs_per_sender, 1, 10_000_000)?;
         let kept = usize::try_from(self.storage.kept_heights).unwrap_or(usize::MAX);
-        check("storage.kept_heights", kept, 1, 1_000_000)
+        check("storage.kept_heights", kept, 1, 1_000_000)?;
+        let kept = self.storage.kept_blocks.map(|kept| usize::try_from(kept).unwrap_or(usize::MAX));
+        kept.map_or(Ok(()), |kept| check("storage.kept_blocks", kept, 100, 1_000_000_000))
     }
 
     /// The text of a `config.toml` with these values, explained. It says nothing of limits that have their default.
@@ -212,7 +216,11 @@ impl NodeConfig {
             })
             .collect();
         let (listen, rpc) = (self.p2p.listen, self.rpc.listen);
-        let StorageConfig { backend, kept_heights } = self.storage;
+        let StorageConfig { backend, kept_heights, kept_blocks } = self.storage;
+        let kept_blocks = kept_blocks.map(|kept| {
+            format!("# How many of the newest blocks are kept where the application lets older ones go.\nkept_blocks = {kept}\n")
+        });
+        let kept_blocks = kept_blocks.unwrap_or_default();
         let level = toml::Value::from(self.log.level.as_str());
         let application = self.application.address.as_ref().map(|address| {
             let address = toml::Value::from(address.to_string());
@@ -238,7 +246,7 @@ impl NodeConfig {
              # The database, redb or sled; cannot be changed later.\n\
              backend = \"{backend}\"\n\
              # How many of the newest heights of the application's state can be asked about, as far as memory allows.\n\
-             kept_heights = {kept_heights}\n\
+             kept_heights = {kept_heights}\n{kept_blocks}\
              \n\
              [log]\n\
              # error, warn, info, debug, trace, or by module: \"info,althing_node=debug\"\n\

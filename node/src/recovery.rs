@@ -8,6 +8,7 @@
 //! | committed ≥ executed = h | h | goes on |
 //! | the results of h | h − 1 | executes h again, compares, commits |
 //! | the results of h | below h − 1 (its state was lost) | executes all that it lacks again, compares |
+//! | | below the oldest block kept | refuses to start: what it lacks cannot be had here |
 //! | the results of h | above h (the store lost its tail) | refuses to start: results cannot be had again |
 //!
 //! Blocks that are committed and not executed are executed by the driver as usual. A store that lost committed blocks fetches them
@@ -73,6 +74,18 @@ pub enum RecoveryError {
         /// The height executed according to the store.
         executed: Height,
     },
+    /// The application must execute blocks again that are no longer here.
+    #[error(
+        "the application stands at height {application}, and blocks below {oldest} were removed once it had let them go: it lost \
+         state that it had said was safe. Give it back a copy of its state from height {oldest} or above, or move this node's data \
+         directory away (but leave the safety file where it is) and start again: it fetches the chain from a member that kept all"
+    )]
+    Pruned {
+        /// The application's height.
+        application: Height,
+        /// The oldest height whose block is kept.
+        oldest: Height,
+    },
     /// The application says that a height ended in another state than it gave when it executed it.
     #[error(
         "the application stands at height {height} with hash {found:?}; when it executed that block it gave {expected:?}: it has \
@@ -106,6 +119,11 @@ pub fn handshake(
     application: &Arc<dyn Application>,
 ) -> Result<Block, RecoveryError> {
     let info = application.info().map_err(Fatal::from)?;
+    // To execute a block takes the one below it, too.
+    if let Some(oldest) = chain.oldest()?.filter(|oldest| oldest.0 > 1 && *oldest > Height(info.last_height))
+    {
+        return Err(RecoveryError::Pruned { application: Height(info.last_height), oldest });
+    }
     let update = |one: &Validator| ValidatorUpdate { identity: *one.identity.as_bytes(), power: one.power.0 };
     let initial = if info.initialised {
         (info.last_height == 0).then(|| info.app_hash.clone())
@@ -150,6 +168,7 @@ pub fn handshake(
         return Err(RecoveryError::ApplicationAhead { application: Height(info.last_height), executed });
     }
     expect_same_past(chain, &info)?;
+    chain.put_reported(Height(info.last_height))?;
     let engine = engine_config(genesis, block.hash(), None);
     Executor::new(engine, chain.clone(), application.clone()).replay()?;
     Ok(block)

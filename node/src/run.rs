@@ -280,7 +280,7 @@ fn open(
     let signer =
         position.map(|position| signer(config, &genesis, position, block.hash(), &chain)).transpose()?;
     let driver = driver(config, &genesis, &engine, &chain, &door, signer.as_ref())?;
-    let workers = Workers::new(&engine, door, &chain, &application, signer);
+    let workers = Workers::new(&engine, door, &chain, &application, signer, config.storage.kept_blocks);
     Ok(Opened { genesis, identity, position, data, chain, application, driver, workers })
 }
 

@@ -14,7 +14,7 @@ use althing_crypto::Encoding;
 use althing_ledger::{
     AppHash, Application, Bytes, InitChain, Query, QueryResult,
     abci::{Address, RemoteApplication},
-    conformance::{Place, Subject, run},
+    conformance::{Place, Report, Subject, report},
     kv::{self, KeyValue, Operation, Transaction},
     state::MemoryFiles,
 };
@@ -52,6 +52,10 @@ impl Subject for Kv {
         init(r#"{"apple":"red"}"#)
     }
 
+    fn other_genesis(&self) -> Option<InitChain> {
+        Some(init(r#"{"apple":"green"}"#))
+    }
+
     fn blocks(&self) -> Vec<Vec<Bytes>> {
         let tx = |nonce, key: &str, operation| Transaction { nonce, key: key.into(), operation }.encode();
         vec![
@@ -85,12 +89,7 @@ impl Subject for Kv {
     }
 }
 
-#[test]
-fn the_sample_behind_a_socket_conforms() {
-    run(&Kv(tempfile::tempdir().expect("a directory")));
-}
-
-/// An application without proofs whose state is a file.
+/// An application without proofs that makes snapshots, and whose state is a file.
 struct Hashes(TempDir);
 
 impl Subject for Hashes {
@@ -111,12 +110,36 @@ impl Subject for Hashes {
         vec![vec![b"a=1".to_vec(), b"b=2".to_vec()], vec![], vec![b"c=3".to_vec()]]
     }
 
+    fn makes_snapshots(&self) -> bool {
+        true
+    }
+
     fn tells_of_genesis(&self) -> bool {
         false
     }
 }
 
+/// The word for each check: what one application does not offer, the other may.
+fn together(reports: &[Report]) -> Vec<(&'static str, &'static str)> {
+    let cell = |nth: usize| {
+        let words: Vec<_> = reports.iter().map(|report| report.lines[nth].outcome.word()).collect();
+        let offered = words.iter().find(|word| **word != "not offered");
+        (reports[0].lines[nth].check, offered.copied().unwrap_or("not offered"))
+    };
+    (0..reports[0].lines.len()).map(cell).collect()
+}
+
 #[test]
-fn an_application_with_a_file_behind_a_socket_conforms() {
-    run(&Hashes(tempfile::tempdir().expect("a directory")));
+fn applications_behind_a_socket_conform_as_the_table_says() {
+    let directory = || tempfile::tempdir().expect("a directory");
+    let reports = [report(&Kv(directory())), report(&Hashes(directory()))];
+    for report in &reports {
+        assert!(report.passed(), "{report}");
+    }
+    let rows =
+        include_str!("../../ledger/README.md").lines().skip_while(|line| !line.starts_with("| check |"));
+    let rows = rows.skip(2).take_while(|line| line.starts_with('|'));
+    let cells = rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect::<Vec<_>>());
+    let found: Vec<_> = cells.map(|cells| (cells[0].trim_matches('`'), cells[4])).collect();
+    assert_eq!(found, together(&reports), "the column of remote applications in ledger/README.md");
 }

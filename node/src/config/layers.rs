@@ -128,6 +128,7 @@ fn check_value(section: &str, name: &str, value: &Value, origin: &str) -> Result
 fn known_keys() -> Table {
     let mut config = NodeConfig::default();
     config.application.address = Some(althing_ledger::abci::Address::Tcp("127.0.0.1:26658".to_owned()));
+    config.storage.kept_blocks = Some(100);
     config.p2p.peers.push(super::PeerConfig {
         identity: althing_crypto::ed25519::PublicKey::from_bytes([0; 32]),
         address: Some(String::new()),

@@ -23,7 +23,7 @@ fn what_is_written_is_read() {
         PeerConfig { identity: ed25519::PublicKey::from_bytes([8; 32]), address: None },
     ];
     config.log = LogConfig { level: "warn,althing_node=\"x\"".into(), format: LogFormat::Json };
-    config.storage = StorageConfig { backend: BackendKind::Sled, kept_heights: 7 };
+    config.storage = StorageConfig { backend: BackendKind::Sled, kept_heights: 7, kept_blocks: Some(100) };
     config.rpc.listen = "[::1]:8080".parse().unwrap();
     assert_eq!(load(&config.to_toml(), &[], &[]).unwrap(), config);
     assert_eq!(load("", &[], &[]).unwrap(), NodeConfig::default());
@@ -80,6 +80,7 @@ fn a_fault_names_its_key() {
         ("", &[], &["rpc.max_waiting=0"], "rpc.max_waiting: is 0, must be 1 to"),
         ("", &[], &["storage.kept_heights=0"], "storage.kept_heights: is 0, must be 1 to 1000000"),
         ("[storage]\nkept_heights = 1000001", &[], &[], "storage.kept_heights: is 1000001, must be 1 to"),
+        ("", &[], &["storage.kept_blocks=99"], "storage.kept_blocks: is 99, must be 100 to 1000000000"),
         ("[storage]\nkept_heights = -1", &[], &[], "storage.kept_heights: -1 (in /"),
         ("[rpc\n", &[], &[], "not TOML"),
     ];

@@ -195,6 +195,23 @@ fn an_application_that_lost_its_state_executes_the_stored_chain_again() {
 }
 
 #[test]
+fn an_application_that_lost_what_it_let_go_is_told_so() {
+    let test = TestChain::new();
+    let mut machine = Machine::new();
+    let (chain, app) = machine.boot(1_000);
+    live(&test, &chain, &app).unwrap();
+    assert_eq!(chain.reported().unwrap(), Height(0), "as it stood when it was met");
+    handshake(&test.genesis, &chain, &app).unwrap();
+    assert_eq!(chain.reported().unwrap(), Height(3));
+    chain.prune(Height(3), 9).unwrap();
+    handshake(&test.genesis, &chain, &app).unwrap();
+    machine.state = Arc::default();
+    let (chain, app) = machine.boot(1_000);
+    let error = handshake(&test.genesis, &chain, &app).unwrap_err();
+    assert!(matches!(error, RecoveryError::Pruned { application: Height(0), oldest: Height(3) }), "{error}");
+}
+
+#[test]
 fn an_application_ahead_of_its_store_stops_the_node_with_what_to_do() {
     let test = TestChain::new();
     let mut machine = Machine::new();

@@ -25,6 +25,8 @@ pub(crate) async fn block(context: &Arc<Context>, params: &Params) -> Result<Val
             let stored = stored(node.chain().block(height), "block", height)?;
             let last_commit = match height.0 {
                 0 | 1 => no_commit(),
+                // Of the block below the oldest one kept nothing is known here.
+                _ if node.chain().hash_at(Height(height.0 - 1))?.is_none() => no_commit(),
                 _ => commit_of(node, Height(height.0 - 1))?,
             };
             Ok(json!({
@@ -76,17 +78,15 @@ pub(crate) async fn commit(context: &Arc<Context>, params: &Params) -> Result<Va
         .await
 }
 
-/// A header, with the proposer that the leader function names for its view on its parent.
+/// A header, with the proposer that the leader function names for its view on its parent, if that is kept.
 fn header_of(node: &NodeHandle, header: &Header) -> Result<Value, RpcError> {
     let (genesis, set) = (node.genesis(), node.genesis().validator_set());
     let proposer = match header.height {
         Height(0) => None,
-        Height(height) => {
-            let below = Height(height - 1);
-            let parent = stored(node.chain().block(below), "block", below)?.block.header;
+        Height(height) => node.chain().block(Height(height - 1))?.and_then(|parent| {
             let election = Election { chain_id: genesis.chain_id(), epoch: header.epoch, set, given: &[] };
-            set.get(election.leader(header.view, &parent.absent))
-        }
+            set.get(election.leader(header.view, &parent.block.header.absent))
+        }),
     };
     Ok(json::header(header, &genesis.epoch_hash(), proposer.map(|member| &member.identity)))
 }

@@ -36,7 +36,15 @@ pub(crate) async fn status(context: &Arc<Context>) -> Result<Value, RpcError> {
                     Ok::<_, RpcError>(Some((block.block, results.execution.app_hash)))
                 }
             };
-            Ok((block(newest)?, block(Height(newest.0.min(1)))?))
+            let newest = block(newest)?;
+            loop {
+                let oldest = node.chain().oldest()?.filter(|_| newest.is_some()).unwrap_or_default();
+                // One that was removed in between is the oldest no more.
+                match block(oldest) {
+                    Err(_) if node.chain().oldest()?.is_some_and(|now| now > oldest) => {}
+                    earliest => return Ok((newest, earliest?)),
+                }
+            }
         })
         .await?;
     let point = |prefix: &str, point: Option<(althing_consensus::Block, althing_consensus::AppHash)>| {

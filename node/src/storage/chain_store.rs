@@ -9,6 +9,8 @@
 //!    start the application stands at the executed height, or one below it: it executes that block again, and must get the same.
 //! 4. [`ChainStore::begin`], once, after the application's `init_chain`.
 //!
+//! Besides, [`ChainStore::prune`] removes what nobody needs, each block whole.
+//!
 //! Keys are big-endian heights, or hashes. Every value begins with a version byte.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +21,8 @@ use althing_crypto::{BlockHash, Encoding, Hash, TxHash, mutant};
 use althing_ledger::{Event, TxResult};
 use althing_mempool::TxBytes;
 use borsh::{BorshDeserialize, BorshSerialize};
+
+mod prune;
 
 use super::{Batch, Store, StoreError, Table};
 use crate::body::Body;

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use althing_consensus::engine::EngineConfig;
-use althing_consensus::{Execution, Height};
+use althing_consensus::{Execution, Header, Height};
 use althing_crypto::{merkle_root, mutant};
-use althing_ledger::{Application, FinalizeBlock, FinalizedBlock};
+use althing_ledger::{Application, CommitResult, FinalizeBlock, FinalizedBlock};
 
 use super::Fatal;
 use super::application::{consensus_app_hash, members, proposer};
@@ -17,17 +17,27 @@ use crate::body::Body;
 use crate::driver::{Done, ExecuteJob};
 use crate::storage::{ChainStore, StoredResults};
 
+/// So many blocks at most go with each that comes: a long past goes little by little, beside the chain's work.
+const PRUNED_AT_ONCE: usize = 4;
+
 /// Executes.
 pub struct Executor {
     chain: ChainStore,
     application: Arc<dyn Application>,
     engine: EngineConfig,
+    kept_blocks: Option<u64>,
 }
 
 impl Executor {
-    /// One that brings the stored chain to this application.
+    /// One that brings the stored chain to this application, and keeps all of it.
     pub fn new(engine: EngineConfig, chain: ChainStore, application: Arc<dyn Application>) -> Self {
-        Self { chain, application, engine }
+        Self { chain, application, engine, kept_blocks: None }
+    }
+
+    /// Lets blocks go that the application retains no longer, but keeps so many of the newest ones; `None`: all.
+    #[must_use]
+    pub fn keeping(self, kept_blocks: Option<u64>) -> Self {
+        Self { kept_blocks, ..self }
     }
 
     /// Does a job; results and state are durable when it returns. A block that was executed meanwhile is not executed again.
@@ -43,7 +53,8 @@ impl Executor {
         }
         self.chain.put_results(&body.block.txs, &results)?;
         if !mutant!("application_commits_before_the_results") {
-            self.application.commit()?;
+            let CommitResult { retain_height } = self.application.commit()?;
+            self.let_go(&body.block.header, Height(retain_height))?;
         }
         Ok(Done::Executed { execution: results.execution, next_epoch: results.next_epoch })
     }
@@ -71,6 +82,16 @@ impl Executor {
             self.application.commit()?;
         }
         Ok(())
+    }
+
+    /// Removes old blocks, but none that is still needed: by the application, to come back from where it stood when this node last met
+    /// it; by this node, to start again; by the operator.
+    fn let_go(&self, newest: &Header, retain: Height) -> Result<(), Fatal> {
+        let Some(kept) = self.kept_blocks else { return Ok(()) };
+        let oldest_kept = Height(newest.height.0.saturating_add(1).saturating_sub(kept));
+        let needed = [retain, oldest_kept, newest.vouched.height, self.chain.reported()?];
+        let end = needed.into_iter().min().expect("there are four");
+        Ok(self.chain.prune(end, PRUNED_AT_ONCE)?)
     }
 
     fn block(&self, height: Height) -> Result<Body, Fatal> {

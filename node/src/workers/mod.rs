@@ -79,18 +79,19 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// The workers of a node on this chain and application.
+    /// The workers of a node on this chain and application. `kept_blocks`: see [`Executor::keeping`].
     pub fn new(
         engine: &EngineConfig,
         door: Arc<Door>,
         chain: &ChainStore,
         application: &Arc<dyn Application>,
         signer: Option<Signer>,
+        kept_blocks: Option<u64>,
     ) -> Self {
         Self {
             signer,
             keeper: Keeper::new(chain.clone()),
-            executor: Executor::new(engine.clone(), chain.clone(), application.clone()),
+            executor: Executor::new(engine.clone(), chain.clone(), application.clone()).keeping(kept_blocks),
             verifier: Verifier::new(engine, door, chain.clone(), application.clone()),
             checker: Checker::new(chain.clone(), application.clone()),
             server: Server::new(chain.clone(), &engine.params),

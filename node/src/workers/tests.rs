@@ -274,6 +274,7 @@ struct Odd {
     chosen: Vec<Vec<u8>>,
     verdicts: Option<usize>,
     results: usize,
+    retain_height: u64,
 }
 
 impl Application for Odd {
@@ -309,7 +310,7 @@ impl Application for Odd {
         })
     }
     fn commit(&self) -> Result<CommitResult, AppError> {
-        Ok(CommitResult::default())
+        Ok(CommitResult { retain_height: self.retain_height })
     }
 }
 
@@ -381,4 +382,33 @@ fn an_application_that_breaks_its_contract_stops_the_node() {
     let error = executor.run(ExecuteJob::Block(Height(1))).unwrap_err().to_string();
     assert!(error.contains("finalize_block gave 2 results for 0"), "{error}");
     assert_eq!(bench.chain.executed().unwrap(), Height(0), "nothing of it is stored");
+}
+
+#[test]
+fn old_blocks_go_once_nobody_needs_them() {
+    // What the application retains, how many the operator keeps, where the application was met, what the headers vouch for.
+    let oldest = |retain_height, kept, reported, vouched| {
+        let mut bench = Bench::new();
+        bench.genesis.header.vouched.height = Height(vouched);
+        bench.commit(10, 1);
+        bench.chain.put_reported(Height(reported)).unwrap();
+        let application = Arc::new(Odd { retain_height, ..Odd::default() });
+        let engine = bench.test.engine(&bench.genesis);
+        let executor = Executor::new(engine, bench.chain.clone(), application).keeping(kept);
+        for height in 1..=10 {
+            executor.run(ExecuteJob::Block(Height(height))).unwrap();
+        }
+        let oldest = bench.chain.oldest().unwrap().expect("the newest stays");
+        let run = |from| bench.serve(Request::Blocks { from: Height(from) });
+        assert!(oldest == Height(1) || run(oldest.0 - 1) == Response::NotHere);
+        assert!(matches!(run(oldest.0), Response::Run { .. }));
+        oldest.0
+    };
+    assert_eq!(oldest(9, Some(2), 9, 9), 9);
+    assert_eq!(oldest(4, Some(2), 9, 9), 4, "the application retains");
+    assert_eq!(oldest(0, Some(2), 9, 9), 1, "all of them");
+    assert_eq!(oldest(9, Some(5), 9, 9), 6, "the operator keeps five");
+    assert_eq!(oldest(9, None, 9, 9), 1, "all of them");
+    assert_eq!(oldest(9, Some(2), 3, 9), 3, "the application may come back at 3");
+    assert_eq!(oldest(9, Some(2), 9, 2), 2, "no header vouches for more yet");
 }

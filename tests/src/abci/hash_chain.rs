@@ -11,10 +11,11 @@ use std::{
     },
 };
 
-use althing_crypto::{Hash, sha256_concat};
+use althing_crypto::{Hash, sha256, sha256_concat};
 use althing_ledger::{
-    Admission, AppError, Application, CheckKind, CheckedTx, CommitResult, FinalizeBlock, FinalizedBlock,
-    Info, InitChain, InitChainResult, Query, QueryResult, StoreError, TxError, TxResult,
+    Admission, AppError, AppHash, Application, Bytes, CheckKind, CheckedTx, ChunkApplied, CommitResult,
+    FinalizeBlock, FinalizedBlock, Info, InitChain, InitChainResult, Query, QueryResult, Snapshot,
+    SnapshotOffer, StoreError, TxError, TxResult,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -37,6 +38,35 @@ struct Memory {
     finalized: Option<State>,
     /// It has blocks, or was told of its genesis.
     begun: bool,
+    restoring: Option<Restoring>,
+}
+
+/// A snapshot that was accepted, and its chunks so far.
+#[derive(Debug)]
+struct Restoring {
+    height: u64,
+    app_hash: AppHash,
+    chunks: Vec<Bytes>,
+}
+
+/// A snapshot has two chunks: the height and the hash.
+const CHUNKS: u32 = 2;
+const FORMAT: u32 = 1;
+
+impl State {
+    fn chunks(&self) -> [Bytes; CHUNKS as usize] {
+        [self.height.to_be_bytes().into(), self.hash.as_bytes().to_vec()]
+    }
+}
+
+impl Restoring {
+    /// The state, if it is the one that was offered.
+    fn state(self) -> Option<State> {
+        let [height, hash] = &self.chunks[..] else { return None };
+        let height = u64::from_be_bytes(height.as_slice().try_into().ok()?);
+        let same = height == self.height && hash[..] == self.app_hash.as_bytes()[..];
+        Some(State { height, hash: Hash::from_bytes(hash.as_slice().try_into().ok()?) }).filter(|_| same)
+    }
 }
 
 /// When a process ends by itself, as by a power cut: at the commit of that many blocks from its start.
@@ -66,7 +96,7 @@ impl HashChain {
             Err(error) => return Err(error),
         };
         let begun = committed.height > 0;
-        let state = Mutex::new(Memory { committed, finalized: None, begun });
+        let state = Mutex::new(Memory { committed, finalized: None, begun, restoring: None });
         Ok(Self { file: file.to_owned(), state, death, commits: AtomicU64::new(0) })
     }
 
@@ -156,6 +186,55 @@ impl Application for HashChain {
             process::abort();
         }
         state.committed = finalized;
-        Ok(CommitResult::default())
+        // It never looks back.
+        Ok(CommitResult { retain_height: finalized.height })
+    }
+
+    fn list_snapshots(&self) -> Vec<Snapshot> {
+        let state = self.lock().committed;
+        let snapshot = Snapshot {
+            height: state.height,
+            format: FORMAT,
+            chunks: CHUNKS,
+            hash: sha256(&state.chunks().concat()).as_bytes().to_vec(),
+            metadata: Vec::new(),
+        };
+        if state.height > 0 { vec![snapshot] } else { Vec::new() }
+    }
+
+    fn load_snapshot_chunk(&self, height: u64, format: u32, chunk: u32) -> Option<Bytes> {
+        let state = self.lock().committed;
+        let chunk = state.chunks().into_iter().nth(chunk as usize)?;
+        Some(chunk).filter(|_| height > 0 && (height, format) == (state.height, FORMAT))
+    }
+
+    fn offer_snapshot(&self, snapshot: &Snapshot, app_hash: &AppHash) -> Result<SnapshotOffer, AppError> {
+        let mut state = self.lock();
+        if state.begun {
+            return Ok(SnapshotOffer::Abort);
+        }
+        if (snapshot.format, snapshot.chunks) != (FORMAT, CHUNKS) || snapshot.height == 0 {
+            return Ok(SnapshotOffer::RejectFormat);
+        }
+        let (height, app_hash) = (snapshot.height, app_hash.clone());
+        state.restoring = Some(Restoring { height, app_hash, chunks: Vec::new() });
+        Ok(SnapshotOffer::Accept)
+    }
+
+    fn apply_snapshot_chunk(&self, index: u32, chunk: &[u8]) -> Result<ChunkApplied, AppError> {
+        let mut state = self.lock();
+        let Some(restoring) = state.restoring.as_mut() else { return Ok(ChunkApplied::Abort) };
+        if index as usize != restoring.chunks.len() {
+            return Ok(ChunkApplied::RejectSnapshot);
+        }
+        restoring.chunks.push(chunk.to_vec());
+        if index + 1 < CHUNKS {
+            return Ok(ChunkApplied::Accept);
+        }
+        let restored = state.restoring.take().and_then(Restoring::state);
+        let Some(restored) = restored else { return Ok(ChunkApplied::RejectSnapshot) };
+        self.write(&restored).map_err(StoreError::new)?;
+        (state.committed, state.begun) = (restored, true);
+        Ok(ChunkApplied::Accept)
     }
 }

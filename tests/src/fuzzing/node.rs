@@ -68,7 +68,7 @@ impl Node {
         let signer = Signer::open(key, CHAIN_ID, config.set.clone(), epoch, safety, chain.clone());
         let signer = signer.expect("a new file");
         start.record = Some(signer.record().clone());
-        let workers = Workers::new(&config, door, &chain, &application, Some(signer));
+        let workers = Workers::new(&config, door, &chain, &application, Some(signer), None);
         let mut node = Self {
             driver: Driver::new(config, Limits::default(), start),
             workers,

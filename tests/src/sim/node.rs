@@ -100,7 +100,7 @@ impl Node {
         let record = signer.record().clone();
         start.record = Some(record.clone());
 
-        let workers = Workers::new(&config, door, &chain, &application, Some(signer));
+        let workers = Workers::new(&config, door, &chain, &application, Some(signer), None);
         Ok((Self { driver: Driver::new(config, limits, start), workers, chain }, record))
     }
 

@@ -223,3 +223,40 @@ async fn an_application_that_changes_its_past_is_named() {
     assert_ne!(ended.code, Some(0));
     assert!(ended.stderr.contains("changed its past"), "{}", ended.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_go_that_the_application_lets_go_but_none_that_it_may_come_back_for() {
+    let mut chain = Chain::init_of("abci", 1).await;
+    let config = chain.home(0).config_file();
+    let text = std::fs::read_to_string(&config).expect("its configuration");
+    let keeping = text.replace("[storage]\n", "[storage]\nkept_blocks = 100\n");
+    assert_ne!(keeping, text);
+    std::fs::write(&config, keeping).expect("its configuration");
+    let app = App::start(chain.home(0), &[]);
+    chain.start(0);
+    chain.node(0).reaches(1).await;
+    let load = Load::start(&chain);
+    chain.node(0).reaches(110).await;
+    assert_eq!(earliest(&mut chain).await, 1, "it was met at height 0, and may come back there");
+    let home = app.kill().await;
+    let app = App::start(home, &[]);
+    load.commits(30).await;
+    let oldest =
+        until("old blocks go", async || Some(earliest(&mut chain).await).filter(|oldest| *oldest > 1)).await;
+    load.stop().await;
+    // What is left is whole, and what is gone is said to be.
+    let block = chain.node(0).ask("block", json!({ "height": (oldest + 20).to_string() })).await;
+    assert_eq!(block["block"]["header"]["height"], json!((oldest + 20).to_string()));
+
+    let home = app.kill().await;
+    assert!(chain.take(0).terminate().await.success());
+    std::fs::remove_file(App::state(&home)).expect("its state");
+    let _app = App::start(home, &[]);
+    let ended = chain.start_in_vain(0).await;
+    ended.failed_saying(&["stands at height 0", "lost state that it had said was safe"]);
+}
+
+async fn earliest(chain: &mut Chain) -> u64 {
+    let status = chain.node(0).ask("status", json!({})).await;
+    integer(&status["sync_info"]["earliest_block_height"]).expect("a height")
+}

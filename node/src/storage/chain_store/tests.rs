@@ -1,4 +1,4 @@
-use althing_consensus::{AppHash, Block};
+use althing_consensus::{AppHash, Block, Header};
 use althing_mempool::TxBytes;
 
 use super::*;
@@ -132,6 +132,34 @@ fn a_transaction_is_found_where_it_came_first() {
     assert_eq!(location(b"c"), Some((2, 0)));
     assert_eq!(store.executed().unwrap(), Height(2));
     assert_eq!(store.results(Height(2)).unwrap(), Some(results(2)));
+}
+
+#[test]
+fn the_oldest_blocks_go_whole_and_block_0_stays() {
+    let Fixture { chain, genesis, store } = begun();
+    assert_eq!(store.oldest().unwrap(), None);
+    let one = chain.body(&genesis, 1, vec![tx("a"), tx("b")]);
+    let two = chain.body(&one.block, 2, vec![tx("b"), tx("c")]);
+    let three = chain.body(&two.block, 3, vec![tx("d")]);
+    for body in [&one, &two, &three] {
+        let Header { height, view, .. } = body.block.header;
+        store.commit(std::slice::from_ref(body), &chain.certificate(body.block.hash(), view.0)).unwrap();
+        store.put_results(&body.block.txs, &results(height.0)).unwrap();
+    }
+    store.prune(Height(1), 9).unwrap();
+    assert_eq!(store.oldest().unwrap(), Some(Height(1)), "block 0 is not among those that go");
+    store.prune(Height(3), 1).unwrap();
+    assert_eq!(store.oldest().unwrap(), Some(Height(2)), "one at once");
+    assert_eq!(store.body(&one.block.hash()).unwrap(), None);
+    assert_eq!((store.block(Height(1)).unwrap(), store.results(Height(1)).unwrap()), (None, None));
+    assert_eq!(store.certificate_at(Height(1)).unwrap(), None);
+    let found = |name: &str| store.tx_location(&TxHash::of(name.as_bytes())).unwrap().map(|at| at.height.0);
+    assert_eq!((found("a"), found("b"), found("c"), found("d")), (None, None, Some(2), Some(3)));
+    store.prune(Height(3), 9).unwrap();
+    store.prune(Height(3), 9).unwrap();
+    assert_eq!(store.oldest().unwrap(), Some(Height(3)));
+    assert_eq!(store.block(Height(3)).unwrap().as_ref(), Some(&*three));
+    assert_eq!(store.block(Height(0)).unwrap().unwrap().block, genesis);
 }
 
 #[test]

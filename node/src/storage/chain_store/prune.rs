@@ -1,0 +1,65 @@
+//! Old blocks go, where the application and the operator let them.
+
+use althing_consensus::Height;
+use althing_crypto::{Encoding, TxHash};
+
+use super::{ChainStore, Fact, TxLocation, corrupt, height_key, height_of};
+use crate::storage::{Batch, StoreError, Table};
+
+/// Key of the reported height in [`Table::Meta`].
+const REPORTED: &[u8] = b"reported";
+
+impl ChainStore {
+    /// The lowest height above 0 whose block is here.
+    pub fn oldest(&self) -> Result<Option<Height>, StoreError> {
+        let oldest = self.0.range(Table::BlockIndex, &height_key(Height(1)), &[], 1, false)?;
+        oldest.first().map(|(key, _)| height_of(key)).transpose()
+    }
+
+    /// The height at which the application stood when this node last met it: what survived its restart. 0 before that.
+    pub fn reported(&self) -> Result<Height, StoreError> {
+        Ok(self.read(Table::Meta, REPORTED)?.map_or(Height(0), |Fact(height)| height))
+    }
+
+    /// Remembers where the application stands.
+    pub fn put_reported(&self, height: Height) -> Result<(), StoreError> {
+        if self.reported()? == height {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        batch.put(Table::Meta, REPORTED, Fact(height).encode());
+        self.0.write(batch)
+    }
+
+    /// Removes the oldest blocks, at most `max` and all below `end`, with their certificates, results and transactions' places. Block 0
+    /// stays: all is checked from there.
+    pub fn prune(&self, end: Height, max: usize) -> Result<(), StoreError> {
+        let entries =
+            self.0.range(Table::BlockIndex, &height_key(Height(1)), &height_key(end), max, false)?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        for (key, _) in entries {
+            let height = height_of(&key)?;
+            let body = self.block(height)?.ok_or_else(|| corrupt(format!("height {height} has no block")))?;
+            for tx in &body.block.txs {
+                self.forget(&mut batch, tx, height)?;
+            }
+            batch.delete(Table::Blocks, *body.block.hash().as_bytes());
+            for table in [Table::BlockIndex, Table::Certificates, Table::Results] {
+                batch.delete(table, key.clone());
+            }
+        }
+        self.0.write(batch)
+    }
+
+    /// The place of a transaction that an older block held, too, went with that one.
+    fn forget(&self, batch: &mut Batch, tx: &TxHash, height: Height) -> Result<(), StoreError> {
+        let here = |location: &TxLocation| location.height == height;
+        if self.tx_location(tx)?.is_some_and(|location| here(&location)) {
+            batch.delete(Table::TxIndex, *tx.as_bytes());
+        }
+        Ok(())
+    }
+}
