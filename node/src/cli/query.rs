@@ -13,11 +13,12 @@ use super::{Failure, Output, node_arg::NodeArg, with::With};
 use crate::client::Client;
 
 mod ask;
+mod history;
 mod newest;
 mod table;
 mod vouched;
 
-use ask::Ask;
+use ask::{Ask, Limit};
 use vouched::{Committed, Vouched};
 
 #[derive(Debug, Subcommand)]
@@ -102,6 +103,9 @@ async fn ask(ask: Ask, flags: Flags, output: &Output) -> Result<(), Failure> {
 
 /// The answer with what belongs to it, all at one height, also where the newest was asked for.
 async fn whole_answer(client: &mut Client, ask: Ask, at: &mut At) -> Result<Value, Failure> {
+    if let Ask::History { address, asset: None, limit: Limit { limit } } = ask {
+        return history::of_all_assets(client, address, limit, at).await;
+    }
     let balances = ask.balances();
     let mut whole = answer(client, &ask.question(), at).await?;
     if let Some(question) = balances {

@@ -27,6 +27,9 @@ use tokio::{
     time::timeout,
 };
 
+/// So long a client leaves a node alone that cannot reach its application.
+const AGAIN: Duration = Duration::from_millis(20);
+
 /// The application of one validator.
 struct App {
     home: Home,
@@ -87,7 +90,8 @@ impl Load {
                         committed.fetch_add(1, Ordering::Relaxed);
                     } else {
                         assert_eq!(outcome.codespace, "abci", "{outcome:?}");
-                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        // Nothing tells a client when it is back.
+                        tokio::time::sleep(AGAIN).await;
                     }
                 }
             });

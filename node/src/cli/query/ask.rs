@@ -57,14 +57,14 @@ pub(in crate::cli) enum Ask {
         #[command(flatten)]
         page: Page<Address>,
     },
-    /// How an account's balance of an asset became what it is, newest first
+    /// How an account's balances became what they are, newest first
     History {
         /// Its address
         #[arg(value_parser = address)]
         address: Address,
-        /// Of which asset
-        #[arg(long, value_name = "SYMBOL", default_value = "COIN")]
-        asset: Symbol,
+        /// Of one asset only
+        #[arg(long, value_name = "SYMBOL")]
+        asset: Option<Symbol>,
         #[command(flatten)]
         limit: Limit,
     },
@@ -114,7 +114,7 @@ where
 pub(in crate::cli) struct Limit {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = MAX_LIMIT, value_parser = value_parser!(u16).range(1..=i64::from(MAX_LIMIT)))]
-    limit: u16,
+    pub(super) limit: u16,
 }
 
 impl Ask {
@@ -144,8 +144,12 @@ impl Ask {
             Self::Holders { asset, page: Page { after, limit: Limit { limit } } } => {
                 Question::Holders { asset, after, limit }
             }
-            Self::History { address: account, asset, limit: Limit { limit } } => {
+            Self::History { address: account, asset: Some(asset), limit: Limit { limit } } => {
                 Question::History { asset, account, limit }
+            }
+            // Asked asset by asset: see `history`.
+            Self::History { address: account, asset: None, .. } => {
+                Question::Balances { account, after: None, limit: MAX_LIMIT }
             }
             Self::Lock { lock } => Question::Lock { lock },
             Self::Locks { address: account, page: Page { after, limit: Limit { limit } } } => {
