@@ -1,11 +1,14 @@
 //! What a transaction is made with beside its instructions.
 
-use althing_ledger::asset::{Address, Instruction, Transaction};
+use althing_ledger::asset::{Address, Instruction, Parameters, Question, Transaction};
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::source::from_base64;
-use crate::{cli::Failure, client::Client};
+use crate::{
+    cli::Failure,
+    client::{Client, integer},
+};
 
 /// The fields of a transaction that are not its instructions.
 #[derive(Debug, Args)]
@@ -13,9 +16,10 @@ pub(super) struct Envelope {
     /// The sender's sequence [default: the one after all that the node knows of, committed or pending]
     #[arg(long, value_name = "N")]
     sequence: Option<u64>,
-    /// The last height at which it may execute; 0 if it never expires
-    #[arg(long, value_name = "HEIGHT", default_value_t = 0)]
-    expiry: u64,
+    /// The last height at which it may execute; 0 if it never expires [default: for what is signed and submitted here, as many heights
+    /// from now as the chain keeps an idempotency key; else 0]
+    #[arg(long, value_name = "HEIGHT")]
+    expiry: Option<u64>,
     /// A note for people, at most 256 bytes
     #[arg(long, value_name = "TEXT", default_value = "")]
     memo: String,
@@ -49,10 +53,12 @@ impl Envelope {
         client: &mut Client,
         goes: bool,
     ) -> Result<Transaction, Failure> {
+        let mut newest = None;
         let chain_id = match self.chain_id {
             Some(chain_id) if self.sequence.is_some() && !goes => chain_id,
             given => {
                 let status = client.call("status", json!({})).await?;
+                newest = integer(&status["sync_info"]["latest_block_height"]);
                 let found =
                     status["node_info"]["network"].as_str().ok_or("the node's status names no chain")?;
                 if let Some(given) = given.filter(|given| given != found) {
@@ -68,13 +74,27 @@ impl Envelope {
             Some(sequence) => sequence,
             None => next_sequence(client, &sender).await?,
         };
+        let expiry_height = match self.expiry {
+            Some(expiry) => expiry,
+            None if goes => {
+                let newest = newest.ok_or("the node's status names no height")?;
+                newest.saturating_add(idempotency_window(client).await?)
+            }
+            None => 0,
+        };
         Ok(Transaction {
-            expiry_height: self.expiry,
+            expiry_height,
             idempotency_key: self.idempotency_key.map(String::into_bytes),
             memo: self.memo,
             ..Transaction::new(&chain_id, sender, sequence, instructions)
         })
     }
+}
+
+/// For how many heights the chain keeps a key. A copy that has expired by then cannot succeed beside another one.
+async fn idempotency_window(client: &mut Client) -> Result<u64, Failure> {
+    let parameters: Parameters = client.ask(&Question::Parameters {}).await?;
+    Ok(parameters.idempotency_window)
 }
 
 /// The sequence after the sender's committed and pending ones.

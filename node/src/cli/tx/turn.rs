@@ -2,7 +2,7 @@
 //!
 //! Every transaction that is made and signed here has an idempotency key of its own. So its bytes are nobody else's: what the node
 //! has of them already is this payment. A copy with another sequence has the same key, so of all copies one alone can succeed,
-//! as long as the chain keeps the key: an expiry within that time, which copies share, makes it so for good.
+//! as long as the chain keeps the key; by then all have expired, if no other expiry was asked for.
 
 use std::time::Duration;
 
