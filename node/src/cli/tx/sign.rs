@@ -21,6 +21,9 @@ pub(in crate::cli) struct Sign {
     policy: Option<PathBuf>,
     #[command(flatten)]
     passphrase: Passphrase,
+    /// The chain that one means to sign for: a transaction of another one is not signed
+    #[arg(long, value_name = "ID", env = "ALTHING_CHAIN_ID")]
+    chain_id: Option<String>,
     /// Where to write it, in place of the file that it was read from
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -29,6 +32,7 @@ pub(in crate::cli) struct Sign {
 pub(super) fn run(sign: &Sign, output: &Output) -> Result<ExitCode, Failure> {
     let tx = source::read(&sign.file)?;
     approvals::expect_good(&tx)?;
+    expect_chain(&tx, sign.chain_id.as_deref())?;
     // Before the passphrase is asked for: that is the moment to think again.
     if !output.is_json() {
         output.note(&words::of(&tx));
@@ -43,6 +47,17 @@ pub(super) fn run(sign: &Sign, output: &Output) -> Result<ExitCode, Failure> {
     }
     build::report(out, &tx, output);
     Ok(ExitCode::SUCCESS)
+}
+
+fn expect_chain(tx: &Transaction, meant: Option<&str>) -> Result<(), Failure> {
+    match meant.filter(|meant| *meant != tx.chain_id) {
+        None => Ok(()),
+        Some(meant) => Err(format!(
+            "the transaction is of the chain {:?}, and --chain-id (or ALTHING_CHAIN_ID) says {meant:?}: nothing was signed",
+            tx.chain_id
+        )
+        .into()),
+    }
 }
 
 fn approved(mut tx: Transaction, key: &SecretKey, policy: Option<&Policy>) -> Result<Transaction, Failure> {
@@ -77,6 +92,15 @@ mod tests {
 
     fn key(seed: u8) -> SecretKey {
         SecretKey::from_seed([seed; 32])
+    }
+
+    #[test]
+    fn a_transaction_of_another_chain_than_is_meant_is_not_signed() {
+        let tx = Transaction::new("test-1", Address::of(&key(1).public_key()), 0, Vec::new());
+        expect_chain(&tx, None).unwrap();
+        expect_chain(&tx, Some("test-1")).unwrap();
+        let refused = expect_chain(&tx, Some("test-2")).unwrap_err().to_string();
+        assert!(refused.contains("\"test-1\"") && refused.contains("nothing was signed"), "{refused}");
     }
 
     #[test]
