@@ -52,8 +52,8 @@ pub use lock::{Lock, LockId, LockState};
 pub use parameters::Parameters;
 pub use policy::Policy;
 pub use query::{
-    AccountView, AssetView, BalanceView, ChangeView, GovernanceView, HistoryView, LockView, MAX_LIMIT, Page,
-    ProposalView, Question, RoleView, SupplyView, VerifyError, verify,
+    AccountView, AssetView, BalanceView, ChangeView, GovernanceView, HistoryView, LockView, MAX_BACK,
+    MAX_LIMIT, Page, ProposalView, Question, RoleView, SupplyView, VerifyError, verify,
 };
 pub use role::Role;
 pub use symbol::{Symbol, SymbolError};

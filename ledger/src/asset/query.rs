@@ -8,7 +8,7 @@ mod question;
 mod verify;
 mod views;
 
-pub use question::{MAX_LIMIT, Question};
+pub use question::{MAX_BACK, MAX_LIMIT, Question};
 pub use verify::{VerifyError, verify};
 pub use views::*;
 

@@ -103,8 +103,8 @@ async fn ask(ask: Ask, flags: Flags, output: &Output) -> Result<(), Failure> {
 
 /// The answer with what belongs to it, all at one height, also where the newest was asked for.
 async fn whole_answer(client: &mut Client, ask: Ask, at: &mut At) -> Result<Value, Failure> {
-    if let Ask::History { address, asset: None, limit: Limit { limit } } = ask {
-        return history::of_all_assets(client, address, limit, at).await;
+    if let Ask::History { address, asset: None, before, limit: Limit { limit } } = ask {
+        return history::of_all_assets(client, address, before, limit, at).await;
     }
     let balances = ask.balances();
     let mut whole = answer(client, &ask.question(), at).await?;

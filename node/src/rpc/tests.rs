@@ -313,6 +313,25 @@ async fn waiting_for_a_commit_ends_with_it() {
 }
 
 #[tokio::test]
+async fn what_is_on_the_chain_is_never_said_to_be_refused() {
+    let mut node = Scripted::start(RpcConfig::default()).await;
+    node.execute(&[b"tx"]);
+    let expired = || Refusal { code: 10, codespace: "mempool".into(), log: "sign it again".into() };
+    for (method, tx) in [("sync", b"tx"), ("commit", b"tx"), ("sync", b"no")] {
+        let (mut client, method, params) =
+            (node.client(), format!("broadcast_tx_{method}"), json!({ "tx": BASE64.encode(tx) }));
+        let call = tokio::spawn(async move { client.call(&method, params).await.unwrap() });
+        node.admit(Outcome::Refused(expired())).await;
+        let answer = call.await.unwrap();
+        match (&answer["height"], tx) {
+            (Value::Null, b"tx") => assert_eq!(answer["log"], "already committed"),
+            (height, b"tx") => assert_eq!(height, "1"),
+            _ => assert_eq!(answer["code"], 10),
+        }
+    }
+}
+
+#[tokio::test]
 async fn waiting_for_a_commit_ends_without_it() {
     let mut node = Scripted::start(RpcConfig { commit_timeout_ms: 50, ..RpcConfig::default() }).await;
     let params = json!({ "tx": BASE64.encode(b"tx") });

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use althing_consensus::Height;
 use althing_crypto::{TxHash, merkle_proof};
 use althing_ledger::TxResult;
-use althing_mempool::{self as mempool, Outcome, Refusal};
+use althing_mempool::{Outcome, Refusal};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -58,7 +58,7 @@ impl From<AskError> for Refusal {
 pub(crate) async fn broadcast_tx_sync(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let tx = params.tx("tx")?;
     let hash = TxHash::of(&tx);
-    let verdict = match admit(context, tx).await {
+    let verdict = match admit(context, tx).await? {
         Ok(Admitted::Pending { again: true }) => success("already pending"),
         Ok(Admitted::Committed) => success("already committed"),
         Ok(Admitted::Pending { again: false }) => success(""),
@@ -92,16 +92,17 @@ enum Admitted {
     Committed,
 }
 
-async fn admit(context: &Context, tx: Vec<u8>) -> Result<Admitted, Refusal> {
-    match context.node.submit(tx).await?.outcome {
-        Outcome::Accepted { duplicate } => Ok(Admitted::Pending { again: duplicate }),
-        Outcome::Committed { .. } => Ok(Admitted::Committed),
-        // Before what the mempool remembers.
-        Outcome::Refused(refusal) if refusal.own_code() == Some(mempool::Code::Committed) => {
-            Ok(Admitted::Committed)
-        }
-        Outcome::Refused(refusal) => Err(refusal),
-    }
+async fn admit(context: &Arc<Context>, tx: Vec<u8>) -> Result<Result<Admitted, Refusal>, RpcError> {
+    let hash = TxHash::of(&tx);
+    let refusal = match context.node.submit(tx).await.map(|submitted| submitted.outcome) {
+        Ok(Outcome::Accepted { duplicate }) => return Ok(Ok(Admitted::Pending { again: duplicate })),
+        Ok(Outcome::Committed { .. }) => return Ok(Ok(Admitted::Committed)),
+        Ok(Outcome::Refused(refusal)) => refusal,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    // The mempool forgets, and then finds that it has expired, or that its sequence is used: by itself.
+    let on_chain = context.read(move |node| Ok(node.chain().tx_location(&hash)?.is_some())).await?;
+    Ok(if on_chain { Ok(Admitted::Committed) } else { Err(refusal) })
 }
 
 /// Hands a transaction to the mempool and answers when it is committed and executed.
@@ -142,7 +143,7 @@ async fn submit_and_wait(
 ) -> Result<commits::Outcome, RpcError> {
     let wait = Duration::from_millis(context.config.commit_timeout_ms);
     let mut place = context.commits.wait_for(hash);
-    match admit(context, tx).await {
+    match admit(context, tx).await? {
         Err(refusal) => return Ok(Err(refusal)),
         // Perhaps executed before the place was taken.
         Ok(Admitted::Committed) => {

@@ -62,7 +62,7 @@ impl Encoding for StoredResults {
 /// Where a committed transaction is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct TxLocation {
-    /// The height of its block; of the first one, if several hold it.
+    /// The height of its block; if several hold it, of the one where it succeeded, or else of the first.
     pub height: Height,
     /// Its place in the block.
     pub index: u32,
@@ -166,7 +166,7 @@ impl ChainStore {
     }
 
     /// Stores what executing the block above the executed height gave, and raises that height. A transaction that an earlier block
-    /// holds, too, is found there.
+    /// holds, too, is found there, unless it failed there and succeeds now.
     pub fn put_results(&self, txs: &[TxHash], results: &StoredResults) -> Result<(), StoreError> {
         let height = results.execution.height;
         assert_eq!(
@@ -178,11 +178,20 @@ impl ChainStore {
         batch.put(Table::Results, height_key(height), results.encode());
         batch.put(Table::Meta, EXECUTED, Fact(height).encode());
         for (index, tx) in (0u32..).zip(txs) {
-            if self.0.get(Table::TxIndex, tx.as_bytes())?.is_none() {
+            let succeeds = results.tx_results.get(index as usize).is_some_and(|result| result.code == 0);
+            if self.tx_location(tx)?.is_none() || (succeeds && !self.succeeded(tx)?) {
                 batch.put(Table::TxIndex, *tx.as_bytes(), TxLocation { height, index }.encode());
             }
         }
         self.0.write(batch)
+    }
+
+    /// Whether the transaction did what it says in the block where it is found.
+    fn succeeded(&self, tx: &TxHash) -> Result<bool, StoreError> {
+        let Some(at) = self.tx_location(tx)? else { return Ok(false) };
+        let results = self.results(at.height)?;
+        let result = results.as_ref().and_then(|results| results.tx_results.get(at.index as usize));
+        Ok(result.is_some_and(|result| result.code == 0))
     }
 
     /// The height of the newest committed block; 0 also before the chain has begun.

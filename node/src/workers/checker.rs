@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use althing_consensus::Height;
 use althing_crypto::TxHash;
 use althing_ledger::{Application, CheckKind};
 use althing_mempool::{CheckedTx, Code, Refusal, TxBytes};
@@ -33,11 +32,12 @@ impl Checker {
         Ok(Done::Prechecked { batch, results: txs.iter().map(|(hash, _)| *hash).zip(verdicts).collect() })
     }
 
-    /// Asks for the verdicts against the committed state.
+    /// Asks for the verdicts against the committed state. What was in a block is not taken again, whatever came of it: its bytes are
+    /// everybody's since, and who was told that it failed may have signed another.
     pub fn check(&self, CheckJob(txs): CheckJob) -> Result<Done, Fatal> {
         let check = |(hash, tx, again): (TxHash, TxBytes, bool)| {
-            if let Some(height) = self.succeeded(&hash)? {
-                let reason = format!("the transaction is committed already, at height {height}");
+            if let Some(at) = self.chain.tx_location(&hash)? {
+                let reason = format!("the transaction is in a block already, at height {}", at.height);
                 return Ok((hash, Err(Refusal::own(Code::Committed, reason))));
             }
             let kind = if again { CheckKind::Recheck } else { CheckKind::New };
@@ -46,14 +46,5 @@ impl Checker {
             Ok((hash, verdict.map_err(refusal)))
         };
         Ok(Done::Checked(txs.into_iter().map(check).collect::<Result<_, Fatal>>()?))
-    }
-
-    /// The height at which this transaction did what it says. One that failed may come again: whether it has used anything up is the
-    /// application's to say.
-    fn succeeded(&self, hash: &TxHash) -> Result<Option<Height>, Fatal> {
-        let Some(at) = self.chain.tx_location(hash)? else { return Ok(None) };
-        let results = self.chain.results(at.height)?;
-        let result = results.as_ref().and_then(|results| results.tx_results.get(at.index as usize));
-        Ok(result.filter(|result| result.code == 0).map(|_| at.height))
     }
 }

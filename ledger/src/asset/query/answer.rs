@@ -4,7 +4,7 @@ use althing_crypto::{Encoding, sha256};
 use serde::Serialize;
 
 use super::{
-    AccountView, AssetView, BalanceView, ChangeView, GovernanceView, HistoryView, LockView, Page,
+    AccountView, AssetView, BalanceView, ChangeView, GovernanceView, HistoryView, LockView, MAX_BACK, Page,
     ProposalView, Question, RoleView, SupplyView,
 };
 use crate::{
@@ -38,7 +38,9 @@ impl Question {
                 json(&view.map(|AssetView { asset, supply, .. }| SupplyView { asset, supply }))
             }
             Self::Holders { asset, after, limit } => json(&holders(records, asset, after.as_ref(), *limit)?),
-            Self::History { asset, account, limit } => json(&history(records, asset, account, *limit)?),
+            Self::History { asset, account, before, limit } => {
+                json(&history(records, asset, account, *before, *limit)?)
+            }
             Self::Lock { lock } => json(&lock_view(records, lock)?),
             Self::Locks { account, after, limit } => json(&locks(records, account, after.as_ref(), *limit)?),
             Self::Roles { role, after, limit } => json(&roles(records, *role, after.as_ref(), *limit)?),
@@ -131,21 +133,30 @@ fn history(
     records: &dyn Records,
     asset: &Symbol,
     account: &Address,
+    before: Option<u64>,
     limit: u16,
 ) -> Result<HistoryView, AppError> {
-    let key = balance::key(asset, account);
+    let (key, limit) = (balance::key(asset, account), usize::from(limit));
     let mut view = HistoryView { changes: Vec::new(), complete: true };
     let Some(newest) = records.get(&key)? else { return Ok(view) };
-    let older = records.versions(&key, usize::from(limit).saturating_sub(1))?;
+    // What lies above the page is needed, too: one names the other.
+    let back = if before.is_some() { MAX_BACK } else { limit };
+    let older = records.versions(&key, back.saturating_sub(1))?;
     let mut named = None;
     for bytes in [newest].into_iter().chain(older) {
         if named.is_some_and(|hash| hash != *sha256(&bytes).as_bytes()) {
             return Err(corrupt(Balance::NAME, "an older one is not what the one after it names"));
         }
         let Balance { amount, frozen, height, previous } = decode(&bytes)?;
-        view.changes.push(ChangeView { height, amount, frozen });
-        view.complete = previous == [0; 32];
         named = Some(previous);
+        // Those below the page were read with it, and so must be right, too.
+        if view.changes.len() == limit {
+            continue;
+        }
+        if before.is_none_or(|before| height < before) {
+            view.changes.push(ChangeView { height, amount, frozen });
+        }
+        view.complete = previous == [0; 32];
     }
     Ok(view)
 }

@@ -10,6 +10,9 @@ use crate::{
 /// The most items of one answer, and as many as are given where the question does not say.
 pub const MAX_LIMIT: u16 = 100;
 
+/// So far back, in changes, a history is followed from the height that is asked about; who wants more asks about an older height.
+pub const MAX_BACK: usize = 1_000;
+
 /// What can be asked. The name of a variant, in snake case, is the path of the query; its fields are the data, as JSON.
 ///
 /// A paged answer begins after `after`, which is the `next` of the page before, and has at most `limit` items.
@@ -69,12 +72,15 @@ pub enum Question {
         #[serde(default = "most")]
         limit: u16,
     },
-    /// How an account's balance of an asset became what it is, newest first, as far back as it is kept.
+    /// How an account's balance of an asset became what it is, newest first, as far back as it is kept, and [`MAX_BACK`] changes at most.
     History {
         /// Of which asset.
         asset: Symbol,
         /// Whose.
         account: Address,
+        /// Changes below this height only: the lowest one of the page before.
+        #[serde(default)]
+        before: Option<u64>,
         /// At most so many changes.
         #[serde(default = "most")]
         limit: u16,

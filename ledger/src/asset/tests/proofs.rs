@@ -60,7 +60,9 @@ fn questions() -> Vec<Question> {
         all.extend([None, Some(settled)].map(|after| Question::Locks { account, after, limit: 1 }));
         for asset in [COIN, eur, none] {
             all.push(Question::Balance { asset, account });
-            all.extend([1, 2, MAX_LIMIT].map(|limit| Question::History { asset, account, limit }));
+            for (before, limit) in [(None, 1), (None, 2), (None, MAX_LIMIT), (Some(4), 2)] {
+                all.push(Question::History { asset, account, before, limit });
+            }
         }
     }
     for asset in [COIN, eur, none] {
@@ -176,7 +178,7 @@ fn absence_is_proved() {
             format!(r#"{{"asset":"COIN","account":"{nobody}","amount":"0","frozen":false,"since":"0"}}"#),
         ),
         (
-            Question::History { asset: COIN, account: nobody, limit: 5 },
+            Question::History { asset: COIN, account: nobody, before: None, limit: 5 },
             r#"{"changes":[],"complete":true}"#.to_owned(),
         ),
     ] {
@@ -225,7 +227,8 @@ fn pages_come_to_an_end_and_leave_nothing_out() {
 #[test]
 fn a_history_is_what_each_block_left() {
     let chain = lively();
-    let question = |limit| Question::History { asset: COIN, account: address(2), limit };
+    let before = |before, limit| Question::History { asset: COIN, account: address(2), before, limit };
+    let question = |limit| before(None, limit);
     let all: HistoryView = chain.ask(&question(MAX_LIMIT));
     let changes: Vec<_> = all.changes.iter().map(|one| (one.height, one.amount)).collect();
     // Height 3: the claim of 5. Height 4: 3 paid, 4 received, one change.
@@ -233,4 +236,11 @@ fn a_history_is_what_each_block_left() {
     assert!(all.complete);
     let some: HistoryView = chain.ask(&question(2));
     assert_eq!((some.changes.as_slice(), some.complete), (&all.changes[..2], false));
+    // The pages after it.
+    let next: HistoryView = chain.ask(&before(Some(4), 2));
+    assert_eq!((next.changes.as_slice(), next.complete), (&all.changes[2..4], false));
+    let last: HistoryView = chain.ask(&before(Some(1), 2));
+    assert_eq!((last.changes.as_slice(), last.complete), (&all.changes[4..], true));
+    let none: HistoryView = chain.ask(&before(Some(0), 2));
+    assert_eq!((none.changes.as_slice(), none.complete), (&[][..], true));
 }

@@ -116,7 +116,7 @@ impl Subject for Assets {
             proved(Question::Balance { asset: COIN, account: address(2) }),
             proved(Question::Account { account: shared().address() }),
             proved(Question::Holders { asset: COIN, after: None, limit: 2 }),
-            proved(Question::History { asset: COIN, account: address(1), limit: 3 }),
+            proved(Question::History { asset: COIN, account: address(1), before: None, limit: 3 }),
             proved(Question::Asset { asset: eur() }),
             proved(Question::Lock { lock: LockId::new(&address(1), 1, 1) }),
             Question::Proposals {}.query(),

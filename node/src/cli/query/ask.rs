@@ -2,7 +2,7 @@
 
 use std::{error::Error, str::FromStr};
 
-use althing_ledger::asset::{Address, LockId, MAX_LIMIT, Question, Role, Symbol};
+use althing_ledger::asset::{Address, COIN, LockId, MAX_LIMIT, Question, Role, Symbol};
 use clap::{Args, Subcommand, value_parser};
 
 use crate::cli::{address, role};
@@ -65,6 +65,9 @@ pub(in crate::cli) enum Ask {
         /// Of one asset only
         #[arg(long, value_name = "SYMBOL")]
         asset: Option<Symbol>,
+        /// Changes below this height only: the lowest one shown before
+        #[arg(long, value_name = "HEIGHT")]
+        before: Option<u64>,
         #[command(flatten)]
         limit: Limit,
     },
@@ -144,12 +147,9 @@ impl Ask {
             Self::Holders { asset, page: Page { after, limit: Limit { limit } } } => {
                 Question::Holders { asset, after, limit }
             }
-            Self::History { address: account, asset: Some(asset), limit: Limit { limit } } => {
-                Question::History { asset, account, limit }
-            }
-            // Asked asset by asset: see `history`.
-            Self::History { address: account, asset: None, .. } => {
-                Question::Balances { account, after: None, limit: MAX_LIMIT }
+            // Without an asset `history` asks for one after the other.
+            Self::History { address: account, asset, before, limit: Limit { limit } } => {
+                Question::History { asset: asset.unwrap_or(COIN), account, before, limit }
             }
             Self::Lock { lock } => Question::Lock { lock },
             Self::Locks { address: account, page: Page { after, limit: Limit { limit } } } => {

@@ -59,7 +59,7 @@ impl Outcome {
         self.codespace == rpc::CODESPACE && self.code == rpc::Code::CommitTimeout as u64
     }
 
-    /// Refused, or failed in a block: it has not done what it says, and will not.
+    /// Refused, or failed in a block: it has not done what it says, and no correct node takes those bytes again.
     pub(super) fn is_failure(&self) -> bool {
         self.code != 0 && !self.is_pending()
     }

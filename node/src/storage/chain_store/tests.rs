@@ -1,4 +1,5 @@
 use althing_consensus::{AppHash, Block, Header};
+use althing_ledger::TxResult;
 use althing_mempool::TxBytes;
 
 use super::*;
@@ -132,6 +133,26 @@ fn a_transaction_is_found_where_it_came_first() {
     assert_eq!(location(b"c"), Some((2, 0)));
     assert_eq!(store.executed().unwrap(), Height(2));
     assert_eq!(store.results(Height(2)).unwrap(), Some(results(2)));
+}
+
+#[test]
+fn a_transaction_that_failed_first_is_found_where_it_succeeded() {
+    let Fixture { chain, genesis, store } = begun();
+    let one = chain.body(&genesis, 1, vec![tx("a")]);
+    let two = chain.body(&one.block, 2, vec![tx("b"), tx("a")]);
+    let three = chain.body(&two.block, 3, vec![tx("a")]);
+    let certificate = chain.certificate(three.block.hash(), 3);
+    store.commit(&[one.clone(), two.clone(), three.clone()], &certificate).unwrap();
+    let execute = |body: &Body, codes: &[u32]| {
+        let result = |code: &u32| TxResult { code: *code, ..TxResult::default() };
+        let tx_results = codes.iter().map(result).collect();
+        let results = StoredResults { tx_results, ..results(body.block.header.height.0) };
+        store.put_results(&body.block.txs, &results).unwrap();
+        store.tx_location(&TxHash::of(b"a")).unwrap().map(|at| (at.height.0, at.index))
+    };
+    assert_eq!(execute(&one, &[7]), Some((1, 0)));
+    assert_eq!(execute(&two, &[0, 0]), Some((2, 1)), "it succeeded after all");
+    assert_eq!(execute(&three, &[7]), Some((2, 1)), "and is never said to have failed again");
 }
 
 #[test]
