@@ -62,8 +62,8 @@ const P2P_VERSION: u64 = 8;
 /// An application in a process of its own, in any language.
 ///
 /// It may die, hang and come back: meanwhile blocks wait, and [`Application::link`] tells. An answer that breaks the protocol, and an
-/// exception in what consensus asks, stop the node with the application's words. An exception in answer to a query or to `CheckTx` refuses
-/// just that, since otherwise a client could stop validators.
+/// exception, in the handshake, `FinalizeBlock` or `Commit` stop the node with the application's words. An exception in answer to a
+/// query or to `CheckTx` refuses just that, since otherwise a client could stop validators; about a proposal it costs that proposal.
 #[derive(Debug)]
 pub struct RemoteApplication {
     connections: Arc<Connections>,

@@ -1,10 +1,10 @@
-//! One of the four connections: requests go out one at a time, a thread reads what comes back.
+//! One of the four connections: requests go out one at a time, one thread writes them, another reads what comes back.
 
 use std::{
-    io::BufReader,
+    io::{BufReader, Write},
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError},
     },
     thread,
     time::{Duration, Instant},
@@ -22,6 +22,8 @@ use super::{
 
 /// How long an application may take to show that it speaks ABCI.
 const GREETING: Duration = Duration::from_secs(10);
+/// What may have come and not been taken: the answer to a request, that to `Flush`, and why the connection ended.
+pub(super) const REPLIES: usize = 3;
 
 type Reply = Result<Option<response::Value>, Fault>;
 
@@ -46,10 +48,12 @@ enum Slot {
 
 #[derive(Debug)]
 struct Line {
-    stream: Stream,
+    requests: Sender<Vec<u8>>,
     replies: Receiver<Reply>,
     /// Responses to requests that nobody waits for any longer.
     owed: usize,
+    /// The request that has had no answer yet, and since when.
+    unanswered: Option<(&'static str, Instant)>,
 }
 
 impl Connection {
@@ -57,12 +61,17 @@ impl Connection {
     pub(super) fn open(address: &Address, ended: impl FnOnce(Fault) + Send + 'static) -> Result<Self, Fault> {
         let stream = address.connect().map_err(|error| Fault::NotConnected(error.to_string()))?;
         let (ender, reading) = (stream.try_clone()?, stream.try_clone()?);
-        let (replied, replies) = mpsc::channel();
-        thread::Builder::new().name("abci".to_owned()).spawn(move || ended(read(reading, &replied)))?;
-        let slot = Mutex::new(Slot::Free(Line { stream, replies, owed: 0 }));
-        let connection = Self { slot, freed: Condvar::new(), ender };
-        let greeted = connection.call(RequestFlush {}, Some(GREETING));
-        greeted.inspect_err(|_| connection.shutdown())?;
+        let (replied, replies) = mpsc::sync_channel(REPLIES);
+        let (requests, asked) = mpsc::channel();
+        let line = Line { requests, replies, owed: 0, unanswered: None };
+        let connection = Self { slot: Mutex::new(Slot::Free(line)), freed: Condvar::new(), ender };
+        let thread = || thread::Builder::new().name("abci".to_owned());
+        thread().spawn(move || ended(read(reading, &replied)))?;
+        thread().spawn(move || write(stream, &asked))?;
+        connection.call(RequestFlush {}, Some(GREETING)).map_err(|fault| match fault {
+            Fault::Silent { patience, .. } => Fault::Mute { patience },
+            fault => fault,
+        })?;
         Ok(connection)
     }
 
@@ -86,7 +95,13 @@ impl Connection {
         };
         let since = Instant::now();
         match std::mem::replace(&mut *slot, Slot::Taken { asked, since }) {
-            Slot::Free(line) => Ok(line),
+            Slot::Free(line) => {
+                // What it has not answered for longer is what it is waited for.
+                if let Some((asked, since)) = line.unanswered {
+                    *slot = Slot::Taken { asked, since };
+                }
+                Ok(line)
+            }
             Slot::Taken { asked, since } => {
                 *slot = Slot::Taken { asked, since };
                 Err(Fault::Silent { asked, patience: since.elapsed() })
@@ -96,10 +111,11 @@ impl Connection {
 
     /// Which request has not been answered for how long.
     pub(super) fn waits_for(&self) -> Option<(&'static str, Duration)> {
-        match *self.slot() {
-            Slot::Taken { asked, since } => Some((asked, since.elapsed())),
-            Slot::Free(_) => None,
-        }
+        let (asked, since) = match &*self.slot() {
+            Slot::Taken { asked, since } => (*asked, *since),
+            Slot::Free(line) => line.unanswered?,
+        };
+        Some((asked, since.elapsed()))
     }
 
     pub(super) fn shutdown(&self) {
@@ -111,19 +127,29 @@ impl Connection {
     }
 }
 
+/// Not to be left to the other side: it may go on with a connection that nobody uses.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
 impl Line {
     fn ask<C: Call>(&mut self, request: C, patience: Option<Duration>) -> Result<C::Answer, Fault> {
         while self.owed > 0 {
             self.reply(C::NAME, patience)?;
         }
+        self.unanswered = None;
         if let Ok(unasked) = self.replies.try_recv() {
             let got = unasked?.map_or("an unknown message", |response| name(&response));
             return Err(Fault::Unasked { got });
         }
-        frame::send(&mut self.stream, request.request())?;
+        self.requests.send(frame::request(request.request())?).map_err(|_| Fault::Ended)?;
         // The answer, and that to `Flush`.
         self.owed = 2;
+        self.unanswered = Some((C::NAME, Instant::now()));
         let response = self.reply(C::NAME, patience)?.ok_or(Fault::Unknown { asked: C::NAME })?;
+        self.unanswered = None;
         let answer = C::answer(response).map_err(|other| match *other {
             response::Value::Exception(exception) => {
                 Fault::Exception { asked: C::NAME, text: exception.error }
@@ -151,18 +177,34 @@ impl Line {
 }
 
 /// Reads until there is nothing more to be had, and says why.
-fn read(stream: Stream, replied: &Sender<Reply>) -> Fault {
+fn read(stream: Stream, replied: &SyncSender<Reply>) -> Fault {
     let mut reader = BufReader::new(stream);
-    loop {
+    let fault = loop {
         let reply = frame::receive(&mut reader);
         let fault = reply.as_ref().err().cloned();
-        // Where nobody listens any more, the connection has been closed from here.
-        if replied.send(reply).is_err() {
-            return Fault::Ended;
+        let sent = replied.try_send(reply);
+        match (fault, sent) {
+            (Some(fault), _) => break fault,
+            (None, Ok(())) => {}
+            // So much was not asked for, and must not gather here.
+            (None, Err(TrySendError::Full(reply))) => {
+                let got = reply.ok().flatten().map_or("an unknown message", |response| name(&response));
+                break Fault::Unasked { got };
+            }
+            // Nobody listens any more: the connection has been closed from here.
+            (None, Err(TrySendError::Disconnected(_))) => break Fault::Ended,
         }
-        if let Some(fault) = fault {
-            reader.get_ref().shutdown();
-            return fault;
+    };
+    reader.get_ref().shutdown();
+    fault
+}
+
+/// Writes requests for as long as the application takes to read them: whoever asks does not wait for that.
+fn write(mut stream: Stream, requests: &Receiver<Vec<u8>>) {
+    while let Ok(request) = requests.recv() {
+        if stream.write_all(&request).is_err() {
+            // The reader hears of the end, and tells.
+            return stream.shutdown();
         }
     }
 }

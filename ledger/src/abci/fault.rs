@@ -15,6 +15,8 @@ pub(super) enum Fault {
     Half { what: String, patience: Duration },
     #[error("no answer to {asked} within {seconds} s", seconds = .patience.as_secs())]
     Silent { asked: &'static str, patience: Duration },
+    #[error("no answer to the first Flush within {seconds} s{NOT_ABCI}", seconds = .patience.as_secs())]
+    Mute { patience: Duration },
     #[error("it announced a frame of {len} bytes, more than the {max} that are allowed{NOT_ABCI}")]
     TooLong { len: u64, max: usize },
     #[error(
@@ -44,7 +46,7 @@ impl Fault {
     /// program there, and would come again.
     pub(super) fn may_pass(&self) -> bool {
         use Fault::*;
-        matches!(self, NotConnected(_) | Ended | Broken(_) | Half { .. } | Silent { .. })
+        matches!(self, NotConnected(_) | Ended | Broken(_) | Half { .. } | Silent { .. } | Mute { .. })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Frames of the socket protocol: each message behind its length, an unsigned varint.
 
 use std::{
-    io::{self, BufRead, BufReader, ErrorKind, Read, Write},
+    io::{self, BufRead, BufReader, ErrorKind, Read},
     time::Duration,
 };
 
@@ -17,14 +17,14 @@ const REST: Duration = Duration::from_secs(5);
 /// What is set aside for a frame before its bytes have come.
 const FIRST_BUFFER: usize = 64 << 10;
 
-/// Sends a request, and the request to answer it at once.
-pub(super) fn send(stream: &mut Stream, request: request::Value) -> Result<(), Fault> {
+/// The frames of a request, and of the request to answer it at once.
+pub(super) fn request(request: request::Value) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     for value in [request, request::Value::Flush(Default::default())] {
         let request = Request { value: Some(value) };
         request.encode_length_delimited(&mut bytes).map_err(|error| Fault::Broken(error.to_string()))?;
     }
-    Ok(stream.write_all(&bytes)?)
+    Ok(bytes)
 }
 
 /// Waits for the next response as long as it takes; once it has begun, the rest must follow. `None` is a response of a kind that is not
@@ -85,7 +85,7 @@ fn stalled(error: io::Error, what: String) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixStream;
+    use std::{io::Write, os::unix::net::UnixStream};
 
     use tendermint_proto::v0_38::abci::{ResponseEcho, ResponseFlush};
 

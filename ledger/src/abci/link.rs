@@ -142,7 +142,6 @@ impl Connections {
         let mut state = self.state();
         let ended = state.fault.clone().or_else(|| state.closed.then_some(Fault::Ended));
         if let Some(fault) = ended {
-            lines.iter().for_each(Connection::shutdown);
             return Err(fault);
         }
         state.up = Some(Arc::new(Up { attempt, lines, initialised: AtomicBool::new(false) }));

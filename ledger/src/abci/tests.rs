@@ -225,7 +225,7 @@ fn what_is_no_application_is_named() {
     }
     for (answer, words) in [
         (Box::new(|| None) as Box<dyn Fn() -> Option<Vec<u8>> + Send + Sync>, "closed the connection"),
-        (Box::new(|| Some(vec![])), "no answer to Flush within 10 s"),
+        (Box::new(|| Some(vec![])), "no answer to the first Flush within 10 s; is it an ABCI application"),
         // It answers both requests to flush so.
         (Box::new(|| Some(vec![100, 1, 2])), "part of a frame (5 of 100 bytes)"),
         (Box::new(|| Some(vec![0x80])), "part of a frame (2 bytes of its length)"),
@@ -320,6 +320,59 @@ fn an_exception_stops_what_consensus_asks_and_refuses_what_clients_ask() {
     assert!(remote.check_tx(b"a", CheckKind::New).unwrap_err().log.contains("I am lost"));
     assert!(remote.link.is_up(), "a client must not end it");
     expect(remote.finalize_block(&block(&[])), "answered FinalizeBlock with an exception: I am lost");
+}
+
+#[test]
+fn what_a_failed_attempt_has_opened_is_closed() {
+    let place = Place::new();
+    place.listen(|index, request| if index < 2 { honestly(request) } else { None });
+    let (may_pass, text) = told(place.remote().link.connect(Duration::ZERO).unwrap_err());
+    assert!(may_pass && text.contains("closed the connection"), "{text}");
+    let open = place.open.lock().unwrap();
+    assert_eq!(open.len(), 3);
+    for mut stream in &*open {
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the application is told that nobody is there");
+    }
+}
+
+#[test]
+fn what_nobody_asked_for_does_not_gather() {
+    let place = Place::new();
+    place.listen(|_, request| honestly(request));
+    let remote = connected(&place);
+    let echo = frame(response::Value::Echo(Default::default()));
+    let mut stream = place.open.lock().unwrap()[1].try_clone().unwrap();
+    stream.write_all(&echo.repeat(connection::REPLIES + 1)).unwrap();
+    assert!(remote.link.lost());
+    let trouble = remote.link.trouble().unwrap();
+    assert!(trouble.contains("it sent Echo that nothing was asked for"), "{trouble}");
+}
+
+#[test]
+fn a_long_request_that_nobody_reads_costs_no_more_time_than_a_short_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app");
+    let listener = UnixListener::bind(&path).unwrap();
+    let application = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(&frame(response::Value::Flush(Default::default())).repeat(2)).unwrap();
+        stream
+    });
+    let connection = connection::Connection::open(&Address::Unix(path), |_| {}).unwrap();
+    assert_eq!(connection.waits_for(), None);
+    let patience = Duration::from_millis(100);
+    let long = || RequestQuery { data: vec![0; 16 << 20].into(), ..Default::default() };
+    let silent = Fault::Silent { asked: "Query", patience };
+    assert_eq!(connection.call(long(), Some(patience)).unwrap_err(), silent);
+    let (asked, waited) = connection.waits_for().unwrap();
+    assert!(
+        asked == "Query" && waited >= patience,
+        "it owes the answer though nobody waits for it any longer"
+    );
+    assert_eq!(connection.call(long(), Some(patience)).unwrap_err(), silent);
+    assert!(connection.waits_for().unwrap().1 >= 2 * patience, "since the first of them");
+    drop(application.join().unwrap());
 }
 
 #[test]
