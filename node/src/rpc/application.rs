@@ -9,7 +9,7 @@ use super::{Context, RpcError, json::base64, params::Params};
 
 /// The height and the hash that the application's durable state stands at.
 pub(crate) async fn abci_info(context: &Arc<Context>) -> Result<Value, RpcError> {
-    let info = context.read(|node| node.application().info().map_err(RpcError::internal)).await?;
+    let info = context.ask(|application| application.info()).await?.map_err(RpcError::internal)?;
     Ok(json!({ "response": {
         "data": info.name,
         "version": info.version,
@@ -27,7 +27,7 @@ pub(crate) async fn abci_query(context: &Arc<Context>, params: &Params) -> Resul
         height: params.number("height")?.unwrap_or(0),
         prove: params.flag("prove")?,
     };
-    let answer = context.read(move |node| Ok(node.application().query(&query))).await?;
+    let answer = context.ask(move |application| application.query(&query)).await?;
     let bytes = |bytes: &[u8]| if bytes.is_empty() { Value::Null } else { base64(bytes).into() };
     let op = |kind: &str, key: &[u8], data: &[u8]| json!({ "type": kind, "key": bytes(key), "data": base64(data) });
     let ops: Vec<Value> = match &answer.proof {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use althing_consensus::Height;
+use althing_ledger::Application;
 use althing_p2p::Network;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -11,6 +12,8 @@ use crate::{config::RpcConfig, handle::NodeHandle, storage::StoreError};
 
 /// Reads from the disk or the application at once; each takes a thread.
 const MAX_READS: usize = 8;
+/// Of these so many ask the application: one that hangs must not keep clients from the node's own answers, such as what hangs.
+const MAX_QUESTIONS: usize = 4;
 
 /// The node behind the methods.
 pub(crate) struct Context {
@@ -20,13 +23,15 @@ pub(crate) struct Context {
     pub(crate) network: Option<Network>,
     pub(crate) commits: Commits,
     reads: Semaphore,
+    questions: Semaphore,
     waiters: Semaphore,
 }
 
 impl Context {
     pub(crate) fn new(node: NodeHandle, network: Option<Network>, config: RpcConfig) -> Self {
         let waiters = Semaphore::new(config.max_waiting);
-        Self { node, config, network, commits: Commits::default(), reads: Semaphore::new(MAX_READS), waiters }
+        let (reads, questions) = (Semaphore::new(MAX_READS), Semaphore::new(MAX_QUESTIONS));
+        Self { node, config, network, commits: Commits::default(), reads, questions, waiters }
     }
 
     /// Does something that blocks, off the event loop, in its turn.
@@ -40,6 +45,15 @@ impl Context {
             tracing::error!(%error, "a read for a client failed");
             RpcError::internal("the read failed; the node's log says why")
         })?
+    }
+
+    /// As [`Self::read`], where it is the application that is asked: it may take its time.
+    pub(crate) async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        ask: impl FnOnce(&dyn Application) -> T + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let _turn = self.questions.acquire().await.map_err(RpcError::internal)?;
+        self.read(move |node| Ok(ask(&**node.application()))).await
     }
 
     /// A place among those who wait for a commit, if there is one.

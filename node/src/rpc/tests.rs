@@ -1,6 +1,6 @@
 //! The methods over real HTTP on loopback, in front of a node that is a script.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use althing_consensus::{AppHash, Block, Epoch, Execution, Height, View};
 use althing_crypto::{Encoding, TxHash, bls, ed25519, sha256};
@@ -246,6 +246,23 @@ async fn the_application_answers_for_itself() {
     let refused = client.call("abci_query", json!({"path": "nothing"})).await.unwrap();
     assert_eq!(refused["response"]["codespace"], "ledger");
     assert_ne!(refused["response"]["code"], 0);
+}
+
+#[tokio::test]
+async fn a_slow_application_keeps_no_client_from_the_nodes_own_answers() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let context = Arc::new(Context::new(node.handle.clone(), None, RpcConfig::default()));
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(std::sync::Mutex::new(held));
+    for _ in 0..20 {
+        let (context, held) = (context.clone(), held.clone());
+        tokio::spawn(async move { context.ask(move |_| held.lock().map(|held| held.recv()).is_ok()).await });
+    }
+    // Now each of them has its turn or waits for it.
+    tokio::task::yield_now().await;
+    let read = tokio::time::timeout(Duration::from_secs(20), context.read(|_| Ok(7))).await;
+    assert_eq!(read.expect("there is room for it").unwrap(), 7);
+    drop(release);
 }
 
 #[tokio::test]
