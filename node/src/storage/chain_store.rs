@@ -208,8 +208,13 @@ impl ChainStore {
     /// The committed block of this height with its payload.
     pub fn block(&self, height: Height) -> Result<Option<Body>, StoreError> {
         let Some(hash) = self.hash_at(height)? else { return Ok(None) };
-        let body = self.body(&hash)?;
-        body.map(Some).ok_or_else(|| corrupt(format!("block {hash} of height {height} is missing")))
+        match self.body(&hash)? {
+            // Removed in between.
+            None if self.hash_at(height)?.is_none() => Ok(None),
+            body => {
+                body.map(Some).ok_or_else(|| corrupt(format!("block {hash} of height {height} is missing")))
+            }
+        }
     }
 
     /// The hash of the committed block of this height.
