@@ -37,7 +37,7 @@ impl Execution {
         let executor = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             match executor.run(job) {
-                Err(Fatal::Application(AppError::Unavailable { .. })) => self.revive()?,
+                Err(Fatal::Application(AppError::Unavailable { reason })) => self.revive(&reason)?,
                 outcome => return outcome,
             }
         }
@@ -50,13 +50,15 @@ impl Execution {
             let _turn = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
             // Who had the turn before may have done it.
             if !link.is_up() {
-                self.revive()?;
+                self.revive(&link.trouble().unwrap_or_default())?;
             }
         }
         Ok(())
     }
 
-    fn revive(&self) -> Result<(), Fatal> {
+    /// Says why it was lost, too: one that breaks off each time and is back at once leaves no other trace.
+    fn revive(&self, reason: &str) -> Result<(), Fatal> {
+        tracing::warn!("lost: {reason}");
         let Revival { genesis, chain, application } = &self.revival;
         bring_up(genesis, chain, application).map(drop).map_err(|error| match error {
             RecoveryError::Fatal(fatal) => fatal,

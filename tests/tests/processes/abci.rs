@@ -193,6 +193,7 @@ async fn a_node_waits_for_its_application_and_says_so() {
     .await;
     // How a killed process ends a connection depends on what was under way.
     assert!(said.contains("app.sock: ") && said.contains("connection"), "{said}");
+    chain.node(0).logs(&["lost: the application at", "app.sock: "]).await;
     // Nobody says whether the transaction is any good: it is refused, and the node lives.
     let refused = chain.node(0).commit(b"a=1").await;
     assert_eq!((refused.codespace.as_str(), refused.height), ("abci", 0));
