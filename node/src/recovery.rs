@@ -65,8 +65,9 @@ pub enum RecoveryError {
     },
     /// The application has executed blocks whose results are not in the store.
     #[error(
-        "the application stands at height {application}, the chain data at {executed}: the chain data lost its end. Move the \
-         data directory away (but leave the safety file where it is) and start again: the node fetches the chain anew"
+        "the application stands at height {application}, the chain data at {executed}: the chain data lost its end, or the \
+         application belongs to another node. Move the data directory away (but leave the safety file where it is), and the \
+         state of an application in a process of its own, too, and start again: the node fetches the chain anew"
     )]
     ApplicationAhead {
         /// The application's height.
@@ -77,8 +78,9 @@ pub enum RecoveryError {
     /// The application must execute blocks again that are no longer here.
     #[error(
         "the application stands at height {application}, and blocks below {oldest} were removed once it had let them go: it lost \
-         state that it had said was safe. Give it back a copy of its state from height {oldest} or above, or move this node's data \
-         directory away (but leave the safety file where it is) and start again: it fetches the chain from a member that kept all"
+         state that it had said was safe. Give it back a copy of its state from height {oldest} or above, or move its state and this \
+         node's data directory away (but leave the safety file where it is) and start again: the node fetches the chain from a member \
+         that kept all"
     )]
     Pruned {
         /// The application's height.
