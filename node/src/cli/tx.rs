@@ -34,7 +34,7 @@ use submit::{Outcome, Wait, submit, upper};
 pub(super) enum Command {
     // A transaction of one instruction: each is a command.
     #[command(flatten)]
-    One(With<Ask, Flags>),
+    One(Box<With<Ask, Flags>>),
     /// Write a transaction of several instructions, for others to sign
     Build(build::Build),
     /// Sign a transaction in a file; several sign one after the other
@@ -93,7 +93,10 @@ struct Signer {
 
 pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     match command {
-        Command::One(With { command, flags }) => one(command, flags, output).await,
+        Command::One(asked) => {
+            let With { command, flags } = *asked;
+            one(command, flags, output).await
+        }
         Command::Build(build) => build::run(build, output).await,
         Command::Sign(sign) => sign::run(&sign, output),
         Command::Broadcast { tx, node, wait } => {
