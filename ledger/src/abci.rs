@@ -42,7 +42,7 @@ use tendermint_proto::v0_38::abci::{
 use crate::{
     Admission, AppError, AppHash, Application, Bytes, CheckKind, CheckedTx, ChunkApplied, CommitResult,
     FinalizeBlock, FinalizedBlock, Info, InitChain, InitChainResult, Link, NoVote, PrepareProposal,
-    ProcessProposal, Query, QueryResult, Snapshot, SnapshotOffer, TxError,
+    ProcessProposal, Query, QueryResult, Snapshot, SnapshotOffer, TxError, application::as_given,
 };
 
 /// The codespace of what is refused because the application cannot be asked.
@@ -80,6 +80,13 @@ impl RemoteApplication {
     /// Asks what the chain cannot go on without.
     fn consensus<C: call::Call>(&self, request: C) -> Result<C::Answer, AppError> {
         self.connections.call(Line::Consensus, request, None).map_err(|fault| self.connections.error(&fault))
+    }
+
+    /// Asks about a proposal, in the time that a view has for it.
+    fn proposal<C: call::Call>(&self, request: C) -> Result<C::Answer, Fault> {
+        let asked = self.connections.call_initialised(Line::Consensus, request, Some(PROPOSAL_PATIENCE));
+        self.connections.complain(asked.as_ref().err());
+        asked
     }
 
     fn impossible(&self, asked: &'static str, reason: String) -> AppError {
@@ -187,8 +194,17 @@ impl Application for RemoteApplication {
             proposer_address: validator_address(&p.proposer),
             ..Default::default()
         };
-        match self.connections.call_initialised(Line::Consensus, request, Some(PROPOSAL_PATIENCE)) {
+        match self.proposal(request) {
             Ok(answer) => answer.txs.into_iter().map(Bytes::from).collect(),
+            // A client chose what it trips over: that must not empty all blocks.
+            Err(fault @ Fault::Exception { .. }) => {
+                tracing::warn!(
+                    height = p.height,
+                    "the mempool's own order is proposed: {}",
+                    self.connections.words(&fault)
+                );
+                as_given(p)
+            }
             Err(fault) => {
                 tracing::warn!(
                     height = p.height,
@@ -210,8 +226,8 @@ impl Application for RemoteApplication {
             proposer_address: validator_address(&p.proposer),
             ..Default::default()
         };
-        let asked = self.connections.call_initialised(Line::Consensus, request, Some(PROPOSAL_PATIENCE));
-        let answer = asked.map_err(|fault| NoVote::NotAsked(self.connections.words(&fault)))?;
+        let answer =
+            self.proposal(request).map_err(|fault| NoVote::NotAsked(self.connections.words(&fault)))?;
         match answer.status() {
             proposal::ProposalStatus::Accept => Ok(()),
             proposal::ProposalStatus::Reject => Err(NoVote::Refused("the application rejects it".to_owned())),

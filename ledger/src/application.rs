@@ -71,15 +71,7 @@ pub trait Application: Send + Sync + 'static {
     ///
     /// By default: as given, up to the first that does not fit.
     fn prepare_proposal(&self, p: &PrepareProposal<'_>) -> Vec<Bytes> {
-        let mut room = p.max_bytes;
-        let fits = |tx: &&&[u8]| match room.checked_sub(tx.len()) {
-            Some(rest) => {
-                room = rest;
-                true
-            }
-            None => false,
-        };
-        p.txs.iter().take_while(fits).map(|tx| tx.to_vec()).collect()
+        as_given(p)
     }
 
     /// As voter: a reason not to vote for a block. Refusals stop the chain when they are many, so this is for what
@@ -134,4 +126,17 @@ pub trait Application: Send + Sync + 'static {
     fn apply_snapshot_chunk(&self, _index: u32, _chunk: &[u8]) -> Result<ChunkApplied, AppError> {
         Ok(ChunkApplied::Abort)
     }
+}
+
+/// The transactions in the mempool's order, up to the first that does not fit.
+pub(crate) fn as_given(p: &PrepareProposal<'_>) -> Vec<Bytes> {
+    let mut room = p.max_bytes;
+    let fits = |tx: &&&[u8]| match room.checked_sub(tx.len()) {
+        Some(rest) => {
+            room = rest;
+            true
+        }
+        None => false,
+    };
+    p.txs.iter().take_while(fits).map(|tx| tx.to_vec()).collect()
 }

@@ -10,11 +10,14 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use socket2::{SockRef, TcpKeepalive};
 
 use super::stream::Stream;
 
 /// How long a TCP connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// After so long a silence the other host is asked whether it is there, and as often again.
+const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// `unix:///run/app.sock` or `tcp://127.0.0.1:26658`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +105,9 @@ fn connect(address: &SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(address, CONNECT_TIMEOUT)?;
     // A request must not wait for the acknowledgement of the one before.
     stream.set_nodelay(true)?;
+    // A host that vanished says nothing, and what the chain needs is awaited without end.
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     Ok(stream)
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Connections {
     address: Address,
     state: Mutex<State>,
     changed: Condvar,
+    /// The exception with which it last answered about a proposal, if that was its last answer about any.
+    complaint: Mutex<Option<Fault>>,
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +64,12 @@ struct Up {
 
 impl Connections {
     pub(super) fn new(address: Address) -> Arc<Self> {
-        Arc::new(Self { address, state: Mutex::default(), changed: Condvar::new() })
+        Arc::new(Self {
+            address,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            complaint: Mutex::default(),
+        })
     }
 
     /// Asks on one of the connections.
@@ -94,6 +101,12 @@ impl Connections {
             true => self.call(line, request, patience),
             false => Err(Fault::NotConnected("it has not been brought to the chain's state yet".to_owned())),
         }
+    }
+
+    /// Notes what came of a question about a proposal: nobody stops for it, but `status` says so.
+    pub(super) fn complain(&self, fault: Option<&Fault>) {
+        let fault = fault.filter(|fault| matches!(fault, Fault::Exception { .. }));
+        *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = fault.cloned();
     }
 
     /// The application has the chain's state.
@@ -209,9 +222,15 @@ impl Link for ToNode {
             Err(fault) => return Some(self.0.words(&fault)),
         };
         let waits = up.lines.iter().filter_map(Connection::waits_for);
-        let (asked, time) = waits.max_by_key(|(_, time)| *time).filter(|(_, time)| *time >= SLOW)?;
-        let address = &self.0.address;
-        Some(format!("the application at {address} has not answered {asked} for {} s", time.as_secs()))
+        if let Some((asked, time)) = waits.max_by_key(|(_, time)| *time).filter(|(_, time)| *time >= SLOW) {
+            let address = &self.0.address;
+            return Some(format!(
+                "the application at {address} has not answered {asked} for {} s",
+                time.as_secs()
+            ));
+        }
+        let complaint = self.0.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        complaint.as_ref().map(|fault| self.0.words(fault))
     }
 
     fn close(&self) {

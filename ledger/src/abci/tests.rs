@@ -308,7 +308,11 @@ fn an_impossible_answer_is_a_fault_of_the_application() {
 #[test]
 fn an_exception_stops_what_consensus_asks_and_refuses_what_clients_ask() {
     let (_place, remote) = but(|request| match request {
-        request::Value::Query(_) | request::Value::CheckTx(_) | request::Value::FinalizeBlock(_) => {
+        request::Value::Query(_)
+        | request::Value::CheckTx(_)
+        | request::Value::PrepareProposal(_)
+        | request::Value::ProcessProposal(_)
+        | request::Value::FinalizeBlock(_) => {
             Some(response::Value::Exception(pb::ResponseException { error: "I am lost".to_owned() }))
         }
         _ => None,
@@ -319,6 +323,14 @@ fn an_exception_stops_what_consensus_asks_and_refuses_what_clients_ask() {
     assert!(answer.log.contains("answered Query with an exception: I am lost"), "{}", answer.log);
     assert!(remote.check_tx(b"a", CheckKind::New).unwrap_err().log.contains("I am lost"));
     assert!(remote.link.is_up(), "a client must not end it");
+    // What a leader and voters ask stops nobody, as a client may have chosen what it trips over.
+    let txs: Vec<&[u8]> = vec![b"one", b"two"];
+    let proposal = PrepareProposal { txs: &txs, max_bytes: 5, ..Default::default() };
+    assert_eq!(remote.link.trouble(), None);
+    assert_eq!(remote.prepare_proposal(&proposal), [b"one"], "the mempool's own order, as far as it fits");
+    assert!(remote.link.trouble().unwrap().contains("answered PrepareProposal with an exception: I am lost"));
+    let no_vote = remote.process_proposal(&ProcessProposal::default());
+    assert!(matches!(no_vote, Err(NoVote::NotAsked(reason)) if reason.contains("I am lost")));
     expect(remote.finalize_block(&block(&[])), "answered FinalizeBlock with an exception: I am lost");
 }
 

@@ -143,7 +143,8 @@ async fn applications_killed_at_any_moment_execute_every_block_once() {
         let mut home = app.kill().await;
         // Every other one dies once more by itself, on either side of what makes its state durable.
         let blocks = (1 + nth % 3).to_string();
-        let death = match nth % 4 {
+        // Over the rounds each validator's dies on either side.
+        let death = match (nth + nth / 4) % 4 {
             1 => Some("--die-before-commit"),
             3 => Some("--die-after-commit"),
             _ => None,
