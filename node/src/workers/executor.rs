@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use althing_consensus::engine::EngineConfig;
 use althing_consensus::{Execution, Header, Height};
-use althing_crypto::{merkle_root, mutant};
-use althing_ledger::{Application, CommitResult, FinalizeBlock, FinalizedBlock};
+use althing_crypto::{ed25519, merkle_root, mutant};
+use althing_ledger::{Application, CommitResult, FinalizeBlock, FinalizedBlock, ValidatorUpdate};
 
 use super::Fatal;
 use super::application::{consensus_app_hash, members, proposer};
@@ -94,6 +94,18 @@ impl Executor {
         Ok(self.chain.prune(end, PRUNED_AT_ONCE)?)
     }
 
+    /// Says of each update what it would have been: one of a member, whose vote key genesis registers for the identity, or of nobody.
+    fn drop_updates(&self, height: Height, updates: &[ValidatorUpdate]) {
+        for ValidatorUpdate { identity, power } in updates {
+            let identity = ed25519::PublicKey::from_bytes(*identity);
+            let reason = match self.engine.set.position_of(&identity) {
+                Some(_) => "this version keeps the validators of genesis",
+                None => "genesis registers no vote key for that identity",
+            };
+            tracing::warn!(%height, %identity, power, "a validator update is dropped: {reason}");
+        }
+    }
+
     fn block(&self, height: Height) -> Result<Body, Fatal> {
         self.chain.block(height)?.ok_or_else(|| missing(format!("block {height}")))
     }
@@ -121,9 +133,7 @@ impl Executor {
                 "finalize_block gave {got} results for {asked} transactions"
             )));
         }
-        if !validator_updates.is_empty() {
-            tracing::warn!(height = %header.height, "validator updates are dropped: this version keeps one validator set");
-        }
+        self.drop_updates(header.height, &validator_updates);
         let leaves: Vec<Vec<u8>> = tx_results.iter().map(|result| result.results_leaf()).collect();
         let execution = Execution {
             height: header.height,
