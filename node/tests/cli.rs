@@ -8,6 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::Value;
 
 fn althing(arguments: &[&str]) -> Output {
@@ -275,9 +276,16 @@ fn refusing_node() -> String {
             let mut stream = stream.unwrap();
             let mut request = [0; 16 * 1024];
             let length = stream.read(&mut request).unwrap();
-            let result = match String::from_utf8_lossy(&request[..length]).contains("\"status\"") {
-                true => r#"{"node_info":{"network":"test-1"}}"#,
-                false => r#"{"code":44,"codespace":"ledger","log":"no such asset"}"#,
+            let request = String::from_utf8_lossy(&request[..length]);
+            let result = if request.contains("\"status\"") {
+                r#"{"node_info":{"network":"test-1"},"sync_info":{"latest_block_height":"7"}}"#.to_owned()
+            } else if request.contains("\"abci_query\"") {
+                let window = r#""proposal_lifetime":"1","idempotency_window":"100000","fees":null"#;
+                let parameters =
+                    format!(r#"{{"chain_id":"test-1","initial_height":"1","closed":false,{window}}}"#);
+                format!(r#"{{"response":{{"code":0,"height":"7","value":"{}"}}}}"#, BASE64.encode(parameters))
+            } else {
+                r#"{"code":44,"codespace":"ledger","log":"no such asset"}"#.to_owned()
             };
             let answer = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
             let head =
@@ -398,9 +406,11 @@ fn what_one_command_signs_is_said_before_the_passphrase_is_asked_for() {
         let (code, said) = with(&["--passphrase-file", &file(passphrase)]);
         assert_eq!(code, Some(1), "{said}");
         assert!(said.starts_with("chain            test-1\nsender           al1"), "{said}");
-        for words in
-            ["\nsequence         3\n", "\ninstruction 0    transfer 5 units of COIN", "\nidempotency key  "]
-        {
+        for words in [
+            "\nsequence         3\nexpires          after height 100007\n",
+            "\ninstruction 0    transfer 5 units of COIN",
+            "\nidempotency key  ",
+        ] {
             assert!(said.contains(words), "{words}: {said}");
         }
         assert!(said.contains(ends), "{said}");

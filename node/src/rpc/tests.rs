@@ -365,7 +365,20 @@ async fn waiting_for_a_commit_ends_without_it() {
     node.admit(Outcome::Accepted { duplicate: false }).await;
     node.backend.dropped.send((TxHash::of(b"other"), refusal(1))).unwrap();
     node.backend.dropped.send((TxHash::of(b"tx"), refusal(10))).unwrap();
-    assert_eq!(waiting.await.unwrap()["check_tx"]["code"], 10, "dropped");
+    assert_eq!(waiting.await.unwrap()["check_tx"]["code"], 10, "dropped for good");
+
+    let (mut client, call) = (node.client(), params.clone());
+    let waiting = tokio::spawn(async move { client.call("broadcast_tx_commit", call).await.unwrap() });
+    node.admit(Outcome::Accepted { duplicate: false }).await;
+    let poor = Refusal { code: 12, codespace: "ledger".into(), log: "holds 0".into() };
+    node.backend.dropped.send((TxHash::of(b"tx"), poor)).unwrap();
+    let check = &waiting.await.unwrap()["check_tx"];
+    assert_eq!(
+        (&check["code"], &check["codespace"]),
+        (&json!(3), &json!("rpc")),
+        "a block may still hold it"
+    );
+    assert!(check["log"].as_str().unwrap().contains("holds 0"), "{check}");
 
     let (mut client, call) = (node.client(), params.clone());
     let waiting = tokio::spawn(async move { client.call("broadcast_tx_commit", call).await.unwrap() });

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use althing_consensus::Height;
 use althing_crypto::{TxHash, merkle_proof};
 use althing_ledger::TxResult;
-use althing_mempool::{Outcome, Refusal};
+use althing_mempool::{self as mempool, Outcome, Refusal};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -34,7 +34,7 @@ pub enum Code {
     Overloaded = 1,
     /// Not taken: the node is going down.
     Stopping = 2,
-    /// Taken, but not committed within the time that this node waits. It may still be.
+    /// Taken, and nothing is known of a commit while this node waited, or could. It may still be executed.
     CommitTimeout = 3,
 }
 
@@ -153,14 +153,24 @@ async fn submit_and_wait(
         }
         Ok(Admitted::Pending { .. }) => {}
     }
-    Ok(match timeout(wait, place.outcome()).await {
-        Ok(Some(outcome)) => outcome,
-        Ok(None) => Err(AskError::Stopping.into()),
-        Err(_) => Err(Code::CommitTimeout.refusal(format!(
-            "accepted, but not committed within {} ms; it may still be: ask for it with tx",
-            context.config.commit_timeout_ms
-        ))),
-    })
+    // Once it was taken, others have it: only what stands on the chain, or can no more come to stand there, is an end.
+    let open = match timeout(wait, place.outcome()).await {
+        Ok(Some(Err(refusal))) if !is_final(&refusal) => {
+            format!("dropped from this node's mempool ({refusal}); a block under way may still hold it")
+        }
+        Ok(Some(outcome)) => return Ok(outcome),
+        Ok(None) => "not committed before this node stopped; it may still be".to_owned(),
+        Err(_) => {
+            format!("not committed within {} ms; it may still be", context.config.commit_timeout_ms)
+        }
+    };
+    Ok(Err(Code::CommitTimeout.refusal(format!("accepted, but {open}: ask for it with tx"))))
+}
+
+/// Whether a transaction that was taken can never be executed, now that the mempool drops it so: what else it says is about a state
+/// that a block under way may have changed.
+fn is_final(refusal: &Refusal) -> bool {
+    matches!(refusal.own_code(), Some(mempool::Code::Expired | mempool::Code::SequenceUsed))
 }
 
 /// The result of a committed and executed transaction.

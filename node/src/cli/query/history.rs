@@ -14,7 +14,7 @@ use crate::{cli::Failure, client::Client};
 const MAX_PAGES: usize = 1_000;
 
 /// What each block below `before` left of each asset that the account ever held, newest first: `limit` changes, and all of the last one's
-/// height. The answer to each question is proved, if that is wanted.
+/// height, without a hole. If there are none and they are not all, `before` is further back than a history is followed. The answer to each question is proved, if that is wanted.
 pub(super) async fn of_all_assets(
     client: &mut Client,
     account: Address,
@@ -22,7 +22,9 @@ pub(super) async fn of_all_assets(
     limit: u16,
     at: &mut At,
 ) -> Result<Value, Failure> {
-    let (mut changes, mut complete) = (Vec::new(), true);
+    let mut changes = Vec::new();
+    // What all assets are known down to.
+    let (mut complete, mut known) = (true, 0);
     let mut after = None;
     for _ in 0..MAX_PAGES {
         let question = Question::Balances { account, after, limit: MAX_LIMIT };
@@ -30,11 +32,15 @@ pub(super) async fn of_all_assets(
         for BalanceView { asset, .. } in page.items {
             let question = Question::History { asset, account, before, limit };
             let history: HistoryView = serde_json::from_value(answer(client, &question, at).await?)?;
-            complete &= history.complete;
+            if !history.complete {
+                let lowest = history.changes.last().map(|change| change.height);
+                (complete, known) = (false, known.max(lowest.or(before).unwrap_or(u64::MAX)));
+            }
             changes.extend(history.changes.into_iter().map(|change| (asset, change)));
         }
         after = page.next;
         if after.is_none() {
+            changes.retain(|(_, change)| change.height >= known);
             return Ok(newest(changes, limit.into(), complete));
         }
     }

@@ -10,6 +10,9 @@ use crate::{
     client::{Client, integer},
 };
 
+/// With a window of fewer heights nothing expires by default.
+const SHORTEST: u64 = 1_000;
+
 /// The fields of a transaction that are not its instructions.
 #[derive(Debug, Args)]
 pub(super) struct Envelope {
@@ -17,7 +20,7 @@ pub(super) struct Envelope {
     #[arg(long, value_name = "N")]
     sequence: Option<u64>,
     /// The last height at which it may execute; 0 if it never expires [default: for what is signed and submitted here, as many heights
-    /// from now as the chain keeps an idempotency key; else 0]
+    /// from now as the chain keeps an idempotency key, if these are 1,000 or more; else 0]
     #[arg(long, value_name = "HEIGHT")]
     expiry: Option<u64>,
     /// A note for people, at most 256 bytes
@@ -78,7 +81,9 @@ impl Envelope {
             Some(expiry) => expiry,
             None if goes => {
                 let newest = newest.ok_or("the node's status names no height")?;
-                newest.saturating_add(idempotency_window(client).await?)
+                // A short memory guards nothing, and would be over before the transaction has its turn.
+                let window = Some(idempotency_window(client).await?).filter(|window| *window >= SHORTEST);
+                window.map_or(0, |window| newest.saturating_add(window))
             }
             None => 0,
         };

@@ -16,6 +16,10 @@ use crate::{
     rpc,
 };
 
+/// A transaction that is refused after it was accepted is looked for on the chain so often.
+const LOOKS: u32 = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Wait {
     /// Wait until it is committed
@@ -45,23 +49,32 @@ impl Outcome {
         Ok(Self { hash, height, code, codespace: text("codespace"), log: text("log"), already: false })
     }
 
-    /// What this program says, in the node's words, when it has waited as long as it was told to.
-    fn pending(hash: TxHash, seconds: u64) -> Self {
+    /// What this program says, in the node's words, of what was accepted and is not on the chain yet.
+    fn pending(hash: TxHash, why: &str) -> Self {
         let log = format!(
-            "accepted, not committed within {seconds} s; ask again with `althing tx show {}`",
+            "accepted, {why}; it may still be executed: ask again with `althing tx show {}`, and pay no second time before that",
             upper(&hash)
         );
         let code = rpc::Code::CommitTimeout as u64;
         Self { hash, height: 0, code, codespace: rpc::CODESPACE.to_owned(), log, already: false }
     }
 
+    /// It may still be executed: it was taken, or nobody knows whether it was.
     pub(super) fn is_pending(&self) -> bool {
-        self.codespace == rpc::CODESPACE && self.code == rpc::Code::CommitTimeout as u64
+        let open = [rpc::Code::CommitTimeout, rpc::Code::Stopping].map(|code| code as u64);
+        self.codespace == rpc::CODESPACE && open.contains(&self.code)
     }
 
-    /// Refused, or failed in a block: it has not done what it says, and no correct node takes those bytes again.
+    /// Refused before anyone took it, or failed in a block, or past its time: it has not done what it says, and correct nodes will not
+    /// execute it.
     pub(super) fn is_failure(&self) -> bool {
         self.code != 0 && !self.is_pending()
+    }
+
+    /// It was taken, and can never be executed any more.
+    fn is_final(&self) -> bool {
+        let codes = [PoolCode::Expired, PoolCode::SequenceUsed].map(|code| code as u64);
+        self.codespace == POOL_CODESPACE && codes.contains(&self.code)
     }
 
     /// Refused as its sequence is that of another transaction, pending or committed: it is in no block.
@@ -169,7 +182,7 @@ pub(super) async fn committed(
     }
     let outcome = timeout_at(deadline, commit(client, hash, params))
         .await
-        .unwrap_or_else(|_| Ok(Outcome::pending(hash, seconds)))?;
+        .unwrap_or_else(|_| Ok(Outcome::pending(hash, &format!("not committed within {seconds} s"))))?;
     Ok(Outcome { already: submitted.already, ..outcome })
 }
 
@@ -186,10 +199,29 @@ async fn commit(client: &mut Client, hash: TxHash, params: Value) -> Result<Outc
             let height = integer(&answer["height"]).ok_or("the node's answer holds no height")?;
             return Outcome::new(hash, height, &answer["tx_result"]);
         }
-        if !check.is_pending() {
+        if check.is_final() {
             return Ok(check);
         }
+        // It was taken before, so what the node says now is not the end: it may stand in a block that is being made.
+        if !check.is_pending() {
+            return after_all(client, hash, &check.log).await;
+        }
     }
+}
+
+/// What the chain says, as soon as the blocks under way must be there.
+async fn after_all(client: &mut Client, hash: TxHash, log: &str) -> Result<Outcome, Failure> {
+    for _ in 0..LOOKS {
+        match client.call("tx", json!({ "hash": upper(&hash) })).await {
+            Ok(found) => {
+                let height = integer(&found["height"]).ok_or("the node's answer holds no height")?;
+                return Outcome::new(hash, height, &found["tx_result"]);
+            }
+            Err(ClientError::Rpc { .. }) => tokio::time::sleep(BETWEEN_LOOKS).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Outcome::pending(hash, &format!("then refused: {log}")))
 }
 
 /// Hashes are written in capitals over JSON-RPC; so they are here.

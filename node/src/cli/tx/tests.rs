@@ -62,10 +62,30 @@ async fn a_wait_ends_in_time_and_says_what_is_known() {
     let outcome = committed(&mut scripted(accepted).await, HASH, json!({}), 1).await.unwrap();
     assert!(outcome.is_pending());
     assert!(outcome.text().starts_with("0707"));
-    assert!(
-        outcome.text().contains(" accepted, not committed within 1 s; ask again with `althing tx show 07")
-    );
+    let said = outcome.text();
+    assert!(said.contains(" accepted, not committed within 1 s; it may still be executed"), "{said}");
+    assert!(said.contains("ask again with `althing tx show 07"), "{said}");
     assert!(started.elapsed() < Duration::from_secs(30), "far below what the client waits for one answer");
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_refused_only_if_nothing_can_come_of_it() {
+    let refused = |code: u64, codespace: &str| json!({ "check_tx": { "code": code, "codespace": codespace, "log": "why" }, "tx_result": {}, "height": "0" });
+    let poor = move |method: &str, _: &Value| match method {
+        "broadcast_tx_sync" => Some(json!({ "code": 0, "log": "", "codespace": "" })),
+        "broadcast_tx_commit" => Some(refused(12, "ledger")),
+        "tx" => Some(json!({ "height": "7", "tx_result": { "code": 0, "log": "", "codespace": "" } })),
+        _ => None,
+    };
+    let outcome = committed(&mut scripted(poor).await, HASH, json!({}), 30).await.unwrap();
+    assert!(outcome.text().ends_with("committed at height 7"), "a block held it: {}", outcome.text());
+    let expired = move |method: &str, _: &Value| match method {
+        "broadcast_tx_sync" => Some(json!({ "code": 0, "log": "", "codespace": "" })),
+        "broadcast_tx_commit" => Some(refused(10, "mempool")),
+        _ => None,
+    };
+    let outcome = committed(&mut scripted(expired).await, HASH, json!({}), 30).await.unwrap();
+    assert!(outcome.is_failure() && outcome.text().contains("refused: why"), "{}", outcome.text());
 }
 
 /// Whether it counts as done, and what is said.
