@@ -18,6 +18,8 @@ use crate::{
 
 /// A transaction that is refused after it was accepted is looked for on the chain so often.
 const LOOKS: u32 = 20;
+/// and so often if its sequence went to another: that is known of blocks that are there already.
+const LOOKS_IF_LATE: u32 = 4;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Args)]
@@ -61,8 +63,11 @@ impl Outcome {
 
     /// It may still be executed: it was taken, or nobody knows whether it was.
     pub(super) fn is_pending(&self) -> bool {
-        let open = [rpc::Code::CommitTimeout, rpc::Code::Stopping].map(|code| code as u64);
-        self.codespace == rpc::CODESPACE && open.contains(&self.code)
+        self.is_rpc(rpc::Code::CommitTimeout) || self.is_rpc(rpc::Code::Stopping)
+    }
+
+    fn is_rpc(&self, code: rpc::Code) -> bool {
+        self.codespace == rpc::CODESPACE && self.code == code as u64
     }
 
     /// Refused before anyone took it, or failed in a block, or past its time: it has not done what it says, and correct nodes will not
@@ -71,10 +76,10 @@ impl Outcome {
         self.code != 0 && !self.is_pending()
     }
 
-    /// It was taken, and can never be executed any more.
+    /// It was taken, and can never be executed any more: it is past its time, or executed blocks have passed its sequence.
     fn is_final(&self) -> bool {
-        let codes = [PoolCode::Expired, PoolCode::SequenceUsed].map(|code| code as u64);
-        self.codespace == POOL_CODESPACE && codes.contains(&self.code)
+        let expired = self.codespace == POOL_CODESPACE && self.code == PoolCode::Expired as u64;
+        expired || (self.height == 0 && self.is_code(Code::WrongSequence))
     }
 
     /// Refused as its sequence is that of another transaction, pending or committed: it is in no block.
@@ -117,6 +122,9 @@ impl Outcome {
                 format!("was sent before, and committed at height {height}: it is done once")
             }
             (0, height) => format!("committed at height {height}"),
+            _ if self.is_rpc(rpc::Code::Stopping) => {
+                format!("{log}: whether it was taken is not known; ask another node with `althing tx show`")
+            }
             _ if self.is_pending() => log.clone(),
             (code, 0) => format!("refused: {log} (code {code}, codespace {codespace})"),
             (code, height) => {
@@ -139,7 +147,15 @@ pub(super) async fn submit(client: &mut Client, tx: &[u8], wait: &Wait) -> Resul
 
 /// Hands it to the node. One that was in a block already has the outcome that it had there, good or bad.
 async fn accepted(client: &mut Client, hash: TxHash, params: Value) -> Result<Outcome, Failure> {
-    let mut outcome = Outcome::new(hash, 0, &client.call("broadcast_tx_sync", params).await?)?;
+    let answer = client.call("broadcast_tx_sync", params).await.map_err(|error| match error {
+        ClientError::Connect { .. } => Failure::from(error),
+        error => format!(
+            "{error}; whether it has taken {} is not known: ask with `althing tx show` before you pay again",
+            upper(&hash)
+        )
+        .into(),
+    })?;
+    let mut outcome = Outcome::new(hash, 0, &answer)?;
     // The node says something of a success if it had the transaction before.
     outcome.already = outcome.code == 0 && !outcome.log.is_empty();
     if outcome.already {
@@ -192,7 +208,9 @@ async fn commit(client: &mut Client, hash: TxHash, params: Value) -> Result<Outc
     loop {
         let answer = match client.call("broadcast_tx_commit", params.clone()).await {
             Err(ClientError::Timeout { .. }) => continue,
-            answer => answer?,
+            // The node is gone, and others may have it.
+            Err(error) => return Ok(Outcome::pending(hash, &format!("and then: {error}"))),
+            Ok(answer) => answer,
         };
         let check = Outcome::new(hash, 0, &answer["check_tx"])?;
         if check.code == 0 {
@@ -204,24 +222,33 @@ async fn commit(client: &mut Client, hash: TxHash, params: Value) -> Result<Outc
         }
         // It was taken before, so what the node says now is not the end: it may stand in a block that is being made.
         if !check.is_pending() {
-            return after_all(client, hash, &check.log).await;
+            return after_all(client, hash, check).await;
         }
     }
 }
 
-/// What the chain says, as soon as the blocks under way must be there.
-async fn after_all(client: &mut Client, hash: TxHash, log: &str) -> Result<Outcome, Failure> {
-    for _ in 0..LOOKS {
+/// What the chain says, as soon as the blocks under way must be there; if it says nothing, `check`, where a copy may be signed for that.
+async fn after_all(client: &mut Client, hash: TxHash, check: Outcome) -> Result<Outcome, Failure> {
+    let looks = match check.is_late() {
+        true => LOOKS_IF_LATE,
+        // Too many wait at the node: whoever called bounds the time.
+        false if check.is_rpc(rpc::Code::Overloaded) => u32::MAX,
+        false => LOOKS,
+    };
+    for _ in 0..looks {
         match client.call("tx", json!({ "hash": upper(&hash) })).await {
             Ok(found) => {
                 let height = integer(&found["height"]).ok_or("the node's answer holds no height")?;
                 return Outcome::new(hash, height, &found["tx_result"]);
             }
             Err(ClientError::Rpc { .. }) => tokio::time::sleep(BETWEEN_LOOKS).await,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Ok(Outcome::pending(hash, &format!("and then: {error}"))),
         }
     }
-    Ok(Outcome::pending(hash, &format!("then refused: {log}")))
+    if check.is_late() {
+        return Ok(check);
+    }
+    Ok(Outcome::pending(hash, &format!("then refused: {}", check.log)))
 }
 
 /// Hashes are written in capitals over JSON-RPC; so they are here.

@@ -86,6 +86,13 @@ async fn what_was_accepted_is_refused_only_if_nothing_can_come_of_it() {
     };
     let outcome = committed(&mut scripted(expired).await, HASH, json!({}), 30).await.unwrap();
     assert!(outcome.is_failure() && outcome.text().contains("refused: why"), "{}", outcome.text());
+    let late = move |method: &str, _: &Value| match method {
+        "broadcast_tx_sync" => Some(json!({ "code": 0, "log": "", "codespace": "" })),
+        "broadcast_tx_commit" => Some(refused(11, "ledger")),
+        _ => None,
+    };
+    let outcome = committed(&mut scripted(late).await, HASH, json!({}), 30).await.unwrap();
+    assert!(outcome.is_late(), "executed blocks have passed its sequence: a copy is signed");
 }
 
 /// Whether it counts as done, and what is said.
