@@ -163,6 +163,7 @@ impl Application for Faulty {
         let mut answer = self.app.query(q);
         if answer.code == 0 && q.height == 0 {
             if self.has(Kind::HeightReadLater) && answer.value != b"null" {
+                // Long enough for a commit to fall in between. None can be awaited: the next block waits for answers.
                 std::thread::sleep(Duration::from_millis(1));
                 answer.height = self.app.info().unwrap().last_height;
             }

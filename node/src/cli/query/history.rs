@@ -14,7 +14,8 @@ use crate::{cli::Failure, client::Client};
 const MAX_PAGES: usize = 1_000;
 
 /// What each block below `before` left of each asset that the account ever held, newest first: `limit` changes, and all of the last one's
-/// height, without a hole. If there are none and they are not all, `before` is further back than a history is followed. The answer to each question is proved, if that is wanted.
+/// height, without a hole. If there are none and they are not all, `before` is further back than a history is followed. The answer to
+/// each question is proved, if that is wanted.
 pub(super) async fn of_all_assets(
     client: &mut Client,
     account: Address,

@@ -16,7 +16,8 @@ use crate::{
     rpc,
 };
 
-/// A transaction that is refused after it was accepted is looked for on the chain so often.
+/// A transaction that is refused after it was accepted is looked for on the chain so often: of what a node does not hold, it announces
+/// nothing that could be awaited.
 const LOOKS: u32 = 20;
 /// and so often if its sequence went to another: that is known of blocks that are there already.
 const LOOKS_IF_LATE: u32 = 4;

@@ -22,7 +22,7 @@ use crate::{
 /// So many copies are signed at most, the first among them.
 const COPIES: usize = 3;
 /// Between its commit and its execution a sender's transaction is neither pending nor counted in the account: so long the node gives its
-/// sequence away once more, and is asked again.
+/// sequence away once more, and is asked again. It announces no execution that could be awaited.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 

@@ -3,7 +3,7 @@
 use althing_consensus::Height;
 use althing_crypto::{Encoding, TxHash};
 
-use super::{ChainStore, Fact, TxLocation, corrupt, height_key, height_of};
+use super::{ChainStore, Fact, corrupt, height_key, height_of};
 use crate::storage::{Batch, StoreError, Table};
 
 /// Key of the reported height in [`Table::Meta`].
@@ -56,8 +56,7 @@ impl ChainStore {
 
     /// The place of a transaction that an older block held, too, went with that one.
     fn forget(&self, batch: &mut Batch, tx: &TxHash, height: Height) -> Result<(), StoreError> {
-        let here = |location: &TxLocation| location.height == height;
-        if self.tx_location(tx)?.is_some_and(|location| here(&location)) {
+        if self.tx_location(tx)?.is_some_and(|location| location.height == height) {
             batch.delete(Table::TxIndex, *tx.as_bytes());
         }
         Ok(())
