@@ -83,6 +83,15 @@ impl Execution {
     }
 }
 
+/// The outcome of executing one block, with what it means for the validators.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
+pub struct Executed {
+    /// What consensus vouches for height by height.
+    pub execution: Execution,
+    /// The hash of the validator set and parameters in force after it.
+    pub next_epoch: Hash,
+}
+
 /// A member whose views failed: it is left out of leader election for a while.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Absence {

@@ -121,6 +121,21 @@ impl BlockTree {
         (blocks, lost)
     }
 
+    /// Drops all that is not committed. Returns their hashes.
+    pub(crate) fn drop_uncommitted(&mut self) -> Vec<BlockHash> {
+        let head = self.head().header.height;
+        let lost: Vec<BlockHash> = self
+            .blocks
+            .iter()
+            .filter(|(_, block)| block.header.height > head)
+            .map(|(hash, _)| *hash)
+            .collect();
+        for hash in &lost {
+            self.blocks.remove(hash);
+        }
+        lost
+    }
+
     /// Drops uncommitted blocks proposed before view `before` that are no ancestor of `keep`. Returns their hashes.
     pub(crate) fn drop_stale(&mut self, before: View, keep: &BlockHash) -> Vec<BlockHash> {
         let chain: BTreeSet<BlockHash> = self.path(keep).unwrap_or_default().into_iter().collect();

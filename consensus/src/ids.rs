@@ -65,6 +65,11 @@ impl View {
     }
 }
 
+impl Position {
+    /// No place in any set: sets are smaller.
+    pub const NONE: Self = Self(u16::MAX);
+}
+
 impl Micros {
     /// `n` milliseconds.
     pub const fn from_millis(n: u64) -> Self {

@@ -21,8 +21,8 @@ mod vote_aggregator;
 
 pub use aggregate::{aggregate_timeouts, aggregate_votes};
 pub use block::{
-    Absence, AppHash, Block, Execution, Header, MAX_APP_HASH_BYTES, MAX_CHAIN_ID_BYTES, Vouched, no_evidence,
-    payload_root,
+    Absence, AppHash, Block, Executed, Execution, Header, MAX_APP_HASH_BYTES, MAX_CHAIN_ID_BYTES, Vouched,
+    no_evidence, payload_root,
 };
 pub use certificate::{
     Certificate, Phase, QuorumCertificate, Signers, TimeoutCertificate, certificate_hash, view_of,
@@ -37,7 +37,8 @@ pub use message::{
 pub use params::{ConsensusParams, ParamError};
 pub use safety_record::SafetyRecord;
 pub use safety_rules::{
-    Newest, ProposalDraft, Refusal, RefusalReason, SafetyError, SafetyRules, SignKind, SignRequest, Signed,
+    EnterError, EpochStart, Newest, ProposalDraft, Refusal, RefusalReason, SafetyError, SafetyRules,
+    SignKind, SignRequest, Signed,
 };
 pub use validator_set::{SetError, Validator, ValidatorSet, epoch_hash};
 pub use verify::{Admitted, Door, Rejection, Verified};

@@ -147,6 +147,8 @@ pub struct Status {
 /// The newest messages of one validator that another holds: the answer to [`Status::resuming`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Memory {
+    /// The epoch that they are of.
+    pub epoch: Epoch,
     /// Its newest vote.
     pub vote: Option<Vote>,
     /// Its newest commit vote.
@@ -174,9 +176,23 @@ pub enum Message {
     Memory(Box<Memory>),
 }
 
+impl Message {
+    /// The epoch that it belongs to; none of a status, which is for all.
+    pub fn epoch(&self) -> Option<Epoch> {
+        match self {
+            Self::Proposal(proposal) => Some(proposal.block.header.epoch),
+            Self::Vote(vote) => Some(vote.epoch),
+            Self::Timeout(timeout) => Some(timeout.epoch),
+            Self::Certificate(certificate) => Some(certificate.epoch()),
+            Self::Status(_) => None,
+            Self::Memory(memory) => Some(memory.epoch),
+        }
+    }
+}
+
 impl Encoding for Message {
     const NAME: &'static str = "consensus message";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = 1 << 20;
 }
 
@@ -199,6 +215,18 @@ pub enum Evidence {
     /// A vote in view u for this header, which justifies view v, beside a timeout vote of a view ≥ u that names a QC view
     /// below v.
     VoteAndTimeout(Vote, Box<Header>, Box<TimeoutVote>),
+}
+
+impl Evidence {
+    /// The epoch in whose set its signer has a place.
+    pub fn epoch(&self) -> Epoch {
+        match self {
+            Self::Votes(vote, _) | Self::CommitAndTimeout(vote, _) | Self::VoteAndTimeout(vote, ..) => {
+                vote.epoch
+            }
+            Self::Proposals { first: (statement, _), .. } => statement.epoch,
+        }
+    }
 }
 
 impl Encoding for Evidence {

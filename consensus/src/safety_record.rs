@@ -21,7 +21,7 @@ pub struct SafetyRecord {
     pub epoch_hash: Hash,
     /// The epoch's opening block.
     pub opening: BlockHash,
-    /// Whose record it is: the position,
+    /// Whose record it is: the position, [`Position::NONE`] where the key is in no place of the epoch's set,
     pub signer: Position,
     /// and the vote key.
     pub vote_key: [u8; 48],

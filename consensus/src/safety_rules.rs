@@ -7,6 +7,7 @@
 //! before the message leaves (rule S2), and stops the node if it cannot: so memory and disk part only in a process that ends, whose
 //! signatures nobody saw.
 
+mod epoch;
 mod request;
 
 use std::sync::Arc;
@@ -20,12 +21,13 @@ use crate::{
     TimeoutCertificate, TimeoutVote, ValidatorSet, Verified, View, Vote,
 };
 
+pub use epoch::{EnterError, EpochStart};
 pub use request::{Newest, ProposalDraft, Refusal, RefusalReason, SignKind, SignRequest, Signed};
 use request::{RefusalReason as Reason, high};
 
 type Outcome = Result<(Option<SafetyRecord>, Signed), Reason>;
 
-/// The key, the record, and the rules S1 to S8.
+/// The key, the record, and the rules S1 to S9.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SafetyRules {
     key: bls::SecretKey,
@@ -35,7 +37,7 @@ pub struct SafetyRules {
 }
 
 impl SafetyRules {
-    /// The rules of a key that has signed nothing yet, entering epoch 1 on its opening block, genesis. Its record must become durable
+    /// The rules of a key that has signed nothing yet, member or not, entering epoch 1 on its opening block, genesis. Its record must become durable
     /// before anything else happens: a key that is used again without one has forgotten what it signed.
     pub fn new_chain(
         key: bls::SecretKey,
@@ -43,14 +45,13 @@ impl SafetyRules {
         opening: BlockHash,
         set: Arc<ValidatorSet>,
         epoch_hash: Hash,
-    ) -> Result<Self, SafetyError> {
-        let signer = member(&key, &set)?;
+    ) -> Self {
         let record = SafetyRecord {
             chain_id,
             epoch: Epoch(1),
             epoch_hash,
             opening,
-            signer,
+            signer: place(&key, &set),
             vote_key: *key.public_key().bytes(),
             floor: View(0),
             proposal: None,
@@ -61,7 +62,7 @@ impl SafetyRules {
             tc: None,
             commit: None,
         };
-        Ok(Self { key, set, record, resumed: false })
+        Self { key, set, record, resumed: false }
     }
 
     /// The rules with a record read back, if it is of this key, chain, epoch and set.
@@ -72,7 +73,7 @@ impl SafetyRules {
         epoch_hash: Hash,
         record: SafetyRecord,
     ) -> Result<Self, SafetyError> {
-        let signer = member(&key, &set)?;
+        let signer = place(&key, &set);
         let differs = |what, found: String, expected: String| {
             if found == expected { Ok(()) } else { Err(SafetyError::OtherRecord { what, found, expected }) }
         };
@@ -113,15 +114,21 @@ impl SafetyRules {
         &self.record
     }
 
-    /// The position that it signs as.
-    pub fn signer(&self) -> Position {
-        self.record.signer
+    /// The position that it signs as, if the epoch's set has one for its key.
+    pub fn signer(&self) -> Option<Position> {
+        Some(self.record.signer).filter(|signer| *signer != Position::NONE)
+    }
+
+    /// Whether it signs: what its key has signed before is known (rule S7).
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
     }
 
     /// Signs what the rules allow. With a new message comes the record, to be made durable before the message leaves; with one signed
     /// before, in the very bytes of then, comes none (rule S2).
     pub fn request(&mut self, request: &SignRequest) -> Result<(Option<SafetyRecord>, Signed), Refusal> {
         let outcome = match request {
+            _ if self.signer().is_none() => Err(Reason::NotAMember { epoch: self.record.epoch }),
             _ if !self.resumed && !mutant!("sign_before_resuming") => Err(Reason::NotResumed),
             SignRequest::Propose(draft) => self.propose(draft),
             SignRequest::Vote(proposal) => self.vote(proposal),
@@ -299,8 +306,8 @@ impl SafetyRules {
         Ok((Some(record), Signed::Timeout(timeout)))
     }
 
-    /// The block of a new proposal in view v: of this chain and epoch, made in v, the child of the justify QC's block (of the opening
-    /// block, without one), and justified in v.
+    /// The block of a proposal in view v: of this chain and epoch, made in v, the child of the justify QC's block (of the opening
+    /// block, without one), and justified in v. Or the justify QC's own block, if that ends the epoch: it comes again, as it was made.
     fn extends(
         &self,
         view: View,
@@ -315,9 +322,12 @@ impl SafetyRules {
         let justify_view = crate::view_of(justify);
         let parent = justify.map_or(self.record.opening, |qc| qc.block);
         equal("the header's chain id", &header.chain_id, &self.record.chain_id)?;
-        equal("the header's view", &header.view, &view)?;
-        equal("the header's justify view", &header.justify_view, &justify_view)?;
-        equal("the header's parent", &header.parent, &parent)?;
+        let again = header.vouched.next_epoch != self.record.epoch_hash && header.hash() == parent;
+        if !again {
+            equal("the header's view", &header.view, &view)?;
+            equal("the header's justify view", &header.justify_view, &justify_view)?;
+            equal("the header's parent", &header.parent, &parent)?;
+        }
         if justified(view, justify_view, tc) {
             return Ok(());
         }
@@ -387,9 +397,8 @@ fn mismatch(field: &'static str, found: impl ToString, expected: impl ToString) 
     Reason::Mismatch { field, found: found.to_string(), expected: expected.to_string() }
 }
 
-fn member(key: &bls::SecretKey, set: &ValidatorSet) -> Result<Position, SafetyError> {
-    let key = key.public_key();
-    set.position_of_vote_key(key).ok_or_else(|| SafetyError::NotAMember { key: key.to_string() })
+fn place(key: &bls::SecretKey, set: &ValidatorSet) -> Position {
+    set.position_of_vote_key(key.public_key()).unwrap_or(Position::NONE)
 }
 
 /// The record holds the high QC that its own messages imply: each was signed when it was held, and it never goes back.
@@ -430,12 +439,6 @@ fn after_crash(mut record: SafetyRecord) -> SafetyRecord {
 /// Why there are no safety rules for a key.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SafetyError {
-    /// No validator has the key.
-    #[error("the vote key {key} is in no validator of the set: check which key file the node reads")]
-    NotAMember {
-        /// The public key.
-        key: String,
-    },
     /// The record is not that of this key, chain or epoch.
     #[error(
         "the safety record's {what} is {found}, expected {expected}: it belongs to another node or chain; \

@@ -67,6 +67,11 @@ impl fmt::Debug for SecretKey {
 }
 
 impl PublicKey {
+    /// Whether it is the encoding of a point, without which nothing verifies under it.
+    pub fn is_point(&self) -> bool {
+        VerificationKey::try_from(self.0).is_ok()
+    }
+
     /// Whether `signature` is this key's of `message`.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> bool {
         VerificationKey::try_from(self.0)

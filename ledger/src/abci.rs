@@ -263,6 +263,7 @@ impl Application for RemoteApplication {
             app_hash: app_hash(answer.app_hash).map_err(impossible)?,
             validator_updates: validator_updates(answer.validator_updates).map_err(impossible)?,
             events: events(answer.events),
+            ..FinalizedBlock::default()
         })
     }
 

@@ -200,7 +200,7 @@ impl Application for AssetLedger {
         let app_hash = AppHash::from(staged.root());
         *self.pending() = Some(staged);
         let execute::Outcome { tx_results, events, .. } = outcome;
-        Ok(FinalizedBlock { tx_results, app_hash, validator_updates: Vec::new(), events })
+        Ok(FinalizedBlock { tx_results, app_hash, events, ..FinalizedBlock::default() })
     }
 
     fn commit(&self) -> Result<CommitResult, AppError> {

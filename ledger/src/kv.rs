@@ -196,7 +196,7 @@ impl Application for KeyValue {
         let staged = self.state.stage(block.height, changes)?;
         let app_hash = AppHash::from(staged.root());
         *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(staged);
-        Ok(FinalizedBlock { tx_results, app_hash, validator_updates: Vec::new(), events: Vec::new() })
+        Ok(FinalizedBlock { tx_results, app_hash, ..FinalizedBlock::default() })
     }
 
     fn commit(&self) -> Result<CommitResult, AppError> {

@@ -205,14 +205,16 @@ pub struct Member {
 }
 
 /// What executing a block gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FinalizedBlock {
     /// One result per transaction, in their order.
     pub tx_results: Vec<TxResult>,
     /// Hash of the state after the block.
     pub app_hash: AppHash,
-    /// Changes of the validator set.
+    /// Changes of the validator set. If one of them is impossible, none of the block's counts, nor do its `param_updates`.
     pub validator_updates: Vec<ValidatorUpdate>,
+    /// Changes of the consensus parameters.
+    pub param_updates: ParamUpdates,
     /// Events of the block as a whole.
     pub events: Vec<Event>,
 }
@@ -281,6 +283,34 @@ pub struct ValidatorUpdate {
     pub identity: [u8; 32],
     /// Its new voting power; 0 removes it.
     pub power: u64,
+    /// The key that it votes with from then on; none leaves it the one that was last named for this identity.
+    pub vote_key: Option<VoteKey>,
+}
+
+/// A BLS12-381 key, with the proof that its owner holds the secret one.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct VoteKey {
+    /// The public key, compressed.
+    pub key: [u8; 48],
+    /// The proof of possession.
+    pub proof: [u8; 96],
+}
+
+/// Changes of the consensus parameters, effective with the next epoch; none leaves one as it is. What they mean and what they may be
+/// is the genesis document's to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[allow(missing_docs, reason = "each is the parameter of its name")]
+pub struct ParamUpdates {
+    pub max_block_bytes: Option<u32>,
+    pub max_block_txs: Option<u32>,
+    pub max_tx_bytes: Option<u32>,
+    pub max_unexecuted_blocks: Option<u32>,
+    pub timeout_min_ms: Option<u64>,
+    pub timeout_base_max_ms: Option<u64>,
+    pub timeout_max_ms: Option<u64>,
+    pub repeat_interval_ms: Option<u64>,
+    pub heartbeat_ms: Option<u64>,
+    pub max_time_ahead_ms: Option<u64>,
 }
 
 /// What the node should do after a commit.

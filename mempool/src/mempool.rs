@@ -46,6 +46,11 @@ impl Mempool {
         }
     }
 
+    /// The chain takes transactions up to this size from now on. What is pending stays: to leave it out is the block's maker's business.
+    pub fn set_max_tx_bytes(&mut self, max: usize) {
+        self.pool.set_max_tx_bytes(max);
+    }
+
     /// Takes in what happened and tells what is to be done, in this order.
     pub fn step(&mut self, input: Input) -> Vec<Action> {
         let mut out = Vec::new();

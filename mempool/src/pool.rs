@@ -74,6 +74,10 @@ impl Pool {
         }
     }
 
+    pub(crate) fn set_max_tx_bytes(&mut self, max: usize) {
+        self.limits.max_tx_bytes = max;
+    }
+
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }

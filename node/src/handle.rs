@@ -13,6 +13,7 @@ use althing_ledger::Application;
 use althing_mempool::{CODESPACE, Code, Outcome, Refusal};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use crate::epochs::Epochs;
 use crate::storage::ChainStore;
 
 /// Asks that may wait for the driver.
@@ -118,6 +119,8 @@ pub struct Parts {
     pub chain: ChainStore,
     /// What the chain runs.
     pub application: Arc<dyn Application>,
+    /// The epochs of the chain.
+    pub epochs: Arc<Epochs>,
     /// This node's identity key.
     pub identity: ed25519::PublicKey,
 }
@@ -156,6 +159,11 @@ impl NodeHandle {
     /// Committed blocks, results and index. Its methods block on the disk.
     pub fn chain(&self) -> &ChainStore {
         &self.node.chain
+    }
+
+    /// The epochs of the chain. Its methods may block on the disk.
+    pub fn epochs(&self) -> &Epochs {
+        &self.node.epochs
     }
 
     /// What the chain runs. Its methods may block.

@@ -79,6 +79,11 @@ impl Home {
         self.0.join("keys/vote.json")
     }
 
+    /// The key that this validator is to vote with once the chain says so; there only while it changes its key.
+    pub fn next_vote_key(&self) -> PathBuf {
+        self.0.join("keys/vote-next.json")
+    }
+
     /// The safety file. Not below `data`, so that whoever deletes that to sync anew does not delete this.
     pub fn safety_file(&self) -> PathBuf {
         self.0.join("safety")

@@ -19,13 +19,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use althing_consensus::engine::{EngineConfig, Recovered};
-use althing_consensus::{Block, Door, Epoch, Height, Position, Rejection, Validator};
+use althing_consensus::{Block, Door, Epoch, Executed, Height, Position, Rejection, Validator};
 use althing_crypto::{BlockHash, Hash, TxHash, mutant};
 use althing_genesis::Genesis;
 use althing_ledger::{AppError, Application, Info, InitChain, ValidatorUpdate};
 
 use crate::body::Body;
 use crate::driver::{MAX_BODIES, Start};
+use crate::epochs::{Epochs, Seat};
 use crate::storage::{ChainStore, StoreError};
 use crate::workers::{Executor, Fatal, consensus_app_hash};
 
@@ -126,7 +127,11 @@ pub fn handshake(
     {
         return Err(RecoveryError::Pruned { application: Height(info.last_height), oldest });
     }
-    let update = |one: &Validator| ValidatorUpdate { identity: *one.identity.as_bytes(), power: one.power.0 };
+    let update = |one: &Validator| ValidatorUpdate {
+        identity: *one.identity.as_bytes(),
+        power: one.power.0,
+        vote_key: None,
+    };
     let initial = if info.initialised {
         (info.last_height == 0).then(|| info.app_hash.clone())
     } else {
@@ -171,8 +176,8 @@ pub fn handshake(
     }
     expect_same_past(chain, &info)?;
     chain.put_reported(Height(info.last_height))?;
-    let engine = engine_config(genesis, block.hash(), None);
-    Executor::new(engine, chain.clone(), application.clone()).replay()?;
+    let epochs = Arc::new(Epochs::new(genesis, chain.clone(), Seat::default()));
+    Executor::new(epochs, chain.clone(), application.clone()).replay()?;
     Ok(block)
 }
 
@@ -220,7 +225,7 @@ fn expect_same_past(chain: &ChainStore, info: &Info) -> Result<(), RecoveryError
     }
 }
 
-/// What this node's engine is made for, on a chain that begins with `opening`.
+/// What an engine is made for in the first epoch of a chain that begins with `opening`.
 pub fn engine_config(genesis: &Genesis, opening: BlockHash, me: Option<Position>) -> EngineConfig {
     EngineConfig {
         chain_id: genesis.chain_id().to_owned(),
@@ -244,19 +249,24 @@ pub fn recover(config: &EngineConfig, chain: &ChainStore, door: &Door) -> Result
     let (committed, executed) = (chain.committed()?, chain.executed()?);
     let head = block_at(chain, committed)?;
     let vouched = head.header.vouched.height;
-    let commit = chain.newest_certificate()?.map(|qc| door.verify_quorum(&qc)).transpose();
+    // That of the opening block is of the epoch before, and was checked when this epoch was entered.
+    let newest = chain.newest_certificate()?.filter(|qc| qc.epoch == config.epoch);
+    let commit = newest.map(|qc| door.verify_quorum(&qc)).transpose();
     let mut executions = BTreeMap::new();
     for height in vouched.0.min(executed.0.saturating_sub(1)) + 1..=executed.0 {
-        executions.insert(Height(height), results(chain, Height(height))?.execution);
+        let results = results(chain, Height(height))?;
+        executions.insert(
+            Height(height),
+            Executed { execution: results.execution, next_epoch: results.next_epoch },
+        );
     }
-    let next_epoch = match executed {
-        Height(0) => config.epoch_hash,
-        _ => results(chain, executed)?.next_epoch,
-    };
+    let opened_by = chain.opening(config.epoch)?.and_then(|opening| opening.certificate);
     let lowest = vouched.0.min(executed.0) + 1;
     let unvouched =
         (lowest..committed.0).map(|height| block_at(chain, Height(height))).collect::<Result<_, _>>()?;
-    let bodies: Vec<Arc<Body>> = chain.uncommitted(MAX_BODIES)?.into_iter().map(Arc::new).collect();
+    let uncommitted = chain.uncommitted(MAX_BODIES)?.into_iter();
+    let bodies: Vec<Arc<Body>> =
+        uncommitted.filter(|body| body.block.header.epoch == config.epoch).map(Arc::new).collect();
     let recovered = Recovered {
         committed: head,
         unvouched,
@@ -264,9 +274,8 @@ pub fn recover(config: &EngineConfig, chain: &ChainStore, door: &Door) -> Result
         uncommitted: bodies.iter().map(|body| body.block.clone()).collect(),
         executions,
         executed,
-        next_epoch,
     };
-    Ok(Start { recovered, bodies, recent: recent(chain, executed, committed)?, record: None })
+    Ok(Start { recovered, bodies, recent: recent(chain, executed, committed)?, record: None, opened_by })
 }
 
 /// Transactions of the newest blocks, and of all that are not executed.

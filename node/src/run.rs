@@ -2,26 +2,29 @@
 //! has others.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use althing_consensus::{Door, Position};
-use althing_crypto::ed25519;
+use althing_consensus::engine::EngineConfig;
+use althing_consensus::{Epoch, ValidatorSet};
 use althing_crypto::key_file::{KeyFile, KeyFileError};
+use althing_crypto::{bls, ed25519};
 use althing_genesis::{Genesis, GenesisError};
 use althing_ledger::{AppError, Application};
 use althing_mempool::Limits;
 use althing_p2p as p2p;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::config::NodeConfig;
+use crate::config::{NodeConfig, PeerConfig};
 use crate::driver::Driver;
+use crate::epochs::{EpochContext, Epochs, Seat};
 use crate::handle::{self, NodeHandle, NodeStatus, Parts};
 use crate::home::Home;
-use crate::recovery::{self, RecoveryError, bring_up, engine_config, recover};
+use crate::recovery::{RecoveryError, bring_up, recover};
 use crate::rpc;
 use crate::shell::{Actor, Lanes, Revival, Wiring, limits, panic_message, pump};
 use crate::storage::{ChainStore, DataDirectory, DirectoryFiles, SafetyStore, SafetyStoreError, StoreError};
@@ -167,7 +170,9 @@ impl Drop for RunningNode {
 struct Opened {
     genesis: Arc<Genesis>,
     identity: ed25519::SecretKey,
-    position: Option<Position>,
+    epochs: Arc<Epochs>,
+    /// The epoch that it begins in.
+    config: EngineConfig,
     data: DataDirectory,
     chain: ChainStore,
     application: Arc<dyn Application>,
@@ -204,17 +209,20 @@ pub async fn start(
     let given_up = GiveUp(opening.clone());
     let at = config.clone();
     let opened = tokio::task::spawn_blocking(move || open(&at, application, &opening)).await;
-    let Opened { genesis, identity, position, data, chain, application, driver, workers } =
+    let Opened { genesis, identity, epochs, config: engine, data, chain, application, driver, workers } =
         opened.map_err(|error| Fatal::Broken(error.to_string()))??;
     std::mem::forget(given_up);
 
     // After the home: a second process on it is to be told of the first, not of its port.
     let rpc = rpc::Server::bind(config.rpc.listen).await?;
     let rpc_address = rpc.address()?;
+    let before = epochs.of(Epoch(engine.epoch.0.saturating_sub(1)))?;
+    let sets: Vec<&ValidatorSet> =
+        before.iter().map(|before| &*before.config.set).chain([&*engine.set]).collect();
     let (network, events) = p2p::start(p2p::Config {
         identity: &identity,
         listen: config.p2p.listen,
-        peers: peers(&config, &genesis),
+        peers: peers(&config.p2p.peers, &sets),
         hello: p2p::Hello {
             chain_id: genesis.chain_id().to_owned(),
             genesis: genesis.hash(),
@@ -228,13 +236,14 @@ pub async fn start(
     let revival =
         Revival { genesis: genesis.clone(), chain: chain.clone(), application: application.clone() };
     let (lanes, results, threads) = Lanes::start(workers, revival)?;
-    let status = status(&genesis, position, &driver, &chain)?;
-    let parts = Parts { genesis, chain, application: application.clone(), identity: identity.public_key() };
+    let status = status(&engine, &driver, &chain)?;
+    let identity = identity.public_key();
+    let parts = Parts { genesis, chain, application: application.clone(), epochs, identity };
     let (handle, backend) = handle::channel(parts, status.clone());
     let (answers, arrivals) = mpsc::channel(ARRIVALS);
     let (stop, stopped) = watch::channel(false);
     tracing::info!(
-        chain = handle.genesis().chain_id(), height = %status.executed, validator = position.is_some(),
+        chain = handle.genesis().chain_id(), epoch = %engine.epoch, height = %status.executed, validator = engine.me.is_some(),
         rpc = %rpc_address, p2p = %p2p_address, "started"
     );
 
@@ -246,6 +255,7 @@ pub async fn start(
         arrivals,
         answers,
         backend,
+        peers: config.p2p.peers.clone(),
         stop: stopped.clone(),
     };
     let actor = drive(Actor::new(driver, wiring, status))?;
@@ -267,21 +277,58 @@ fn open(
     let home = &config.home;
     let genesis = Arc::new(Genesis::read(&home.genesis_file())?);
     let identity = KeyFile::read_identity(&home.identity_key())?;
-    let position = genesis.validator_set().position_of(&identity.public_key());
     let data = DataDirectory::open(home.path(), config.storage.backend)?;
     let chain = ChainStore::new(data.chain.clone());
     let application = application(data.state.clone()).map_err(|error| damaged(home, error))?;
     // Set once only.
     _ = opening.0.set(application.clone());
-    let block = bring_up(&genesis, &chain, &application)?;
+    bring_up(&genesis, &chain, &application)?;
 
-    let engine = engine_config(&genesis, block.hash(), position);
-    let door = Arc::new(recovery::door(&engine));
-    let signer =
-        position.map(|position| signer(config, &genesis, position, block.hash(), &chain)).transpose()?;
-    let driver = driver(config, &genesis, &engine, &chain, &door, signer.as_ref())?;
-    let workers = Workers::new(&engine, door, &chain, &application, signer, config.storage.kept_blocks);
-    Ok(Opened { genesis, identity, position, data, chain, application, driver, workers })
+    let keys = vote_keys(home)?;
+    let public = |key: &bls::SecretKey| key.public_key().clone();
+    let seat = Seat { identity: Some(identity.public_key()), vote_keys: keys.iter().map(public).collect() };
+    let epochs = Arc::new(Epochs::new(&genesis, chain.clone(), seat));
+    let newest = epochs.newest()?;
+    expect_vote_key(home, &identity.public_key(), &keys, &newest.config.set)?;
+    let signer = match keys.is_empty() {
+        true => None,
+        false => {
+            let safety = SafetyStore::open(&home.safety_file())?;
+            Some(Signer::open(keys, epochs.clone(), safety, chain.clone())?)
+        }
+    };
+    let mut engine = newest.config.clone();
+    engine.me = signer.as_ref().and_then(|signer| signer.place(engine.epoch));
+    let driver = driver(config, &engine, &chain, &newest, signer.as_ref())?;
+    let workers = Workers::new(&epochs, &chain, &application, signer, config.storage.kept_blocks);
+    Ok(Opened { genesis, identity, epochs, config: engine, data, chain, application, driver, workers })
+}
+
+/// The vote keys in the home: the one, and while it is being changed the next one.
+fn vote_keys(home: &Home) -> Result<Vec<bls::SecretKey>, NodeError> {
+    let here = [home.vote_key(), home.next_vote_key()].into_iter().filter(|path| path.exists());
+    Ok(here.map(|path| KeyFile::read_vote(&path)).collect::<Result<_, _>>()?)
+}
+
+/// A member without the key that its set has for it would be taken for one that is down.
+fn expect_vote_key(
+    home: &Home,
+    identity: &ed25519::PublicKey,
+    keys: &[bls::SecretKey],
+    set: &ValidatorSet,
+) -> Result<(), NodeError> {
+    let Some(member) = set.position_of(identity).and_then(|place| set.get(place)) else { return Ok(()) };
+    let path = home.vote_key();
+    match keys {
+        // It tells that the file is missing.
+        [] => KeyFile::read_vote(&path).map(drop).map_err(NodeError::Key),
+        _ if keys.iter().any(|key| *key.public_key() == member.vote_key) => Ok(()),
+        [first, ..] => Err(NodeError::VoteKey {
+            path: path.display().to_string(),
+            found: first.public_key().to_string(),
+            expected: member.vote_key.to_string(),
+        }),
+    }
 }
 
 /// Damage of the application's state is damage of the chain data, and what to do about it is the same.
@@ -295,39 +342,14 @@ fn damaged(home: &Home, error: AppError) -> NodeError {
     }
 }
 
-/// The validator's key and record.
-fn signer(
-    config: &NodeConfig,
-    genesis: &Genesis,
-    position: Position,
-    opening: althing_crypto::BlockHash,
-    chain: &ChainStore,
-) -> Result<Signer, NodeError> {
-    let path = config.home.vote_key();
-    let key = KeyFile::read_vote(&path)?;
-    let set = genesis.validator_set();
-    let member = set.get(position).expect("the position was found in the set");
-    if member.vote_key != *key.public_key() {
-        return Err(NodeError::VoteKey {
-            path: path.display().to_string(),
-            found: key.public_key().to_string(),
-            expected: member.vote_key.to_string(),
-        });
-    }
-    let safety = SafetyStore::open(&config.home.safety_file())?;
-    let epoch = (genesis.epoch_hash(), opening);
-    Ok(Signer::open(key, genesis.chain_id(), set.clone(), epoch, safety, chain.clone())?)
-}
-
 fn driver(
     config: &NodeConfig,
-    genesis: &Genesis,
-    engine: &althing_consensus::engine::EngineConfig,
+    engine: &EngineConfig,
     chain: &ChainStore,
-    door: &Door,
+    epoch: &EpochContext,
     signer: Option<&Signer>,
 ) -> Result<Driver, NodeError> {
-    let mut start = recover(engine, chain, door)?;
+    let mut start = recover(engine, chain, &epoch.door)?;
     start.record = signer.map(|signer| signer.record().clone());
     let default = Limits::default();
     let limits = Limits {
@@ -337,18 +359,19 @@ fn driver(
         max_txs: config.mempool.max_txs,
         max_bytes: config.mempool.max_bytes,
         max_txs_per_sender: config.mempool.max_txs_per_sender,
-        max_tx_bytes: genesis.params().max_tx_bytes as usize,
+        max_tx_bytes: engine.params.max_tx_bytes as usize,
         ..default
     };
     Ok(Driver::new(engine.clone(), limits, start))
 }
 
-/// The validators, and whom the operator admits or knows the address of.
-fn peers(config: &NodeConfig, genesis: &Genesis) -> Vec<p2p::Peer> {
-    let configured = &config.p2p.peers;
+/// The validators of these sets, and whom the operator admits or knows the address of.
+pub(crate) fn peers(configured: &[PeerConfig], sets: &[&ValidatorSet]) -> Vec<p2p::Peer> {
     let known = |key: &ed25519::PublicKey| configured.iter().find(|peer| peer.identity == *key);
-    let members = genesis.validator_set().members().iter().map(|member| member.identity);
+    let members: BTreeSet<ed25519::PublicKey> =
+        sets.iter().flat_map(|set| set.members()).map(|member| member.identity).collect();
     let mut peers: Vec<p2p::Peer> = members
+        .into_iter()
         .map(|key| p2p::Peer { key, address: known(&key).and_then(|peer| peer.address.clone()) })
         .collect();
     for peer in configured {
@@ -359,12 +382,7 @@ fn peers(config: &NodeConfig, genesis: &Genesis) -> Vec<p2p::Peer> {
     peers
 }
 
-fn status(
-    genesis: &Genesis,
-    position: Option<Position>,
-    driver: &Driver,
-    chain: &ChainStore,
-) -> Result<NodeStatus, NodeError> {
+fn status(engine: &EngineConfig, driver: &Driver, chain: &ChainStore) -> Result<NodeStatus, NodeError> {
     let executed = driver.executed_height();
     let app_hash = match chain.results(executed)? {
         Some(results) => Some(results.execution.app_hash),
@@ -379,8 +397,8 @@ fn status(
         catching_up: false,
         pending_txs: 0,
         pending_bytes: 0,
-        validators: genesis.validator_set().clone(),
-        position,
+        validators: engine.set.clone(),
+        position: engine.me,
         peers: Arc::new([]),
         halted: None,
     })

@@ -12,6 +12,8 @@ use althing_ledger::asset::{Address, Transaction};
 use althing_mempool::TxBytes;
 
 use crate::body::Body;
+use crate::epochs::{Epochs, Seat};
+use crate::storage::ChainStore;
 use crate::{new_chain, recovery};
 
 pub(crate) const CHAIN: &str = "test-chain";
@@ -45,6 +47,13 @@ impl TestChain {
 
     pub(crate) fn engine(&self, opening: &Block) -> EngineConfig {
         recovery::engine_config(&self.genesis, opening.hash(), Some(Position(0)))
+    }
+
+    /// The epochs of validator 0.
+    pub(crate) fn epochs(&self, chain: &ChainStore) -> Arc<Epochs> {
+        let vote_keys = vec![self.vote_keys[0].public_key().clone()];
+        let seat = Seat { identity: Some(self.peer(0)), vote_keys };
+        Arc::new(Epochs::new(&self.genesis, chain.clone(), seat))
     }
 
     pub(crate) fn peer(&self, position: u16) -> ed25519::PublicKey {

@@ -53,7 +53,7 @@ impl Direct {
         Self { members, events, limits, pending, faults, actions: VecDeque::new() }
     }
 
-    fn admitted(&self, peer: &PeerId) -> Result<&Arc<Member>, ConnectionDenied> {
+    fn admitted(&self, peer: &PeerId) -> Result<Arc<Member>, ConnectionDenied> {
         self.members.by_peer_id(peer).ok_or_else(|| ConnectionDenied::new(Denied("not admitted")))
     }
 
@@ -64,7 +64,7 @@ impl Direct {
         direction: Direction,
         address: &Multiaddr,
     ) -> Result<Handler, ConnectionDenied> {
-        let member = self.admitted(&peer)?.clone();
+        let member = self.admitted(&peer)?;
         let (consensus, consensus_outbox) =
             lane(self.limits.consensus.queue_messages, self.limits.consensus.queue_bytes);
         let (proposal, proposal_outbox) =
@@ -95,7 +95,7 @@ impl Direct {
 
     fn on_closed(&mut self, event: ConnectionClosed<'_>) {
         let fault = self.faults.remove(&event.connection_id);
-        let Some(member) = self.members.by_peer_id(&event.peer_id) else { return };
+        let Some(member) = self.members.known(&event.peer_id) else { return };
         member.remove_link(event.connection_id);
         if event.remaining_established == 0 {
             let reason = fault

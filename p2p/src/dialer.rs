@@ -1,7 +1,7 @@
 //! When to connect to whom: exponential back-off with jitter for each peer that has an address.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher, RandomState},
     time::{Duration, Instant},
 };
@@ -36,9 +36,20 @@ impl Dialer {
         now: Instant,
     ) -> Self {
         let (first, longest) = reconnect;
-        let due = |peer: &PeerKey| now + if own < *peer { Duration::ZERO } else { COURTESY };
-        let attempts = peers.map(|peer| (peer, Attempt { failures: 0, due: Some(due(&peer)) })).collect();
-        Self { own, first, longest: longest.max(first), attempts }
+        let mut dialer = Self { own, first, longest: longest.max(first), attempts: BTreeMap::new() };
+        peers.for_each(|peer| dialer.add(peer, now));
+        dialer
+    }
+
+    /// Another peer to be connected to, from now on.
+    pub(crate) fn add(&mut self, peer: PeerKey, now: Instant) {
+        let courtesy = if self.own < peer { Duration::ZERO } else { COURTESY };
+        self.attempts.insert(peer, Attempt { failures: 0, due: Some(now + courtesy) });
+    }
+
+    /// Peers other than these are connected to no more.
+    pub(crate) fn keep(&mut self, peers: &BTreeSet<PeerKey>) {
+        self.attempts.retain(|peer, _| peers.contains(peer));
     }
 
     /// When the next attempt is due.

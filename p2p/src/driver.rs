@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    Event, Limits, PeerKey, Validation,
+    Event, Limits, Peer, PeerKey, Validation,
     behaviour::{Change, Direct, chain, show},
     bucket::{Bucket, Meter},
     dialer::{self, Dialer},
@@ -126,6 +126,7 @@ impl Driver {
                 command = self.commands.recv() => match command {
                     Some(Command::Publish(bytes)) => self.publish(&bytes),
                     Some(Command::Verdict(verdict)) => self.on_verdict(verdict),
+                    Some(Command::Admit(peers)) => self.admit(peers),
                     Some(Command::Shutdown(done)) => break Some(done),
                     None => break None,
                 },
@@ -138,6 +139,16 @@ impl Driver {
             }
         };
         self.stop(done).await;
+    }
+
+    /// The peers are others: those that came are dialled, if their address is known.
+    fn admit(&mut self, peers: Vec<(Peer, PeerId)>) {
+        let came = self.members.admit(peers);
+        let dialled = self.members.iter().filter(|member| member.address.is_some()).map(|member| member.key);
+        self.dialer.keep(&dialled.collect());
+        for member in came.iter().filter(|member| member.address.is_some()) {
+            self.dialer.add(member.key, Instant::now());
+        }
     }
 
     /// Closes all connections in good order, so that peers learn of it at once.
@@ -205,7 +216,7 @@ impl Driver {
 
     fn on_resolved(&mut self, resolved: Option<Resolved>) {
         let Some((key, addresses)) = resolved else { return };
-        let Some(member) = self.members.get(&key).cloned() else { return };
+        let Some(member) = self.members.get(&key) else { return };
         let addresses = match addresses {
             Ok(addresses) => addresses.into_iter().map(multiaddr).collect(),
             Err(error) => {
@@ -264,7 +275,7 @@ impl Driver {
                 Event::Connected { peer: member.key, software: member.software(), direction }
             }
             Change::Disconnected(id, reason) => {
-                let Some(member) = self.members.by_peer_id(&id) else { return Ok(()) };
+                let Some(member) = self.members.known(&id) else { return Ok(()) };
                 let lasted = self.connected_at.remove(&id).map_or(Duration::ZERO, |since| now - since);
                 self.dialer.failed(&member.key, lasted, dialer::random(), now);
                 Event::Disconnected { peer: member.key, reason }
@@ -278,7 +289,7 @@ impl Driver {
         let gossipsub::Event::Message { propagation_source: source, message_id: id, message } = event else {
             return;
         };
-        let member = self.members.by_peer_id(&source).cloned();
+        let member = self.members.by_peer_id(&source);
         let delivered = member.is_some_and(|member| self.deliver_gossip(&member, id.clone(), message.data));
         if !delivered {
             let gossip = &mut self.swarm.behaviour_mut().gossip;
@@ -308,7 +319,7 @@ impl Driver {
     }
 
     fn on_dial_failure(&mut self, peer: PeerId, error: DialError) {
-        let Some(member) = self.members.by_peer_id(&peer).cloned() else { return };
+        let Some(member) = self.members.by_peer_id(&peer) else { return };
         match &error {
             DialError::WrongPeerId { obtained, address } => {
                 let found = key_of(obtained).map_or_else(|| obtained.to_string(), |key| key.to_string());

@@ -91,7 +91,7 @@ impl Gate {
 
     fn admit(&self, peer: &PeerId) -> Result<Arc<Member>, String> {
         if let Some(member) = self.members.by_peer_id(peer) {
-            return Ok(member.clone());
+            return Ok(member);
         }
         let key = key_of(peer).map_or_else(|| format!("of peer {peer}"), |key| key.to_string());
         Err(if *peer == self.own {

@@ -6,7 +6,7 @@
 //! - **gossip** ([`Network::gossip`]): gossipsub, for batches of transactions; best effort, passed on once the node accepted it;
 //! - **requests** ([`Network::request`]): one stream each, one answer or a refusal in words.
 //!
-//! Only the peers named in [`Config`] are admitted. Right after Noise has proved a peer's key, before the multiplexer or
+//! Only the peers named in [`Config`], or later to [`Network::admit`], are admitted. Right after Noise has proved a peer's key, before the multiplexer or
 //! any protocol runs, both sides say [`Hello`]: a stranger, another chain, another genesis or protocol version is refused
 //! there, and told so, as [`Event::Refused`] on both sides.
 //!

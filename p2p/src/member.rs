@@ -1,9 +1,9 @@
-//! The table of admitted peers, fixed at start: for each its connections, its standing and what it may still send.
+//! The table of admitted peers: for each its connections, its standing and what it may still send.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -250,30 +250,68 @@ pub struct ConnectionInfo {
     pub software: String,
 }
 
-/// All admitted peers. Its size never changes, so nothing a stranger does makes it grow.
+/// All admitted peers. They change with the chain's validators.
 pub(crate) struct Members {
+    table: RwLock<Table>,
+    limits: Limits,
+}
+
+#[derive(Default)]
+struct Table {
     by_key: BTreeMap<PeerKey, Arc<Member>>,
     by_peer_id: HashMap<PeerId, Arc<Member>>,
+    /// Those no longer admitted whose connections are being closed.
+    leaving: HashMap<PeerId, Arc<Member>>,
 }
 
 impl Members {
     pub(crate) fn new(peers: Vec<(Peer, PeerId)>, limits: &Limits) -> Self {
-        let members = peers.into_iter().map(|(peer, id)| Arc::new(Member::new(peer, id, limits)));
-        let by_key = BTreeMap::from_iter(members.map(|member| (member.key, member)));
-        let by_peer_id = by_key.values().map(|member| (member.peer_id, member.clone())).collect();
-        Self { by_key, by_peer_id }
+        let members = Self { table: RwLock::default(), limits: limits.clone() };
+        members.admit(peers);
+        members
     }
 
-    pub(crate) fn get(&self, key: &PeerKey) -> Option<&Arc<Member>> {
-        self.by_key.get(key)
+    /// From now on these, and no others: who stays keeps its connections and its standing, who goes loses them. Returns those that came.
+    pub(crate) fn admit(&self, peers: Vec<(Peer, PeerId)>) -> Vec<Arc<Member>> {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut before = std::mem::take(&mut *table);
+        let mut came = Vec::new();
+        for (peer, id) in peers {
+            let known = before.by_key.remove(&peer.key);
+            let known = known.filter(|known| peer.address.is_none() || known.address == peer.address);
+            let member = known.unwrap_or_else(|| {
+                let member = Arc::new(Member::new(peer, id, &self.limits));
+                came.push(member.clone());
+                member
+            });
+            table.by_peer_id.insert(member.peer_id, member.clone());
+            table.by_key.insert(member.key, member);
+        }
+        table.leaving = before.by_key.values().map(|gone| (gone.peer_id, gone.clone())).collect();
+        drop(table);
+        before.by_key.values().for_each(|gone| gone.close_links("no longer admitted"));
+        came
     }
 
-    pub(crate) fn by_peer_id(&self, id: &PeerId) -> Option<&Arc<Member>> {
-        self.by_peer_id.get(id)
+    /// Whoever a connection is with that ends: it may be admitted no longer.
+    pub(crate) fn known(&self, id: &PeerId) -> Option<Arc<Member>> {
+        let table = self.read();
+        table.by_peer_id.get(id).or_else(|| table.leaving.get(id)).cloned()
     }
 
-    /// In the order of their keys.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Member>> {
-        self.by_key.values()
+    pub(crate) fn get(&self, key: &PeerKey) -> Option<Arc<Member>> {
+        self.read().by_key.get(key).cloned()
+    }
+
+    pub(crate) fn by_peer_id(&self, id: &PeerId) -> Option<Arc<Member>> {
+        self.read().by_peer_id.get(id).cloned()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Arc<Member>> + use<> {
+        self.read().by_key.values().cloned().collect::<Vec<_>>().into_iter()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,11 +13,12 @@ use tokio::{
 };
 
 use crate::{
-    Class, Limits, PeerKey,
+    Class, Limits, Peer, PeerKey, StartError,
     lane::LaneError,
     member::{Members, PeerInfo},
     requests::{self, RequestError},
     standing::Offence,
+    start::check_peers,
 };
 
 /// How long [`Network::shutdown`] waits; longer than the connections take to close.
@@ -28,6 +29,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) enum Command {
     Publish(Arc<[u8]>),
     Verdict(Verdict),
+    Admit(Vec<(Peer, PeerId)>),
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -143,7 +145,7 @@ impl Network {
         timeout: Duration,
     ) -> Result<Vec<u8>, RequestError> {
         let member = self.members.get(peer).ok_or(RequestError::UnknownPeer(*peer))?;
-        requests::request(member, bytes, timeout, &self.limits).await
+        requests::request(&member, bytes, timeout, &self.limits).await
     }
 
     /// Tells that a peer sent something it should not have sent. It costs standing; without any left the peer is cut off
@@ -152,6 +154,14 @@ impl Network {
         if let Some(member) = self.members.get(peer) {
             member.penalise(Offence::Content, reason);
         }
+    }
+
+    /// From now on these peers are admitted, and no others. Who stays keeps its connection; who goes loses it. Waits for a full queue.
+    pub async fn admit(&self, peers: Vec<Peer>) -> Result<(), StartError> {
+        let peers = check_peers(peers, self.key)?;
+        // An error means that the network has stopped: then nobody is admitted.
+        let _ = self.commands.send(Command::Admit(peers)).await;
+        Ok(())
     }
 
     /// All admitted peers, connected or not, in the order of their keys.

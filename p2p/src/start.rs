@@ -161,7 +161,7 @@ fn check_hello(hello: &Hello) -> Result<(), StartError> {
 }
 
 /// Each key once, without this node's own; the validator set and the allowlist may both name a peer.
-fn check_peers(peers: Vec<Peer>, own: PeerKey) -> Result<Vec<(Peer, PeerId)>, StartError> {
+pub(crate) fn check_peers(peers: Vec<Peer>, own: PeerKey) -> Result<Vec<(Peer, PeerId)>, StartError> {
     let mut checked = BTreeMap::<PeerKey, (Peer, PeerId)>::new();
     for peer in peers.into_iter().filter(|peer| peer.key != own) {
         let key = peer.key;

@@ -125,6 +125,14 @@ impl Engine {
         if !leads && !mutant!("proposer_unchecked") {
             return self.refuse(step, signer, Misdeed::BadProposal("not by the view's leader".into()));
         }
+        if self.ends_epoch(&parent.header) && !mutant!("child_of_an_epoch_ending_block") {
+            // Its validity was judged when it came first: a quorum has voted for it.
+            if candidate.hash != parent_hash {
+                let reason = "its justify block ends the epoch, in which it has no children".to_owned();
+                return self.refuse(step, signer, Misdeed::BadProposal(reason));
+            }
+            return self.set_stage(signer, Stage::Valid);
+        }
         let carried = self.tree.txs_above(&parent_hash, proposal.block.header.vouched.height);
         let absent = if parent_hash == self.config.opening { &[][..] } else { &parent.header.absent };
         let justify_view = proposal.justify_view();
@@ -183,9 +191,14 @@ impl Engine {
 
     /// Whether this node's own execution is what the candidate vouches for.
     fn executes(&self, signer: Position) -> Execute {
-        let header = &self.candidates[&signer].proposal.block.header;
+        let candidate = &self.candidates[&signer];
+        let header = &candidate.proposal.block.header;
+        if candidate.proposal.justify.as_ref().is_some_and(|qc| qc.block == candidate.hash) {
+            // An epoch-ending block again: others have judged it.
+            return Execute::Same;
+        }
         let Some(parent) = self.tree.header(&header.parent) else { return Execute::Unknown };
-        validity::execution(header, parent, self.executed, &self.executions, &self.next_epoch)
+        validity::execution(header, parent, self.executed, &self.executions)
     }
 
     /// A block may be at hand in several proposals, as anyone can sign a copy of the leader's: the verdict is for those in whose turn

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use althing_crypto::{BlockHash, Hash, mutant};
+use althing_crypto::{BlockHash, mutant};
 
 use crate::block_tree::NoPath;
-use crate::engine::validity::{may_carry, run_of};
+use crate::engine::validity::{may_carry, root_of, run_of};
 use crate::engine::{Action, Engine, Halt, Step};
-use crate::{Block, Certificate, Execution, Header, Height, Micros, Position, QuorumCertificate, Verified};
+use crate::{Block, Certificate, Executed, Header, Height, Micros, Position, QuorumCertificate, Verified};
 
 /// The most blocks that are asked for at one time.
 const MAX_WANTED: usize = 64;
@@ -85,11 +85,11 @@ impl Engine {
         }
     }
 
-    pub(super) fn block_executed(&mut self, step: &mut Step, execution: Execution, next_epoch: Hash) {
-        assert_eq!(execution.height, self.executed.next(), "blocks execute in the order of their heights");
-        self.executed = execution.height;
-        self.next_epoch = next_epoch;
-        self.executions.insert(execution.height, execution);
+    pub(super) fn block_executed(&mut self, step: &mut Step, executed: Executed) {
+        let height = executed.execution.height;
+        assert_eq!(height, self.executed.next(), "blocks execute in the order of their heights");
+        self.executed = height;
+        self.executions.insert(height, executed);
         self.payload.retry();
         self.compare_executions(step);
     }
@@ -102,7 +102,8 @@ impl Engine {
             }
             if !same_execution(&self.executions, header, *before) && !mutant!("divergence_ignored") {
                 let height = header.vouched.height;
-                let own = self.executions.get(&height).map(|one| one.app_hash.clone()).unwrap_or_default();
+                let own = self.executions.get(&height);
+                let own = own.map(|one| one.execution.app_hash.clone()).unwrap_or_default();
                 let vouched = header.vouched.app_hash.clone();
                 let header = Box::new(header.clone());
                 return self.halt(step, Halt::Diverged { height, vouched, own, header });
@@ -218,10 +219,12 @@ impl Engine {
 }
 
 /// Whether this node executed what the header vouches for, as far as it still knows the run.
-fn same_execution(executions: &BTreeMap<Height, Execution>, header: &Header, before: Height) -> bool {
+fn same_execution(executions: &BTreeMap<Height, Executed>, header: &Header, before: Height) -> bool {
     let vouched = &header.vouched;
-    let app_hash = executions.get(&vouched.height).is_none_or(|own| own.app_hash == vouched.app_hash);
-    let root = run_of(executions, before, vouched.height)
-        .is_none_or(|run| Execution::root(run) == vouched.executed_root);
-    app_hash && root
+    let newest = executions
+        .get(&vouched.height)
+        .is_none_or(|own| own.execution.app_hash == vouched.app_hash && own.next_epoch == vouched.next_epoch);
+    let root =
+        run_of(executions, before, vouched.height).is_none_or(|run| root_of(&run) == vouched.executed_root);
+    newest && root
 }

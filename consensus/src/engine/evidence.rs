@@ -56,6 +56,9 @@ impl Engine {
         if holds {
             return step.emit(Event::Misbehaviour(evidence));
         }
+        if evidence.epoch() != self.config.epoch {
+            return;
+        }
         let charge = charge(&evidence);
         self.accusations.0.remove(&charge);
         step.act(Action::Penalise(charge.1, Misdeed::BadSignature));

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use althing_crypto::mutant;
 
 use crate::engine::{Action, Engine, Step};
-use crate::{Certificate, Message, Micros, Position, Status, View, view_of};
+use crate::{Certificate, Memory, Message, Micros, Position, Status, View, view_of};
 
 /// The shortest time between two answers to one peer.
 const HELP_INTERVAL: Micros = Micros::from_millis(200);
 
 impl Engine {
     /// Where this node stands.
-    pub(super) fn status(&self) -> Status {
+    pub fn status(&self) -> Status {
         Status {
             epoch: self.config.epoch,
             view: self.view,
@@ -34,13 +34,15 @@ impl Engine {
 
     pub(super) fn status_arrived(&mut self, step: &mut Step, peer: Position, status: Status) {
         step.act(Action::PeerStatus(peer, status.clone()));
-        let resuming = status.resuming && due(&mut self.reminded, step, peer);
-        if status.epoch == self.config.epoch {
-            self.help_on(step, peer, &status, resuming);
+        if status.epoch != self.config.epoch {
+            return;
         }
+        let resuming = status.resuming && due(&mut self.reminded, step, peer);
+        self.help_on(step, peer, &status, resuming);
         // Last: by then it should hold the certificates, which count for rule S7, too.
         if resuming {
             let memory = self.memories.get(&peer).cloned().unwrap_or_default();
+            let memory = Memory { epoch: self.config.epoch, ..memory };
             step.act(Action::Send(peer, Message::Memory(Box::new(memory))));
         }
     }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use althing_crypto::{BlockHash, Hash, TxHash};
+use althing_crypto::{BlockHash, TxHash};
 
+use super::EngineConfig;
 use crate::verify::{Admitted, Verified};
 use crate::{
-    AppHash, Block, Epoch, Evidence, Execution, Header, Height, Memory, Message, Micros, Newest, Phase,
-    Position, Proposal, QuorumCertificate, Refusal, SignRequest, Signed, Status, TimeoutCertificate,
-    TimeoutVote, View, Vote,
+    AppHash, Block, Epoch, Evidence, Executed, Header, Height, Memory, Message, Micros, Newest, Phase,
+    Position, Proposal, QuorumCertificate, Refusal, SafetyRecord, SignRequest, Signed, Status,
+    TimeoutCertificate, TimeoutVote, View, Vote,
 };
 
 /// Something happened.
@@ -67,12 +68,20 @@ pub enum Input {
         commit: Option<Verified<QuorumCertificate>>,
     },
     /// The application executed a committed block.
-    Executed {
-        /// What consensus vouches for.
-        execution: Execution,
-        /// The hash of the epoch in force after it.
-        next_epoch: Hash,
-    },
+    Executed(Executed),
+    /// The epoch whose end is committed here is over for good: its end is durable, so is that this validator has entered the next one.
+    EpochEntered(Box<EpochEntered>),
+}
+
+/// What an engine goes on with in the next epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EpochEntered {
+    /// What it is made for: the epoch after its own, opened by the newest committed block.
+    pub config: EngineConfig,
+    /// The safety record, if there is one. Of another epoch it says nothing about this one.
+    pub record: Option<SafetyRecord>,
+    /// The safety rules sign: what this key has signed is known since the epoch before (rule S7).
+    pub resumed: bool,
 }
 
 /// The outcome of aggregating a pool.
@@ -197,6 +206,15 @@ pub enum Misdeed {
 /// What happened, for logs, metrics and tests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
+    /// An epoch began.
+    EnteredEpoch {
+        /// The epoch.
+        epoch: Epoch,
+        /// The height of its opening block.
+        opening: Height,
+        /// This node's place in its set; none if it only follows.
+        me: Option<Position>,
+    },
     /// A view began.
     EnteredView {
         /// The epoch.
@@ -273,11 +291,9 @@ pub struct Recovered {
     pub uncommitted: Vec<Block>,
     /// Outcomes of execution above the height that the newest committed header vouches for, or, while execution is behind
     /// it, the newest one.
-    pub executions: BTreeMap<Height, Execution>,
+    pub executions: BTreeMap<Height, Executed>,
     /// The height executed.
     pub executed: Height,
-    /// The hash of the epoch in force after it.
-    pub next_epoch: Hash,
 }
 
 /// A message and its proof that it passed the door, from one's own safety rules.
@@ -299,9 +315,10 @@ pub struct OwnMessages {
 }
 
 impl OwnMessages {
-    /// What a peer is told that it signed.
-    pub fn memory(&self) -> Memory {
+    /// What a peer is told that it signed in this epoch.
+    pub fn memory(&self, epoch: Epoch) -> Memory {
         Memory {
+            epoch,
             vote: self.vote.clone(),
             commit_vote: self.commit_vote.clone(),
             timeout: self.timeout.clone(),

@@ -4,13 +4,15 @@
 //! proposes (`propose`); a proposal becomes a candidate, and a vote once everything it needs is at hand (`candidate`); a quorum
 //! of votes is a QC, on which it commit-votes; a quorum of commit votes commits (`commit`). A view that takes too long is given
 //! up (`timeout`), a stalled validator repeats itself (`repeat`), one that is behind is helped (`help`), and one that has just
-//! started asks what it has signed before it signs (`resume`). What keeps timers running is `work`.
+//! started asks what it has signed before it signs (`resume`). What keeps timers running is `work`. When the block that ends the
+//! epoch is committed, it waits for the next epoch and goes on there (`epoch`).
 //!
 //! Own messages count as received. Whatever is slow is an [`Action`] now and an [`Input`] later.
 
 mod candidate;
 mod certificates;
 mod commit;
+mod epoch;
 mod evidence;
 mod help;
 mod input;
@@ -35,8 +37,8 @@ use crate::leader::Election;
 use crate::pacemaker::Pacemaker;
 use crate::vote_aggregator::VoteAggregator;
 use crate::{
-    Admitted, Certificate, ConsensusParams, Epoch, Execution, Header, Height, Memory, Message, Micros,
-    Newest, Now, Phase, Position, QuorumCertificate, SafetyRecord, SignRequest, Signed, TimeoutCertificate,
+    Admitted, Certificate, ConsensusParams, Epoch, Executed, Header, Height, Memory, Message, Micros, Newest,
+    Now, Phase, Position, QuorumCertificate, SafetyRecord, SignRequest, Signed, TimeoutCertificate,
     ValidatorSet, Verified, View, view_of,
 };
 
@@ -48,7 +50,9 @@ use resume::Resume;
 use timeout::TimeoutPool;
 use work::Timers;
 
-pub use input::{Action, Aggregated, BuildPayload, Event, Halt, Input, Misdeed, OwnMessages, Recovered};
+pub use input::{
+    Action, Aggregated, BuildPayload, EpochEntered, Event, Halt, Input, Misdeed, OwnMessages, Recovered,
+};
 pub use sizes::PoolSizes;
 
 /// What an engine is made for.
@@ -120,8 +124,7 @@ pub struct Engine {
     /// Whether the mempool would put something into a block now.
     pending: bool,
     executed: Height,
-    next_epoch: Hash,
-    executions: BTreeMap<Height, Execution>,
+    executions: BTreeMap<Height, Executed>,
     /// Committed headers that vouch for heights not executed here yet, with the height their parents vouch for.
     unchecked: VecDeque<(Header, Height)>,
     asked: Asked,
@@ -164,7 +167,7 @@ impl Engine {
         let commit = record.and_then(|record| record.commit.clone()).map(Verified::trust);
         let head = recovered.committed.hash();
         let head_certificate = recovered.commit.clone().filter(|commit| commit.block == head);
-        let commit = newer(commit, recovered.commit);
+        let commit = newer(commit, recovered.commit.filter(|commit| commit.epoch == config.epoch));
         let high_qc = newer(high_qc, commit.clone());
         let head_vouches = recovered.committed.header.vouched.height;
         let mut tree = BlockTree::new(recovered.unvouched.into_iter().chain([recovered.committed]));
@@ -189,7 +192,6 @@ impl Engine {
             timers: Timers::default(),
             pending: false,
             executed: recovered.executed,
-            next_epoch: recovered.next_epoch,
             executions: recovered.executions,
             unchecked: VecDeque::new(),
             asked: Asked::default(),
@@ -285,7 +287,8 @@ impl Engine {
             Input::PayloadBuilt { view, parent, txs } => self.payload_built(view, parent, txs),
             Input::PayloadChecked { block, verdict } => self.payload_checked(step, block, verdict),
             Input::Blocks { blocks, commit } => self.blocks_arrived(step, blocks, commit),
-            Input::Executed { execution, next_epoch } => self.block_executed(step, execution, next_epoch),
+            Input::Executed(executed) => self.block_executed(step, executed),
+            Input::EpochEntered(next) => self.enter_epoch(step, *next),
         }
     }
 
@@ -320,6 +323,9 @@ impl Engine {
     }
 
     fn signed(&mut self, step: &mut Step, signed: Signed) {
+        if signed.epoch() != self.config.epoch {
+            return;
+        }
         match signed {
             Signed::Proposal(proposal) => {
                 self.own.proposal = Some(proposal.clone());
@@ -351,7 +357,9 @@ impl Engine {
 
     /// Whether signatures may be asked for: it is a validator and knows what it has signed (rule S7).
     fn may_sign(&self) -> bool {
-        self.config.me.is_some() && (self.resume.is_over() || mutant!("sign_before_resuming"))
+        self.config.me.is_some()
+            && (self.resume.is_over() || mutant!("sign_before_resuming"))
+            && !self.is_closed()
     }
 
     fn election(&self) -> Election<'_> {

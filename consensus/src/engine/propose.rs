@@ -3,11 +3,11 @@
 use althing_crypto::{BlockHash, TxHash, mutant};
 
 use crate::block_tree::NoPath;
-use crate::engine::validity::{may_carry, run_of};
+use crate::engine::validity::{may_carry, root_of, run_of};
 use crate::engine::{Action, BuildPayload, Engine, Step};
 use crate::{
-    Block, Certificate, Execution, Header, Height, Message, ProposalDraft, SignRequest, TimeoutCertificate,
-    Verified, View, Vouched, no_evidence, payload_root,
+    Block, Certificate, Header, Height, Message, ProposalDraft, SignRequest, TimeoutCertificate, Verified,
+    View, Vouched, no_evidence, payload_root,
 };
 
 /// The payload of this view's own proposal.
@@ -54,6 +54,10 @@ impl Engine {
         }
         if self.leader_on(self.view, &parent_hash) != self.config.me {
             return;
+        }
+        if self.ends_epoch(&parent.header) && !mutant!("child_of_an_epoch_ending_block") {
+            let block = parent.clone();
+            return self.propose_again(step, block, tc);
         }
         let header = self.next_header(step, parent, parent_hash);
         match self.turn(&header, parent_hash) {
@@ -149,9 +153,9 @@ impl Engine {
         match run_of(&self.executions, low, high) {
             Some(run) if !run.is_empty() => Vouched {
                 height: high,
-                app_hash: run[run.len() - 1].app_hash.clone(),
-                executed_root: Execution::root(run.iter().copied()),
-                next_epoch: self.next_epoch,
+                app_hash: run[run.len() - 1].execution.app_hash.clone(),
+                executed_root: root_of(&run),
+                next_epoch: run[run.len() - 1].next_epoch,
             },
             _ => parent.vouched.clone(),
         }
@@ -164,11 +168,22 @@ impl Engine {
         txs: Vec<TxHash>,
         tc: Option<Verified<TimeoutCertificate>>,
     ) {
-        self.asked.proposal = self.view;
         header.payload_root = payload_root(&txs);
+        self.ask_proposal(step, Block { header, txs }, tc);
+    }
+
+    /// A block that ends the epoch has no children in it: on its own QC it comes again, once its commit has been waited for.
+    fn propose_again(&mut self, step: &mut Step, block: Block, tc: Option<Verified<TimeoutCertificate>>) {
+        if self.timers.may_be_empty && !mutant!("epoch_ending_block_not_proposed_again") {
+            self.ask_proposal(step, block, tc);
+        }
+    }
+
+    fn ask_proposal(&mut self, step: &mut Step, block: Block, tc: Option<Verified<TimeoutCertificate>>) {
+        self.asked.proposal = self.view;
         let draft = ProposalDraft {
             view: self.view,
-            block: Block { header, txs },
+            block,
             justify: self.high_qc.clone(),
             tc,
             commit: self.commit.clone(),

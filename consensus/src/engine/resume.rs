@@ -28,13 +28,18 @@ impl Resume {
     pub(super) fn is_over(&self) -> bool {
         self.over
     }
+
+    /// What the epoch before has told holds on: nothing of this key was unknown then.
+    pub(super) fn already() -> Self {
+        Self { asked: Some(None), over: true, ..Self::default() }
+    }
 }
 
 impl Engine {
     pub(super) fn start(&mut self, step: &mut Step) {
         self.timers.last_commit = step.now.mono;
         if let Some(me) = self.config.me {
-            self.memories.insert(me, self.own.memory());
+            self.memories.insert(me, self.own.memory(self.config.epoch));
             self.try_resume(step);
         }
         self.announce(step);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use althing_crypto::{BlockHash, Hash, TxHash, mutant};
 
 use crate::engine::EngineConfig;
-use crate::{Absence, Execution, Header, Height, Proposal, no_evidence};
+use crate::{Absence, Executed, Execution, Header, Height, Proposal, no_evidence};
 
 /// What a block is judged against.
 pub(super) struct Context<'a> {
@@ -60,7 +60,6 @@ pub(super) fn check(proposal: &Proposal, context: &Context<'_>) -> Result<(), In
         vouched.height > before.height || vouched == before,
         "it vouches otherwise for its parent's height",
     )?;
-    must(vouched.next_epoch == config.epoch_hash, "it ends the epoch, which this version does not know")?;
     // V8: back-pressure.
     let permitted = may_carry(header.height, vouched.height, config.params.max_unexecuted_blocks)
         || proposal.block.txs.is_empty();
@@ -88,8 +87,7 @@ pub(super) fn execution(
     header: &Header,
     parent: &Header,
     executed: Height,
-    executions: &BTreeMap<Height, Execution>,
-    next_epoch: &Hash,
+    executions: &BTreeMap<Height, Executed>,
 ) -> Execute {
     let vouched = &header.vouched;
     if *vouched == parent.vouched || mutant!("vouched_execution_unchecked") {
@@ -106,26 +104,31 @@ pub(super) fn execution(
         return Execute::Unknown;
     };
     let newest = run.last().expect("a run above the parent's height is not empty");
-    let root = Execution::root(run.iter().copied());
-    if newest.app_hash != vouched.app_hash {
-        return differs("application hash", &vouched.app_hash, &newest.app_hash);
+    let root = root_of(&run);
+    if newest.execution.app_hash != vouched.app_hash {
+        return differs("application hash", &vouched.app_hash, &newest.execution.app_hash);
     }
     if root != vouched.executed_root {
         return differs("executed root", &vouched.executed_root, &root);
     }
-    if *next_epoch != vouched.next_epoch {
-        return differs("next epoch", &vouched.next_epoch, next_epoch);
+    if newest.next_epoch != vouched.next_epoch && !mutant!("next_epoch_unchecked") {
+        return differs("next epoch", &vouched.next_epoch, &newest.next_epoch);
     }
     Execute::Same
 }
 
 /// The executions above `low` up to `high`, if all are at hand.
 pub(super) fn run_of(
-    executions: &BTreeMap<Height, Execution>,
+    executions: &BTreeMap<Height, Executed>,
     low: Height,
     high: Height,
-) -> Option<Vec<&Execution>> {
-    let run: Vec<&Execution> =
+) -> Option<Vec<&Executed>> {
+    let run: Vec<&Executed> =
         (low.0 + 1..=high.0).map_while(|height| executions.get(&Height(height))).collect();
     (run.len() as u64 == high.0.saturating_sub(low.0)).then_some(run)
+}
+
+/// What [`crate::Vouched::executed_root`] is for a run.
+pub(super) fn root_of(run: &[&Executed]) -> Hash {
+    Execution::root(run.iter().map(|one| &one.execution))
 }

@@ -71,13 +71,14 @@ impl Engine {
     /// When a chain at rest makes a block all the same.
     fn heartbeat(&self) -> Option<Micros> {
         let interval = self.config.params.heartbeat_ms;
-        (interval > 0).then(|| self.timers.last_commit.after(Micros::from_millis(interval)))
+        (interval > 0 && !self.is_closed())
+            .then(|| self.timers.last_commit.after(Micros::from_millis(interval)))
     }
 
     /// T1: the view timer starts when there is work in the view, and stops when there is none.
     pub(super) fn update_timers(&mut self, step: &Step) {
         let now = step.now.mono;
-        if !self.has_work(now) {
+        if self.is_closed() || !self.has_work(now) {
             self.timers.stop();
         } else if !self.timers.runs() {
             let timeout = self.pacemaker.timeout(&self.config.params);

@@ -5,8 +5,8 @@ use thiserror::Error;
 
 use crate::certificate::certificate_hash;
 use crate::{
-    Block, Certificate, Proposal, ProposalStatement, QuorumCertificate, TimeoutCertificate, TimeoutVote,
-    Verified, View, Vote, view_of,
+    Block, Certificate, Epoch, Proposal, ProposalStatement, QuorumCertificate, TimeoutCertificate,
+    TimeoutVote, Verified, View, Vote, view_of,
 };
 
 /// Something to be signed.
@@ -121,6 +121,17 @@ pub enum Signed {
     Timeout(TimeoutVote),
 }
 
+impl Signed {
+    /// The epoch that it was signed in.
+    pub fn epoch(&self) -> Epoch {
+        match self {
+            Self::Proposal(proposal) => proposal.block.header.epoch,
+            Self::Vote(vote) | Self::CommitVote(vote) => vote.epoch,
+            Self::Timeout(timeout) => timeout.epoch,
+        }
+    }
+}
+
 /// The newest certificates held, to become durable with the next record (rule S8).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Newest {
@@ -147,6 +158,12 @@ pub struct Refusal {
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
 pub enum RefusalReason {
+    /// The key is in no place of the epoch's set.
+    #[error("this key votes for no validator of epoch {epoch}")]
+    NotAMember {
+        /// The epoch.
+        epoch: Epoch,
+    },
     /// S7: it is not known yet what this key has signed.
     #[error("what this key has signed before the restart is not known yet: wait for a quorum's answer")]
     NotResumed,

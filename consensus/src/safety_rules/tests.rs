@@ -5,6 +5,7 @@ use crate::testing::{CHAIN, Chain, OPENING, Unchecked, block};
 use crate::{Block, payload_root};
 
 mod crash;
+mod epoch;
 mod record;
 
 const EPOCH_HASH: Hash = Hash::from_bytes([9; 32]);
@@ -25,7 +26,6 @@ fn rules(chain: &Chain) -> SafetyRules {
 
 fn unresumed(chain: &Chain) -> SafetyRules {
     SafetyRules::new_chain(chain.keys[0].clone(), CHAIN.to_owned(), OPENING, chain.set.clone(), EPOCH_HASH)
-        .expect("a member")
 }
 
 fn qc_of(chain: &Chain, block: &Block) -> Qc {

@@ -154,10 +154,13 @@ impl Door {
 
     pub(super) fn memory(&self, memory: &Memory) -> Result<(), Rejection> {
         const WHAT: &str = "memory of own messages";
+        let Memory { epoch, vote, commit_vote, timeout, proposal } = memory;
+        if *epoch != self.epoch {
+            return Err(Rejection::WrongEpoch { what: WHAT, got: *epoch, ours: self.epoch });
+        }
         let Some(me) = self.me else {
             return Err(malformed(WHAT, "this node is no validator and has none"));
         };
-        let Memory { vote, commit_vote, timeout, proposal } = memory;
         let votes = || vote.iter().chain(commit_vote);
         let mut signers = votes().map(|vote| vote.signer).chain(timeout.iter().map(|timeout| timeout.signer));
         if let Some(signer) = signers.find(|signer| *signer != me) {

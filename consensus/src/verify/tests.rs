@@ -73,6 +73,7 @@ impl World {
         let (qc, entry) = (Some(self.qc1.clone()), Some(Certificate::Quorum(self.qc1.clone())));
         let timeout = self.chain.timeout(1, 2, qc, entry);
         Memory {
+            epoch: EPOCH,
             vote: Some(self.chain.vote(1, Phase::Vote, 3, block)),
             commit_vote: Some(self.chain.vote(1, Phase::Commit, 1, block)),
             timeout: Some(timeout),

@@ -88,7 +88,7 @@ pub(super) fn validator_updates(updates: Vec<pb::ValidatorUpdate>) -> Result<Vec
             None => return Err("a validator update names no key".to_owned()),
         };
         let power = unsigned("the power in a validator update", update.power)?;
-        Ok(ValidatorUpdate { identity, power })
+        Ok(ValidatorUpdate { identity, power, vote_key: None })
     };
     updates.into_iter().map(update).collect()
 }

@@ -58,6 +58,10 @@ impl<'s> Trial<'s> {
             let (here, there) = (&found.validator_updates, &expected.validator_updates);
             format!("{when}: height {height} gave the validator updates {here:?}, in a plain run {there:?}")
         })?;
+        ensure(found.param_updates == expected.param_updates, || {
+            let (here, there) = (&found.param_updates, &expected.param_updates);
+            format!("{when}: height {height} gave the parameter updates {here:?}, in a plain run {there:?}")
+        })?;
         self.same_hash(nth + 1, &found.app_hash, when)
     }
 

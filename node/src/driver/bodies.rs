@@ -50,6 +50,11 @@ impl Bodies {
         }
     }
 
+    /// What is not committed when an epoch ends never will be.
+    pub(super) fn clear(&mut self) {
+        self.bodies.clear();
+    }
+
     pub(super) fn remove(&mut self, hash: &BlockHash) -> Option<Arc<Body>> {
         self.bodies.remove(hash)
     }

@@ -1,7 +1,6 @@
 //! Stored blocks to the application: one at a time, in the order of their heights, each once.
 
-use althing_consensus::{Execution as Outcome, Height, Input};
-use althing_crypto::Hash;
+use althing_consensus::{Executed, Height, Input};
 
 use super::{Driver, Effect, ExecuteJob, Job, Step};
 
@@ -33,11 +32,11 @@ impl Driver {
         step.act(Effect::Job(Job::Execute(ExecuteJob::Block(next))));
     }
 
-    pub(super) fn executed(&mut self, step: &mut Step, execution: Outcome, next_epoch: Hash) {
-        let height = execution.height;
+    pub(super) fn executed(&mut self, step: &mut Step, executed: Executed) {
+        let height = executed.execution.height;
         assert_eq!(height, self.execution.executed.next(), "the block that was asked for was executed");
         self.execution = Execution::new(height);
-        step.tell(Input::Executed { execution, next_epoch });
+        step.tell(Input::Executed(executed));
         self.mempool_executed(step, height);
         step.act(Effect::Executed(height));
         self.process_waiting(step);
@@ -46,7 +45,8 @@ impl Driver {
 
 #[cfg(test)]
 mod tests {
-    use althing_consensus::AppHash;
+    use althing_consensus::{AppHash, Execution as Outcome};
+    use althing_crypto::Hash;
 
     use super::super::testing::Bench;
     use super::*;
@@ -54,7 +54,7 @@ mod tests {
     fn executed(bench: &mut Bench, height: u64) -> Vec<String> {
         let execution =
             Outcome { height: Height(height), app_hash: AppHash::default(), results_root: Hash::ZERO };
-        bench.act(|driver, step| driver.executed(step, execution, Hash::ZERO))
+        bench.act(|driver, step| driver.executed(step, Executed { execution, next_epoch: Hash::ZERO }))
     }
 
     #[test]

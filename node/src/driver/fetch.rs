@@ -54,6 +54,11 @@ impl Fetches {
         self.0.retain(|_, fetch| fetch.rests_until.is_none_or(|until| until > now));
     }
 
+    /// Nothing of the epoch before is of use.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// The block has come. Whether the engine wanted it.
     pub(super) fn arrived(&mut self, block: &BlockHash) -> bool {
         self.0.remove(block).is_some_and(|fetch| fetch.wanted)

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use althing_consensus::engine::{Aggregated, BuildPayload};
+use althing_consensus::engine::{Aggregated, BuildPayload, EpochEntered};
 use althing_consensus::{
-    Admitted, Evidence, Execution, Height, Message, Newest, Position, QuorumCertificate,
+    Admitted, Epoch, Evidence, Executed, Height, Message, Newest, Position, QuorumCertificate,
     Refusal as SafetyRefusal, Rejection, SignRequest, Signed, TimeoutVote, Verified, View, Vote,
 };
-use althing_crypto::{BlockHash, Hash, TxHash};
+use althing_crypto::{BlockHash, TxHash};
 use althing_mempool::{Admission, CheckedTx, Refusal, TxBytes};
 
 use super::Peer;
@@ -54,6 +54,8 @@ pub enum SafetyJob {
         /// Nothing in views up to this one.
         floor: Option<View>,
     },
+    /// Have the safety rules enter this epoch, which the stored chain has begun; make the record durable.
+    EnterEpoch(Epoch),
 }
 
 /// What changes the chain.
@@ -66,6 +68,8 @@ pub enum StoreJob {
         /// Covers the last one.
         certificate: Verified<QuorumCertificate>,
     },
+    /// In a node that only follows: read how this epoch begins.
+    EnterEpoch(Epoch),
 }
 
 /// What changes the application.
@@ -80,6 +84,8 @@ pub enum ExecuteJob {
 pub enum VerifyJob {
     /// Check a message at the door.
     Admit {
+        /// At the door of which epoch.
+        epoch: Epoch,
         /// Who sent it.
         from: Peer,
         /// Its place in the set, if it is a validator.
@@ -95,6 +101,8 @@ pub enum VerifyJob {
     CheckEvidence(Box<Evidence>),
     /// Have the application prepare a payload, and check what it made of it.
     Prepare {
+        /// In which epoch.
+        epoch: Epoch,
         /// For which proposal.
         build: BuildPayload,
         /// Its time at least.
@@ -133,6 +141,8 @@ pub enum VerifyJob {
     },
     /// Check a run of committed blocks.
     OpenRun {
+        /// Of which epoch.
+        epoch: Epoch,
         /// Who sent it.
         from: Peer,
         /// Its first height must be this one.
@@ -180,14 +190,18 @@ pub enum Done {
     /// The blocks up to this height are stored.
     Stored(Height),
     /// A block is executed; results and application state are durable.
-    Executed {
-        /// What consensus vouches for.
-        execution: Execution,
-        /// The hash of the epoch in force after it.
-        next_epoch: Hash,
+    Executed(Executed),
+    /// The next epoch is entered; the record that says so is durable.
+    EpochEntered {
+        /// What the engine goes on with.
+        next: Box<EpochEntered>,
+        /// What committed its opening block.
+        certificate: QuorumCertificate,
     },
     /// What the door said.
     Admitted {
+        /// Of which epoch.
+        epoch: Epoch,
         /// Who sent the message.
         from: Peer,
         /// Whether it was a proposal.
@@ -195,13 +209,15 @@ pub enum Done {
         /// The message, or why it stays out.
         outcome: Box<Result<Admitted, Rejection>>,
     },
-    /// A certificate, or whose votes are bad.
-    Aggregated(Box<Aggregated>),
+    /// A certificate, or whose votes are bad, in this epoch.
+    Aggregated(Epoch, Box<Aggregated>),
     /// Evidence, and whether it holds.
     EvidenceChecked(Box<Evidence>, Result<(), Rejection>),
     /// A payload.
     Prepared {
-        /// The view it was asked for.
+        /// The epoch,
+        epoch: Epoch,
+        /// and the view it was asked for.
         view: View,
         /// The block that it is to extend.
         parent: BlockHash,

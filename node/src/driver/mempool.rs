@@ -112,6 +112,11 @@ impl Pool {
 }
 
 impl Driver {
+    /// Transactions that are larger fit into no block.
+    pub(super) fn set_max_tx_bytes(&mut self, max: usize) {
+        self.mempool.inner.set_max_tx_bytes(max);
+    }
+
     pub(super) fn submitted(&mut self, step: &mut Step, ticket: u64, tx: Vec<u8>) {
         self.tell_mempool(step, Input::Submit { source: Source::Local { ticket }, txs: vec![tx] });
     }

@@ -1,7 +1,9 @@
 //! What goes into the driver and what comes out.
 
+use std::sync::Arc;
+
 use althing_consensus::engine;
-use althing_consensus::{Height, Message, Micros};
+use althing_consensus::{Height, Message, Micros, ValidatorSet};
 use althing_crypto::{TxHash, ed25519};
 use althing_mempool::{Outcome, Refusal, TxBytes};
 
@@ -130,6 +132,14 @@ pub enum Effect {
         peer: Peer,
         /// What.
         reason: String,
+    },
+    /// An epoch has begun: who its members are. These, and those of the epoch before, who may not know of its end, are to be
+    /// admitted by the network.
+    Members {
+        /// The epoch's validators.
+        now: Arc<ValidatorSet>,
+        /// Those of the one before.
+        before: Arc<ValidatorSet>,
     },
     /// The block of this height is executed; its results and index entries are stored, the application's state is at it.
     Executed(Height),

@@ -15,6 +15,7 @@
 //! | `fetch` | blocks by hash |
 //! | `commit` | committed blocks to the store, in order |
 //! | `execute` | stored blocks to the application, in order |
+//! | `epochs` | from one epoch to the next, and what is said across |
 //! | `sync` | runs of committed blocks from whoever has more |
 //! | `mempool` | admission, gossip |
 //! | `wake` | one timer for all |
@@ -23,6 +24,7 @@
 mod aggregate;
 mod bodies;
 mod commit;
+mod epochs;
 mod execute;
 mod fetch;
 mod job;
@@ -42,7 +44,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use althing_consensus::engine::{EngineConfig, Recovered};
-use althing_consensus::{Action, Engine, Height, Input, Now, SafetyRecord};
+use althing_consensus::{Action, Engine, Height, Input, Now, QuorumCertificate, SafetyRecord};
 use althing_crypto::TxHash;
 use althing_mempool::{Limits, Mempool, TxBytes};
 
@@ -67,6 +69,8 @@ pub struct Start {
     pub recent: Vec<(Height, Vec<TxHash>)>,
     /// The safety record, none for a node that only follows.
     pub record: Option<SafetyRecord>,
+    /// What committed the opening block of the epoch; none in the first one.
+    pub opened_by: Option<QuorumCertificate>,
 }
 
 /// The driver.
@@ -85,6 +89,7 @@ pub struct Driver {
     commits: commit::Commits,
     execution: execute::Execution,
     sync: sync::BlockSync,
+    boundary: epochs::Boundary,
     wake: wake::Wake,
 }
 
@@ -108,7 +113,7 @@ impl Step {
 impl Driver {
     /// A driver over a node's durable state.
     pub fn new(config: EngineConfig, limits: Limits, start: Start) -> Self {
-        let Start { recovered, bodies, recent, record } = start;
+        let Start { recovered, bodies, recent, record, opened_by } = start;
         let (stored, executed) = (recovered.committed.header.height, recovered.executed);
         Self {
             engine: Engine::new(config.clone(), recovered, record.as_ref()),
@@ -123,6 +128,7 @@ impl Driver {
             commits: commit::Commits::new(stored),
             execution: execute::Execution::new(executed),
             sync: sync::BlockSync::default(),
+            boundary: epochs::Boundary::new(record.is_some(), opened_by),
             wake: wake::Wake::default(),
             config,
         }
@@ -174,13 +180,19 @@ impl Driver {
             }
             Done::Resumed => step.tell(Input::Resumed),
             Done::Stored(height) => self.stored(height),
-            Done::Executed { execution, next_epoch } => self.executed(step, execution, next_epoch),
-            Done::Admitted { from, proposal, outcome } => self.admitted(step, from, proposal, *outcome),
-            Done::Aggregated(aggregated) => step.tell(Input::Aggregated(*aggregated)),
+            Done::Executed(executed) => self.executed(step, executed),
+            Done::EpochEntered { next, certificate } => self.epoch_entered(step, next, certificate),
+            Done::Admitted { epoch, from, proposal, outcome } => {
+                self.admitted(step, epoch, (from, proposal), *outcome)
+            }
+            Done::Aggregated(epoch, aggregated) if epoch == self.config.epoch => {
+                step.tell(Input::Aggregated(*aggregated));
+            }
+            Done::Aggregated(..) => {}
             Done::EvidenceChecked(evidence, verdict) => {
                 self.evidence_checked(step, evidence, verdict.is_ok())
             }
-            Done::Prepared { view, parent, txs } => self.prepared(step, (view, parent), txs),
+            Done::Prepared { epoch, view, parent, txs } => self.prepared(step, (epoch, view, parent), txs),
             Done::Matched { from, block, txs } => self.matched(step, from, block, txs),
             Done::PayloadPrechecked { block, results } => self.payload_prechecked(step, block, results),
             Done::Processed { block, verdict } => self.processed(step, block, verdict),
@@ -208,10 +220,8 @@ impl Driver {
             Action::AggregateTimeouts(votes) => self.aggregate_timeouts(step, votes),
             Action::CheckEvidence(evidence) => self.check_evidence(step, evidence),
             Action::SendPending(to) => self.send_pending(step, to),
-            Action::PeerStatus(position, status) => {
-                let own = self.engine.committed().height;
-                self.sync.heard(position, status.committed, own, step.now.mono);
-            }
+            // Block sync heard of it when it passed the door.
+            Action::PeerStatus(..) => {}
             Action::Penalise(position, misdeed) => self.penalise(step, position, &misdeed),
             Action::Emit(event) => step.act(Effect::Emit(event)),
             Action::Halt(halt) => step.act(Effect::Halted(halt)),
@@ -222,6 +232,7 @@ impl Driver {
     fn settle(&mut self, step: &mut Step) {
         self.store_next(step);
         self.execute_next(step);
+        self.enter_next_epoch(step);
         self.sync_next(step);
         self.feed_application(step);
     }

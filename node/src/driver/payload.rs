@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use althing_consensus::engine::BuildPayload;
-use althing_consensus::{Block, Input, Micros, Position, View};
+use althing_consensus::{Block, Epoch, Input, Micros, Position, View};
 use althing_crypto::{BlockHash, TxHash};
 use althing_mempool::TxBytes;
 
@@ -81,6 +81,11 @@ impl Payloads {
         self.gathering.remove(block);
     }
 
+    /// Nothing of the epoch before is of use.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     /// When the next rest ends, or a question has been open for too long.
     pub(super) fn retry_at(&self, now: Micros) -> Option<Micros> {
         let next = |one: &Gathering| match one.stage {
@@ -97,20 +102,26 @@ impl Driver {
     pub(super) fn build_payload(&mut self, step: &mut Step, build: BuildPayload) {
         let params = &self.config.params;
         let (max_bytes, max_txs) = (params.max_block_bytes as usize, params.max_block_txs as usize);
-        let txs = self.mempool().batch(max_bytes, max_txs, &|hash| build.exclude.contains(hash));
+        let max_tx = params.max_tx_bytes as usize;
+        // What came in under larger limits fits into no block of this epoch.
+        let too_large = |hash: &TxHash| self.mempool().get(hash).is_some_and(|tx| tx.len() > max_tx);
+        let shrunk = self.boundary.tx_bytes_shrunk();
+        let left_out = |hash: &TxHash| build.exclude.contains(hash) || (shrunk && too_large(hash));
+        let txs = self.mempool().batch(max_bytes, max_txs, &left_out);
         if txs.is_empty() {
             let BuildPayload { view, parent, .. } = build;
             return step.tell(Input::PayloadBuilt { view, parent, txs: Vec::new() });
         }
         self.empty_outbox(step);
         let time_ms = step.now.unix_ms.max(build.parent_time_ms.saturating_add(1));
-        step.act(Effect::Job(Job::Verify(VerifyJob::Prepare { build, time_ms, txs })));
+        let epoch = self.config.epoch;
+        step.act(Effect::Job(Job::Verify(VerifyJob::Prepare { epoch, build, time_ms, txs })));
     }
 
     pub(super) fn prepared(
         &mut self,
         step: &mut Step,
-        (view, parent): (View, BlockHash),
+        (epoch, view, parent): (Epoch, View, BlockHash),
         txs: Result<Vec<(TxHash, TxBytes)>, String>,
     ) {
         let txs = txs.unwrap_or_else(|reason| {
@@ -119,6 +130,9 @@ impl Driver {
             )));
             Vec::new()
         });
+        if epoch != self.config.epoch {
+            return;
+        }
         let hashes = txs.iter().map(|(hash, _)| *hash).collect();
         self.payloads.built = txs.into_iter().collect();
         step.tell(Input::PayloadBuilt { view, parent, txs: hashes });

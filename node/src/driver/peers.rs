@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use althing_consensus::engine::Misdeed;
-use althing_consensus::{Admitted, Input, Message, Micros, Position, Rejection, ValidatorSet};
+use althing_consensus::{Admitted, Epoch, Input, Message, Micros, Position, Rejection, ValidatorSet};
 use althing_mempool::TxBytes;
 
 use super::{Driver, Effect, Job, Peer, ServeJob, Step, VerifyJob};
@@ -40,17 +40,33 @@ struct Load {
     pending_at: Option<Micros>,
 }
 
+fn positions(set: &ValidatorSet) -> BTreeMap<Peer, Position> {
+    set.positions().zip(set.members()).map(|(position, member)| (member.identity, position)).collect()
+}
+
 impl Peers {
     pub(super) fn new(set: &ValidatorSet) -> Self {
-        let positions =
-            set.positions().zip(set.members()).map(|(position, member)| (member.identity, position));
         Self {
-            positions: positions.collect(),
+            positions: positions(set),
             connected: BTreeSet::new(),
             loads: BTreeMap::new(),
             at_door: 0,
             numbers: Vec::new(),
         }
+    }
+
+    /// The places of a new epoch's members.
+    pub(super) fn seat(&mut self, set: &ValidatorSet) {
+        self.positions = positions(set);
+    }
+
+    /// A peer's place in the epoch's set; that of nobody, if it has none.
+    pub(super) fn place(&self, peer: &Peer) -> Position {
+        self.positions.get(peer).copied().unwrap_or(Position::NONE)
+    }
+
+    pub(super) fn is_connected(&self, peer: &Peer) -> bool {
+        self.connected.contains(peer)
     }
 
     /// Messages of all peers that are being verified.
@@ -109,6 +125,15 @@ impl Driver {
             Wire::Consensus(message) => Box::new(message),
             Wire::Transactions(txs) => return self.pending_arrived(step, from, txs),
         };
+        let own = self.config.epoch;
+        match message.epoch() {
+            Some(epoch) if epoch < own => self.older_arrived(step, from, epoch, &message),
+            Some(epoch) if epoch > own => self.newer_arrived(step, from, epoch, message),
+            _ => self.to_door(step, from, message),
+        }
+    }
+
+    pub(super) fn to_door(&mut self, step: &mut Step, from: Peer, message: Box<Message>) {
         let proposal = matches!(*message, Message::Proposal(_));
         let share = self.peers.share_of_door();
         let load = self.peers.loads.entry(from).or_default();
@@ -120,7 +145,8 @@ impl Driver {
         load.at_door += 1;
         load.proposals += usize::from(proposal);
         let position = self.peers.positions.get(&from).copied();
-        step.act(Effect::Job(Job::Verify(VerifyJob::Admit { from, position, message })));
+        let epoch = self.config.epoch;
+        step.act(Effect::Job(Job::Verify(VerifyJob::Admit { epoch, from, position, message })));
     }
 
     fn pending_arrived(&mut self, step: &mut Step, from: Peer, txs: Vec<TxBytes>) {
@@ -135,8 +161,8 @@ impl Driver {
     pub(super) fn admitted(
         &mut self,
         step: &mut Step,
-        from: Peer,
-        proposal: bool,
+        epoch: Epoch,
+        (from, proposal): (Peer, bool),
         outcome: Result<Admitted, Rejection>,
     ) {
         if let Some(load) = self.peers.loads.get_mut(&from) {
@@ -145,6 +171,13 @@ impl Driver {
             load.proposals -= usize::from(proposal);
         }
         match outcome {
+            Ok(Admitted::Status(status)) => {
+                self.status_arrived(step, from, &status);
+                let place = self.peers.positions.get(&from).copied();
+                step.tell(Input::Received { from: place, message: Admitted::Status(status) });
+            }
+            // Let in by the set of an epoch that has ended meanwhile.
+            Ok(_) if epoch != self.config.epoch => {}
             Ok(message) => {
                 let from = self.peers.positions.get(&from).copied();
                 step.tell(Input::Received { from, message });
@@ -196,7 +229,7 @@ mod tests {
     }
 
     fn admit(bench: &mut Bench, from: Peer, outcome: Result<Admitted, Rejection>) -> Vec<String> {
-        bench.act(|driver, step| driver.admitted(step, from, false, outcome))
+        bench.act(|driver, step| driver.admitted(step, Epoch(1), (from, false), outcome))
     }
 
     #[test]
@@ -205,7 +238,7 @@ mod tests {
         let peer = bench.peer(2);
         assert_eq!(bench.act(|driver, step| driver.connected(step, peer)), ["engine: connected v2"]);
         assert_eq!(bench.act(|driver, step| driver.wire_arrived(step, peer, status())), ["job admit"]);
-        let message = Admitted::Status(Status::default());
+        let message = Admitted::Status(Status { epoch: Epoch(1), ..Status::default() });
         assert_eq!(admit(&mut bench, peer, Ok(message)), ["engine: received from Some(Position(2))"]);
     }
 
@@ -215,7 +248,7 @@ mod tests {
         let peer = ed25519::SecretKey::from_seed([50; 32]).public_key();
         assert_eq!(bench.act(|driver, step| driver.connected(step, peer)), [""; 0]);
         bench.act(|driver, step| driver.wire_arrived(step, peer, status()));
-        let message = Admitted::Status(Status::default());
+        let message = Admitted::Status(Status { epoch: Epoch(1), ..Status::default() });
         assert_eq!(admit(&mut bench, peer, Ok(message)), ["engine: received from None"]);
     }
 

@@ -23,6 +23,8 @@ pub struct DriverSizes {
     pub outbox: usize,
     /// Signatures under way.
     pub signing: usize,
+    /// Messages that wait for the next epoch.
+    pub early: usize,
 }
 
 impl Driver {
@@ -39,6 +41,7 @@ impl Driver {
             unchecked,
             outbox,
             signing: self.signing.under_way(),
+            early: self.boundary.early(),
         }
     }
 }

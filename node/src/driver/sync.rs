@@ -29,24 +29,27 @@ const MAX_STORING: usize = 2;
 /// Stored blocks that may wait for execution.
 const MAX_UNEXECUTED: u64 = 256;
 
+/// A peer that may have blocks, member of the epoch or not: who is far behind may know none of today's members. Members come first.
+type Source = (Position, Peer);
+
 /// What peers say they have, and whom this node asks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BlockSync {
-    claims: BTreeMap<Position, Claim>,
+    claims: BTreeMap<Source, Claim>,
     /// Whom it fetches from, and whether that peer has given a full run in this turn.
-    engaged: Option<(Position, bool)>,
+    engaged: Option<(Source, bool)>,
     /// Whether the newest answer was a full run, whoever gave it.
     productive: bool,
     /// Who gave several blocks and had no more: the chain has gone on meanwhile, and no status says so yet.
-    trailed: Option<Position>,
+    trailed: Option<Source>,
     /// When it was last asked.
     asked: Micros,
     /// A question or a check is under way.
     busy: bool,
     /// Failures in a row, and until when a peer is left alone.
-    resting: BTreeMap<Position, (u32, Micros)>,
+    resting: BTreeMap<Source, (u32, Micros)>,
     /// Whose turn it was last.
-    last: Option<Position>,
+    last: Option<Source>,
 }
 
 /// What a peer says it has committed.
@@ -59,7 +62,7 @@ struct Claim {
 
 impl BlockSync {
     /// A peer's status, at a node that has committed up to `own`.
-    pub(super) fn heard(&mut self, peer: Position, height: Height, own: Height, now: Micros) {
+    pub(super) fn heard(&mut self, peer: Source, height: Height, own: Height, now: Micros) {
         let before = self.claims.get(&peer).filter(|claim| claim.height > own);
         let since = before.map_or(now, |claim| claim.since);
         self.claims.insert(peer, Claim { height, since });
@@ -73,7 +76,7 @@ impl BlockSync {
     /// Whether more than a third of the power, so at least one honest validator, shows blocks that are not committed here.
     pub(super) fn is_behind(&self, own: Height, set: &ValidatorSet) -> bool {
         let ahead = self.claims.iter().filter(|(_, claim)| claim.height.0 > own.0.saturating_add(GAP));
-        set.is_one_honest(set.power_of(ahead.map(|(peer, _)| *peer)))
+        set.is_one_honest(set.power_of(ahead.map(|((place, _), _)| *place)))
     }
 
     /// The next peer in turn of those that show more than `own` and may be asked: for a long run, or for a short one that has not come
@@ -83,9 +86,9 @@ impl BlockSync {
         own: Height,
         patience: Micros,
         now: Micros,
-        connected: impl Fn(Position) -> bool,
-    ) -> Option<Position> {
-        let fit = |peer: &Position| {
+        connected: impl Fn(Source) -> bool,
+    ) -> Option<Source> {
+        let fit = |peer: &Source| {
             let Claim { height, since } = self.claims[peer];
             let far = height.0 > own.0.saturating_add(GAP);
             (far || (height > own && since.after(patience) <= now))
@@ -94,7 +97,7 @@ impl BlockSync {
         };
         let mut fitting = self.claims.keys().copied().filter(fit);
         let first = fitting.next()?;
-        let after = |peer: &Position| self.last.is_none_or(|last| *peer > last);
+        let after = |peer: &Source| self.last.is_none_or(|last| *peer > last);
         Some(std::iter::once(first).chain(fitting).find(after).unwrap_or(first))
     }
 
@@ -121,7 +124,19 @@ impl BlockSync {
         }
     }
 
-    fn rest(&mut self, peer: Position, now: Micros) {
+    /// The members of a new epoch, in their order; who was asked last had its turn in another.
+    pub(super) fn seat(&mut self, place: impl Fn(&Peer) -> Position) {
+        let seated = |(_, peer): Source| (place(&peer), peer);
+        self.claims =
+            std::mem::take(&mut self.claims).into_iter().map(|(one, claim)| (seated(one), claim)).collect();
+        self.resting =
+            std::mem::take(&mut self.resting).into_iter().map(|(one, rest)| (seated(one), rest)).collect();
+        self.engaged = self.engaged.map(|(one, productive)| (seated(one), productive));
+        self.trailed = self.trailed.map(seated);
+        self.last = None;
+    }
+
+    fn rest(&mut self, peer: Source, now: Micros) {
         let (failures, until) = self.resting.entry(peer).or_default();
         *failures = (*failures + 1).min(MAX_DOUBLINGS);
         *until = now.after(Micros(REST.0 << (*failures - 1)));
@@ -133,11 +148,11 @@ impl Driver {
         let own = self.engine.committed().height;
         let unexecuted = own.0.saturating_sub(self.execution.executed().0);
         let full = self.commits.waiting() > MAX_STORING || unexecuted > MAX_UNEXECUTED;
-        if self.sync.busy || full || self.engine.is_halted() {
+        if self.sync.busy || full || self.engine.is_halted() || self.engine.is_closed() {
             return;
         }
         let trailed = self.sync.trailed.take();
-        let connected = |peer| self.connected_member(peer).is_some();
+        let connected = |(_, peer): Source| self.peers.is_connected(&peer);
         let kept = self.sync.engaged.filter(|(peer, _)| connected(*peer));
         // Nobody sends certificates to a node that is no validator.
         let patience = if self.config.me.is_some() { PATIENCE } else { Micros(0) };
@@ -145,16 +160,15 @@ impl Driver {
         let choose = || self.sync.choose(own, patience, step.now.mono, connected);
         let chosen = kept.or_else(|| choose().map(|peer| (peer, false))).or(trailed);
         self.sync.engaged = chosen;
-        let Some((peer, _)) = chosen else {
+        let Some((source, _)) = chosen else {
             // Who gave the last run, slowly, or has left since, will end nothing: blocks are to be had by hash again.
             self.sync.productive = false;
             return;
         };
-        let Some(to) = self.connected_member(peer) else { return };
-        self.sync.last = Some(peer);
+        self.sync.last = Some(source);
         self.sync.busy = true;
         self.sync.asked = step.now.mono;
-        self.ask(step, to, Purpose::Sync(own.next()), TIMEOUT);
+        self.ask(step, source.1, Purpose::Sync(own.next()), TIMEOUT);
     }
 
     pub(super) fn sync_answered(
@@ -166,7 +180,9 @@ impl Driver {
     ) {
         if let Some(Response::Run { bodies, commit }) = response {
             let commit = Box::new(commit);
-            return step.act(Effect::Job(Job::Verify(VerifyJob::OpenRun { from, first, bodies, commit })));
+            let epoch = self.config.epoch;
+            let job = VerifyJob::OpenRun { epoch, from, first, bodies, commit };
+            return step.act(Effect::Job(Job::Verify(job)));
         }
         self.sync.busy = mutant!("sync_ends_with_a_failure");
         self.sync.disengage(step.now.mono, self.engine.committed().height);
@@ -206,7 +222,8 @@ mod tests {
 
     fn hear(bench: &mut Bench, peer: u16, committed: u64) {
         let now = bench.now.mono;
-        bench.driver.sync.heard(Position(peer), Height(committed), Height(0), now);
+        let source = (Position(peer), bench.peer(peer));
+        bench.driver.sync.heard(source, Height(committed), Height(0), now);
     }
 
     fn next(bench: &mut Bench) -> Vec<String> {

@@ -42,9 +42,9 @@ impl Bench {
             uncommitted: Vec::new(),
             executions: Default::default(),
             executed: genesis.header.height,
-            next_epoch: config.epoch_hash,
         };
-        let start = Start { recovered, bodies: Vec::new(), recent: Vec::new(), record: None };
+        let start =
+            Start { recovered, bodies: Vec::new(), recent: Vec::new(), record: None, opened_by: None };
         let driver = Driver::new(config, Limits::default(), start);
         Self { chain, genesis, driver, now: Now { mono: Micros(0), unix_ms: 1_700_000_100_000 } }
     }
@@ -154,6 +154,7 @@ impl Bench {
             Effect::WakeAt(None) => "wake never".into(),
             Effect::WakeAt(Some(at)) => format!("wake {} ms", at.0 / 1_000),
             Effect::Penalise { peer, .. } => format!("penalise {}", self.name(peer)),
+            Effect::Members { .. } => "members".into(),
             Effect::Executed(height) => format!("executed {height}"),
             Effect::Emit(event) => format!("emit {event:?}"),
             Effect::Warn(what) => format!("warn: {what}"),
@@ -177,6 +178,8 @@ fn brief_job(job: &Job) -> String {
             format!("sign {} {} body", request.kind(), if body.is_some() { "with" } else { "without" })
         }
         Job::Safety(SafetyJob::Resume { .. }) => "resume".into(),
+        Job::Safety(SafetyJob::EnterEpoch(epoch)) => format!("enter epoch {epoch}"),
+        Job::Store(StoreJob::EnterEpoch(epoch)) => format!("read epoch {epoch}"),
         Job::Store(StoreJob::Commit { bodies, .. }) => {
             let heights: Vec<String> =
                 bodies.iter().map(|body| body.block.header.height.to_string()).collect();
@@ -214,7 +217,8 @@ fn brief_input(input: &Input) -> String {
         Input::Blocks { blocks, commit } => {
             format!("engine: {} blocks{}", blocks.len(), if commit.is_some() { " committed" } else { "" })
         }
-        Input::Executed { execution, .. } => format!("engine: executed {}", execution.height),
+        Input::Executed(executed) => format!("engine: executed {}", executed.execution.height),
+        Input::EpochEntered(next) => format!("engine: entered epoch {}", next.config.epoch),
         Input::EvidenceChecked(_, true) => "engine: evidence".into(),
         Input::EvidenceChecked(_, false) => "engine: no evidence".into(),
         other => format!("engine: {other:?}"),

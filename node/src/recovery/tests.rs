@@ -137,14 +137,15 @@ fn live(
     let one = test.body(&genesis, 1, vec![test.transfer(0)]);
     let two = test.body(&one.block, 2, vec![test.transfer(1), test.transfer(2)]);
     let three = test.body(&two.block, 3, Vec::new());
-    let executor = Executor::new(config.clone(), chain.clone(), app.clone());
+    let executor = Executor::new(test.epochs(chain), chain.clone(), app.clone());
     for run in [vec![one], vec![two, three]] {
         let last = run.last().expect("blocks").block.clone();
         if chain.committed()? < last.header.height {
             run.iter().try_for_each(|body| chain.put_body(body))?;
             let certificate = test.certificate(last.hash(), last.header.view.0);
             let certificate = door(&config).verify_quorum(&certificate).expect("good");
-            Keeper::new(chain.clone()).run(StoreJob::Commit { bodies: run, certificate })?;
+            Keeper::new(chain.clone(), test.epochs(chain))
+                .run(StoreJob::Commit { bodies: run, certificate })?;
         }
         while chain.executed()? < last.header.height {
             executor.run(ExecuteJob::Block(chain.executed()?.next()))?;

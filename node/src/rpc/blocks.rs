@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use althing_consensus::{Election, Header, Height, QuorumCertificate, Validator};
+use althing_consensus::engine::EngineConfig;
+use althing_consensus::{Election, Epoch, Header, Height, QuorumCertificate, Validator};
 use althing_crypto::Encoding;
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use super::{
     json::{self, NO_TIME, address, base64, block_id, events, hex, no_block_id, tx_result},
     params::Params,
 };
-use crate::{body::Body, handle::NodeHandle};
+use crate::{body::Body, epochs::EpochContext, handle::NodeHandle};
 
 /// A certificate covers its block and those below that had none of their own; so far above is it searched.
 const MAX_COVERED: u64 = 1_000;
@@ -80,15 +81,25 @@ pub(crate) async fn commit(context: &Arc<Context>, params: &Params) -> Result<Va
 
 /// A header, with the proposer that the leader function names for its view on its parent, if that is kept.
 fn header_of(node: &NodeHandle, header: &Header) -> Result<Value, RpcError> {
-    let (genesis, set) = (node.genesis(), node.genesis().validator_set());
+    let epoch = epoch_of(node, header.epoch)?;
+    let EngineConfig { chain_id, set, .. } = &epoch.config;
     let proposer = match header.height {
         Height(0) => None,
         Height(height) => node.chain().block(Height(height - 1))?.and_then(|parent| {
-            let election = Election { chain_id: genesis.chain_id(), epoch: header.epoch, set, given: &[] };
-            set.get(election.leader(header.view, &parent.block.header.absent))
+            let parent = &parent.block.header;
+            let election = Election { chain_id, epoch: header.epoch, set, given: &[] };
+            // Of an epoch's first block the parent is of another one, with other members.
+            let absent = if parent.epoch == header.epoch { &parent.absent[..] } else { &[] };
+            set.get(election.leader(header.view, absent))
         }),
     };
-    Ok(json::header(header, &genesis.epoch_hash(), proposer.map(|member| &member.identity)))
+    Ok(json::header(header, &epoch.config.epoch_hash, proposer.map(|member| &member.identity)))
+}
+
+/// An epoch that a committed block is of; of genesis, the one that it opens.
+fn epoch_of(node: &NodeHandle, epoch: Epoch) -> Result<Arc<EpochContext>, RpcError> {
+    let found = node.epochs().entered(Epoch(epoch.0.max(1)));
+    found.map_err(|error| RpcError::internal(error.to_string()))
 }
 
 /// The certificate that commits the block of a height: its own, or the nearest one above. One aggregated BLS signature does not fit
@@ -101,7 +112,8 @@ fn commit_of(node: &NodeHandle, height: Height) -> Result<Value, RpcError> {
     };
     let block = stored(node.chain().block(height), "block", height)?;
     let signers: Vec<_> = certificate.signers.iter().map(|position| usize::from(position.0)).collect();
-    let members = node.genesis().validator_set().members().iter().enumerate();
+    let epoch = epoch_of(node, certificate.epoch)?;
+    let members = epoch.config.set.members().iter().enumerate();
     let signature = |(position, member): (usize, &Validator)| match signers.contains(&position) {
         true => json!({
             "block_id_flag": 2,

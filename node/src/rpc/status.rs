@@ -133,7 +133,10 @@ pub(crate) fn validators(context: &Context, params: &Params) -> Result<Value, Rp
         None => *context.node.executed().borrow(),
         asked => context.height(asked)?,
     };
-    let members = context.node.genesis().validator_set().members();
+    let epoch = context.node.epochs().at(height).map_err(|error| RpcError::internal(error.to_string()))?;
+    let epoch =
+        epoch.ok_or_else(|| RpcError::internal(format!("height {height} is not kept by this node")))?;
+    let members = epoch.config.set.members();
     let per_page = params.number("per_page")?.unwrap_or(PER_PAGE.0).clamp(1, PER_PAGE.1);
     let page = params.number("page")?.unwrap_or(1);
     let pages = (members.len() as u64).div_ceil(per_page);

@@ -24,6 +24,7 @@ use super::*;
 use crate::{
     client::{Client, ClientError, NodeUrl},
     config::RpcConfig,
+    epochs::{Epochs, Seat},
     handle::{self, Ask, HandleBackend, NodeHandle, NodeStatus, Parts, PeerInfo},
     new_chain,
 };
@@ -83,7 +84,8 @@ impl Scripted {
             halted: None,
         };
         let chain = chain::begun(&genesis);
-        let parts = Parts { genesis, chain, application, identity: identity.public_key() };
+        let epochs = Arc::new(Epochs::new(&genesis, chain.clone(), Seat::default()));
+        let parts = Parts { genesis, chain, application, epochs, identity: identity.public_key() };
         let (handle, backend) = handle::channel(parts, status);
         let server = prepare(Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap());
         let address = server.address().unwrap();

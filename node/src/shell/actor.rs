@@ -13,8 +13,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::lanes::{Lanes, Outcome};
 use super::network::{Pending, decode};
+use crate::config::PeerConfig;
 use crate::driver::{Done, Driver, Effect, Event};
 use crate::handle::{Ask, HandleBackend, NodeStatus, PeerInfo};
+use crate::run::peers;
 use crate::wire::{Gossip, Request, Response, Wire};
 use crate::workers::Fatal;
 
@@ -35,6 +37,8 @@ pub(crate) struct Wiring {
     /// For answers to this node's own requests.
     pub(crate) answers: mpsc::Sender<Arrival>,
     pub(crate) backend: HandleBackend,
+    /// Whom the operator admits or knows the address of.
+    pub(crate) peers: Vec<PeerConfig>,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -100,8 +104,15 @@ impl Actor {
     }
 
     fn step(&mut self, event: Event) -> Result<(), Fatal> {
-        if let Event::Done(Done::Executed { execution, .. }) = &event {
-            self.status.app_hash = execution.app_hash.clone();
+        match &event {
+            Event::Done(Done::Executed(executed)) => {
+                self.status.app_hash = executed.execution.app_hash.clone();
+            }
+            Event::Done(Done::EpochEntered { next, .. }) => {
+                self.status.validators = next.config.set.clone();
+                self.status.position = next.config.me;
+            }
+            _ => {}
         }
         let now = self.now();
         self.driver.step(now, event).into_iter().try_for_each(|effect| self.perform(effect))
@@ -192,6 +203,15 @@ impl Actor {
                 tracing::warn!(%peer, reason, "a peer misbehaved");
                 self.wiring.network.penalise(&peer, &reason);
             }
+            Effect::Members { now, before } => {
+                let peers = peers(&self.wiring.peers, &[&now, &before]);
+                let network = self.wiring.network.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = network.admit(peers).await {
+                        tracing::error!(%error, "the network does not take the new members");
+                    }
+                });
+            }
             Effect::Executed(height) => {
                 tracing::debug!(%height, "executed");
                 self.wiring.backend.executed.send_replace(height);
@@ -276,6 +296,10 @@ fn summary(status: &NodeStatus) -> Summary<'_> {
 fn log(event: &engine::Event) {
     use engine::Event as E;
     match event {
+        E::EnteredEpoch { epoch, opening, me } => {
+            let validator = me.is_some();
+            tracing::info!(%epoch, %opening, validator, "entered an epoch");
+        }
         E::EnteredView { epoch, view, by_timeout } => tracing::debug!(%epoch, %view, by_timeout, "entered"),
         E::Certified { view, block } => tracing::debug!(%view, %block, "certified"),
         E::TimedOut { view } => tracing::info!(%view, "timed out"),

@@ -1,5 +1,8 @@
 //! The chain in a store: committed blocks with their certificates, results, and bodies that are not committed yet.
 //!
+//! Of the epochs it keeps, by number, which block opened each: so with that block's certificate the chain of (epoch-ending block,
+//! certificate); and the members and parameters after every height that changed them.
+//!
 //! Four writes, each one durable batch, and what a crash between any two of them leaves:
 //!
 //! 1. [`ChainStore::put_body`], before the proposal or vote for the block leaves. A body that nobody needs any more is swept by
@@ -16,7 +19,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::{path::PathBuf, sync::Arc};
 
-use althing_consensus::{Execution, Height, QuorumCertificate, View};
+use althing_consensus::{Epoch, Execution, Header, Height, QuorumCertificate, View};
 use althing_crypto::{BlockHash, Encoding, Hash, TxHash, mutant};
 use althing_ledger::{Event, TxResult};
 use althing_mempool::TxBytes;
@@ -26,6 +29,7 @@ mod prune;
 
 use super::{Batch, Store, StoreError, Table};
 use crate::body::Body;
+use crate::membership::{Membership, Stored};
 
 /// Key of the executed height in [`Table::Meta`].
 const EXECUTED: &[u8] = b"executed";
@@ -33,6 +37,10 @@ const EXECUTED: &[u8] = b"executed";
 const GENESIS: &[u8] = b"genesis";
 /// Prefix of the markers of uncommitted bodies in [`Table::Meta`]: prefix, height, block hash.
 const UNCOMMITTED: &[u8] = b"uncommitted/";
+/// Prefix of the openings of epochs in [`Table::Meta`]: prefix, epoch.
+const OPENINGS: &[u8] = b"epoch/";
+/// Prefix of the memberships in [`Table::Meta`]: prefix, the height after which each holds.
+const MEMBERSHIPS: &[u8] = b"members/";
 /// Uncommitted bodies are few: one per view that this validator voted in since the last commit. So many are read at once.
 const SWEEP: usize = 1_000;
 
@@ -72,6 +80,28 @@ impl Encoding for TxLocation {
     const NAME: &'static str = "transaction location";
     const VERSION: u8 = 1;
     const MAX_BYTES: usize = 16;
+}
+
+/// How an epoch begins. Kept for ever, whatever becomes of the blocks: the chain of these leads from genesis to the newest set.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Opening {
+    /// Its opening block: genesis, or the one that ended the epoch before.
+    pub header: Header,
+    /// The certificate, of the epoch before, that committed it; none of genesis.
+    pub certificate: Option<QuorumCertificate>,
+}
+
+impl Opening {
+    /// The hash of the epoch's set and parameters.
+    pub fn epoch_hash(&self) -> Hash {
+        self.header.vouched.next_epoch
+    }
+}
+
+impl Encoding for Opening {
+    const NAME: &'static str = "opening of an epoch";
+    const VERSION: u8 = 1;
+    const MAX_BYTES: usize = 20 << 10;
 }
 
 /// A height or hash in [`Table::Meta`].
@@ -148,7 +178,15 @@ impl ChainStore {
         }
         let newest = bodies.last().expect("a commit has blocks");
         assert_eq!(newest.block.hash(), certificate.block, "the certificate covers the newest block");
-        let newest = newest.block.header.height;
+        let header = &newest.block.header;
+        let epoch = self.opening(header.epoch)?.ok_or_else(|| {
+            corrupt(format!("block {} is of epoch {}, whose opening is missing", header.height, header.epoch))
+        })?;
+        if header.vouched.next_epoch != epoch.epoch_hash() {
+            let opening = Opening { header: header.clone(), certificate: Some(certificate.clone()) };
+            batch.put(Table::Meta, opening_key(Epoch(header.epoch.0 + 1)), opening.encode());
+        }
+        let newest = header.height;
         if mutant!("certificate_stored_apart") {
             self.0.write(std::mem::take(&mut batch))?;
         }
@@ -166,8 +204,13 @@ impl ChainStore {
     }
 
     /// Stores what executing the block above the executed height gave, and raises that height. A transaction that an earlier block
-    /// holds, too, is found there, unless it failed there and succeeds now.
-    pub fn put_results(&self, txs: &[TxHash], results: &StoredResults) -> Result<(), StoreError> {
+    /// holds, too, is found there, unless it failed there and succeeds now. With it goes the membership after that height, if it is another than before.
+    pub fn put_results(
+        &self,
+        txs: &[TxHash],
+        results: &StoredResults,
+        changed: Option<&Membership>,
+    ) -> Result<(), StoreError> {
         let height = results.execution.height;
         assert_eq!(
             height,
@@ -176,6 +219,9 @@ impl ChainStore {
         );
         let mut batch = Batch::new();
         batch.put(Table::Results, height_key(height), results.encode());
+        if let Some(changed) = changed {
+            batch.put(Table::Meta, [MEMBERSHIPS, &height_key(height)].concat(), changed.to_stored().encode());
+        }
         batch.put(Table::Meta, EXECUTED, Fact(height).encode());
         for (index, tx) in (0u32..).zip(txs) {
             let succeeds = results.tx_results.get(index as usize).is_some_and(|result| result.code == 0);
@@ -192,6 +238,29 @@ impl ChainStore {
         let results = self.results(at.height)?;
         let result = results.as_ref().and_then(|results| results.tx_results.get(at.index as usize));
         Ok(result.is_some_and(|result| result.code == 0))
+    }
+
+    /// How this epoch begins, if the block that opens it is committed.
+    pub fn opening(&self, epoch: Epoch) -> Result<Option<Opening>, StoreError> {
+        if epoch == Epoch(1) {
+            let genesis = self.block(Height(0))?;
+            return Ok(genesis.map(|body| Opening { header: body.block.header, certificate: None }));
+        }
+        self.read(Table::Meta, &opening_key(epoch))
+    }
+
+    /// The newest epoch whose opening block is committed.
+    pub fn newest_epoch(&self) -> Result<Epoch, StoreError> {
+        let newest = self.0.range(Table::Meta, OPENINGS, &opening_key(Epoch(u64::MAX)), 1, true)?;
+        let number = newest.first().map(|(key, _)| height_of(&key[OPENINGS.len()..])).transpose()?;
+        Ok(number.map_or(Epoch(1), |Height(epoch)| Epoch(epoch)))
+    }
+
+    /// The membership after this height, which is executed; none where it is still that of genesis.
+    pub(crate) fn membership(&self, height: Height) -> Result<Option<Stored>, StoreError> {
+        let key = |height: Height| [MEMBERSHIPS, &height_key(height)].concat();
+        let newest = self.0.range(Table::Meta, MEMBERSHIPS, &key(height.next()), 1, true)?;
+        newest.first().map(|(_, value)| decode(Table::Meta, value)).transpose()
     }
 
     /// The height of the newest committed block; 0 also before the chain has begun.
@@ -313,6 +382,10 @@ impl ChainStore {
 
 fn decode<T: Encoding>(table: Table, bytes: &[u8]) -> Result<T, StoreError> {
     T::decode(bytes).map_err(|error| corrupt(format!("table {table:?}: {error}")))
+}
+
+fn opening_key(epoch: Epoch) -> Vec<u8> {
+    [OPENINGS, &epoch.0.to_be_bytes()].concat()
 }
 
 fn height_key(height: Height) -> [u8; 8] {

@@ -15,7 +15,8 @@ pub(crate) fn consensus_app_hash(hash: &althing_ledger::AppHash) -> althing_cons
 /// The identity of the leader that made a block on this parent.
 pub(super) fn proposer(engine: &EngineConfig, header: &Header, parent: &Header) -> [u8; 32] {
     let EngineConfig { chain_id, epoch, set, .. } = engine;
-    let leader = Election { chain_id, epoch: *epoch, set, given: &[] }.leader(header.view, &parent.absent);
+    let absent = if parent.epoch == *epoch { &parent.absent[..] } else { &[] };
+    let leader = Election { chain_id, epoch: *epoch, set, given: &[] }.leader(header.view, absent);
     *set.get(leader).expect("leaders are members").identity.as_bytes()
 }
 

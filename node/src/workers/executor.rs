@@ -6,15 +6,16 @@
 
 use std::sync::Arc;
 
-use althing_consensus::engine::EngineConfig;
-use althing_consensus::{Execution, Header, Height};
-use althing_crypto::{ed25519, merkle_root, mutant};
-use althing_ledger::{Application, CommitResult, FinalizeBlock, FinalizedBlock, ValidatorUpdate};
+use althing_consensus::{Executed, Execution, Header, Height};
+use althing_crypto::{merkle_root, mutant};
+use althing_ledger::{Application, Attribute, CommitResult, Event, FinalizeBlock, FinalizedBlock};
 
 use super::Fatal;
 use super::application::{consensus_app_hash, members, proposer};
 use crate::body::Body;
 use crate::driver::{Done, ExecuteJob};
+use crate::epochs::Epochs;
+use crate::membership::Membership;
 use crate::storage::{ChainStore, StoredResults};
 
 /// So many blocks at most go with each that comes: a long past goes little by little, beside the chain's work.
@@ -24,14 +25,14 @@ const PRUNED_AT_ONCE: usize = 4;
 pub struct Executor {
     chain: ChainStore,
     application: Arc<dyn Application>,
-    engine: EngineConfig,
+    epochs: Arc<Epochs>,
     kept_blocks: Option<u64>,
 }
 
 impl Executor {
     /// One that brings the stored chain to this application, and keeps all of it.
-    pub fn new(engine: EngineConfig, chain: ChainStore, application: Arc<dyn Application>) -> Self {
-        Self { chain, application, engine, kept_blocks: None }
+    pub fn new(epochs: Arc<Epochs>, chain: ChainStore, application: Arc<dyn Application>) -> Self {
+        Self { chain, application, epochs, kept_blocks: None }
     }
 
     /// Lets blocks go that the application retains no longer, but keeps so many of the newest ones; `None`: all.
@@ -44,19 +45,19 @@ impl Executor {
     pub fn run(&self, ExecuteJob::Block(height): ExecuteJob) -> Result<Done, Fatal> {
         if height <= self.chain.executed()? {
             let StoredResults { execution, next_epoch, .. } = self.results(height)?;
-            return Ok(Done::Executed { execution, next_epoch });
+            return Ok(Done::Executed(Executed { execution, next_epoch }));
         }
         let body = self.block(height)?;
-        let results = self.finalize(&body)?;
+        let (results, changed) = self.finalize(&body)?;
         if mutant!("application_commits_before_the_results") {
             self.application.commit()?;
         }
-        self.chain.put_results(&body.block.txs, &results)?;
+        self.chain.put_results(&body.block.txs, &results, changed.as_ref())?;
         if !mutant!("application_commits_before_the_results") {
             let CommitResult { retain_height } = self.application.commit()?;
             self.let_go(&body.block.header, Height(retain_height))?;
         }
-        Ok(Done::Executed { execution: results.execution, next_epoch: results.next_epoch })
+        Ok(Done::Executed(Executed { execution: results.execution, next_epoch: results.next_epoch }))
     }
 
     /// At a restart: brings the application up to the executed height. What it computes must be what was stored.
@@ -71,8 +72,13 @@ impl Executor {
         }
         while height < executed {
             height = height.next();
-            let results = self.finalize(&self.block(height)?)?;
+            let (results, _) = self.finalize(&self.block(height)?)?;
             let stored = self.results(height)?;
+            if results.next_epoch != stored.next_epoch {
+                return Err(Fatal::Contract(format!(
+                    "executing block {height} again changed the validators or parameters otherwise than the first time"
+                )));
+            }
             if results.execution != stored.execution {
                 return Err(Fatal::Contract(format!(
                     "executing block {height} again gave application hash {}, the first time {}",
@@ -94,18 +100,6 @@ impl Executor {
         Ok(self.chain.prune(end, PRUNED_AT_ONCE)?)
     }
 
-    /// Says of each update what it would have been: one of a member, whose vote key genesis registers for the identity, or of nobody.
-    fn drop_updates(&self, height: Height, updates: &[ValidatorUpdate]) {
-        for ValidatorUpdate { identity, power } in updates {
-            let identity = ed25519::PublicKey::from_bytes(*identity);
-            let reason = match self.engine.set.position_of(&identity) {
-                Some(_) => "this version keeps the validators of genesis",
-                None => "genesis registers no vote key for that identity",
-            };
-            tracing::warn!(%height, %identity, power, "a validator update is dropped: {reason}");
-        }
-    }
-
     fn block(&self, height: Height) -> Result<Body, Fatal> {
         self.chain.block(height)?.ok_or_else(|| missing(format!("block {height}")))
     }
@@ -114,18 +108,20 @@ impl Executor {
         self.chain.results(height)?.ok_or_else(|| missing(format!("the result of height {height}")))
     }
 
-    fn finalize(&self, body: &Body) -> Result<StoredResults, Fatal> {
+    /// What executing a block gives; with the membership after it, if that is another than before.
+    fn finalize(&self, body: &Body) -> Result<(StoredResults, Option<Membership>), Fatal> {
         let header = &body.block.header;
+        let engine = &self.epochs.entered(header.epoch)?.config;
         let parent = self.block(Height(header.height.0 - 1))?.block.header;
         let txs: Vec<&[u8]> = body.txs.iter().map(|tx| &**tx).collect();
-        let FinalizedBlock { tx_results, app_hash, validator_updates, events } =
+        let FinalizedBlock { tx_results, app_hash, validator_updates, param_updates, mut events } =
             self.application.finalize_block(&FinalizeBlock {
                 height: header.height.0,
                 time_ms: header.time_ms,
                 hash: body.block.hash().0,
                 txs: &txs,
-                proposer: proposer(&self.engine, header, &parent),
-                members: &members(&self.engine, header),
+                proposer: proposer(engine, header, &parent),
+                members: &members(engine, header),
             })?;
         if tx_results.len() != txs.len() {
             let (asked, got) = (txs.len(), tx_results.len());
@@ -133,15 +129,27 @@ impl Executor {
                 "finalize_block gave {got} results for {asked} transactions"
             )));
         }
-        self.drop_updates(header.height, &validator_updates);
+        let before = self.epochs.membership(parent.height)?;
+        let after = before.after(&validator_updates, &param_updates).unwrap_or_else(|reason| {
+            tracing::warn!(height = %header.height, reason, "the application's updates are dropped, all of this block's");
+            events.push(dropped(reason));
+            before.clone()
+        });
         let leaves: Vec<Vec<u8>> = tx_results.iter().map(|result| result.results_leaf()).collect();
         let execution = Execution {
             height: header.height,
             app_hash: consensus_app_hash(&app_hash),
             results_root: merkle_root(&leaves),
         };
-        Ok(StoredResults { execution, next_epoch: self.engine.epoch_hash, tx_results, events })
+        let results = StoredResults { execution, next_epoch: after.hash(), tx_results, events };
+        Ok((results, Some(after).filter(|after| *after != before)))
     }
+}
+
+/// Tells clients of updates that do not count.
+fn dropped(reason: String) -> Event {
+    let reason = Attribute { key: "reason".to_owned(), value: reason, index: false };
+    Event { kind: "updates_dropped".to_owned(), attributes: vec![reason] }
 }
 
 fn missing(what: String) -> Fatal {

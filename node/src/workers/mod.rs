@@ -21,11 +21,11 @@ pub(crate) use server::is_full_run;
 
 use std::sync::Arc;
 
-use althing_consensus::Door;
-use althing_consensus::engine::EngineConfig;
+use althing_consensus::EnterError;
 use althing_ledger::{AppError, Application};
 
 use crate::driver::{Done, Job};
+use crate::epochs::Epochs;
 use crate::storage::{ChainStore, SafetyStoreError, StoreError};
 
 /// What stops a node: its disk, its application, or data that contradicts itself. Nothing of the job has left the node.
@@ -46,6 +46,14 @@ pub enum Fatal {
     /// The application breaks its contract.
     #[error("the application broke its contract: {0}; this is a fault of the application, not of the chain")]
     Contract(String),
+    /// The safety rules do not enter the epoch that the chain has begun.
+    #[error(
+        "the safety rules do not enter the next epoch: {0}; the chain data or the safety file is another chain's"
+    )]
+    Epoch(#[from] EnterError),
+    /// The record in the safety file is not one of the epoch that it says.
+    #[error(transparent)]
+    Record(#[from] Box<SignerError>),
     /// Something that must be in the store is not.
     #[error(
         "{what} is not in the chain store, although it was stored: restore the data directory or sync it anew"
@@ -81,8 +89,7 @@ pub struct Workers {
 impl Workers {
     /// The workers of a node on this chain and application. `kept_blocks`: see [`Executor::keeping`].
     pub fn new(
-        engine: &EngineConfig,
-        door: Arc<Door>,
+        epochs: &Arc<Epochs>,
         chain: &ChainStore,
         application: &Arc<dyn Application>,
         signer: Option<Signer>,
@@ -90,11 +97,11 @@ impl Workers {
     ) -> Self {
         Self {
             signer,
-            keeper: Keeper::new(chain.clone()),
-            executor: Executor::new(engine.clone(), chain.clone(), application.clone()).keeping(kept_blocks),
-            verifier: Verifier::new(engine, door, chain.clone(), application.clone()),
+            keeper: Keeper::new(chain.clone(), epochs.clone()),
+            executor: Executor::new(epochs.clone(), chain.clone(), application.clone()).keeping(kept_blocks),
+            verifier: Verifier::new(epochs.clone(), chain.clone(), application.clone()),
             checker: Checker::new(chain.clone(), application.clone()),
-            server: Server::new(chain.clone(), &engine.params),
+            server: Server::new(chain.clone(), epochs.genesis_params()),
         }
     }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use althing_consensus::engine::BuildPayload;
 use althing_consensus::{
-    AppHash, Block, ConsensusParams, Height, Newest, ProposalDraft, SafetyRecord, SignRequest, Signed, View,
+    AppHash, Block, ConsensusParams, Epoch, Height, Newest, ProposalDraft, SafetyRecord, SignRequest, Signed,
+    View,
 };
 use althing_crypto::{BlockHash, Encoding, TxHash};
 use althing_ledger::{
@@ -17,7 +18,7 @@ use althing_mempool::{Code, TxBytes};
 use super::*;
 use crate::body::Body;
 use crate::driver::{CheckJob, ExecuteJob, PrecheckJob, SafetyJob, ServeJob, VerifyJob};
-use crate::recovery::{door, handshake};
+use crate::recovery::handshake;
 use crate::storage::{ChainStore, MemoryStore, SafetyStore, SlotFile};
 use crate::testing::TestChain;
 use crate::wire::{Request, Response};
@@ -76,15 +77,12 @@ impl Bench {
     }
 
     fn signer(&self, slots: &Slots) -> Result<Signer, SignerError> {
-        let config = self.test.engine(&self.genesis);
-        let key = self.test.vote_keys[0].clone();
-        let epoch = (config.epoch_hash, config.opening);
-        Signer::open(key, &config.chain_id, config.set.clone(), epoch, slots.open(), self.chain.clone())
+        let keys = vec![self.test.vote_keys[0].clone()];
+        Signer::open(keys, self.test.epochs(&self.chain), slots.open(), self.chain.clone())
     }
 
     fn verifier(&self, application: Arc<dyn Application>) -> Verifier {
-        let config = self.test.engine(&self.genesis);
-        Verifier::new(&config, Arc::new(door(&config)), self.chain.clone(), application)
+        Verifier::new(self.test.epochs(&self.chain), self.chain.clone(), application)
     }
 
     /// Bodies 1 up to `count`, stored; every `each`-th has a certificate.
@@ -165,7 +163,9 @@ fn a_record_of_a_chain_that_began_otherwise_is_refused() {
     SafetyStore::format(&mut slots).unwrap();
     bench.signer(&slots).unwrap();
     let mut other = Bench::new();
-    other.genesis = bench.test.genesis.block(AppHash::new(vec![1]).unwrap());
+    let genesis = bench.test.genesis.block(AppHash::new(vec![1]).unwrap());
+    other.chain = ChainStore::new(Arc::new(MemoryStore::new()));
+    other.chain.begin(bench.test.genesis.hash(), &Body { block: genesis, txs: Vec::new() }).unwrap();
     let error = other.signer(&slots).err().expect("another chain");
     assert!(matches!(error, SignerError::OtherGenesis { .. }), "{error}");
 }
@@ -247,7 +247,7 @@ fn a_run_must_be_a_chain_that_its_certificate_commits() {
     let certificate = bench.chain.newest_certificate().unwrap().unwrap();
     let open = |bodies: Vec<Body>, commit: &althing_consensus::QuorumCertificate| {
         let (from, commit) = (bench.test.peer(1), Box::new(commit.clone()));
-        match verifier.run(VerifyJob::OpenRun { from, first: Height(1), bodies, commit }) {
+        match verifier.run(VerifyJob::OpenRun { epoch: Epoch(1), from, first: Height(1), bodies, commit }) {
             Ok(Done::RunOpened { outcome, .. }) => outcome.map(|(bodies, _)| bodies.len()),
             other => panic!("{other:?}"),
         }
@@ -305,8 +305,7 @@ impl Application for Odd {
         Ok(FinalizedBlock {
             tx_results: vec![Default::default(); self.results],
             app_hash: Default::default(),
-            validator_updates: Vec::new(),
-            events: Vec::new(),
+            ..FinalizedBlock::default()
         })
     }
     fn commit(&self) -> Result<CommitResult, AppError> {
@@ -328,7 +327,8 @@ fn what_an_application_makes_of_a_proposal_must_be_a_valid_payload() {
             parent_time_ms: 0,
             exclude: exclude.iter().map(|name| TxHash::of(name.as_bytes())).collect(),
         };
-        match verifier.run(VerifyJob::Prepare { build, time_ms: 1, txs: vec![given("a"), given("b")] }) {
+        let (epoch, txs) = (Epoch(1), vec![given("a"), given("b")]);
+        match verifier.run(VerifyJob::Prepare { epoch, build, time_ms: 1, txs }) {
             Ok(Done::Prepared { txs, .. }) => txs,
             other => panic!("{other:?}"),
         }
@@ -358,8 +358,8 @@ fn what_was_in_a_block_is_not_taken_again_however_long_ago() {
     let body = bench.test.body(&bench.genesis, 1, vec![early.clone(), tx.clone()]);
     let certificate = bench.test.certificate(body.block.hash(), 1);
     bench.chain.commit(&[body], &certificate).unwrap();
-    let engine = bench.test.engine(&bench.genesis);
-    let executor = Executor::new(engine, bench.chain.clone(), bench.application.clone());
+    let executor =
+        Executor::new(bench.test.epochs(&bench.chain), bench.chain.clone(), bench.application.clone());
     executor.run(ExecuteJob::Block(Height(1))).unwrap();
     // Also what failed there without using anything up, as its sequence was ahead of its turn.
     for tx in [&tx, &early] {
@@ -379,7 +379,7 @@ fn an_application_that_breaks_its_contract_stops_the_node() {
 
     bench.commit(1, 1);
     let application = Arc::new(Odd { results: 2, ..Odd::default() });
-    let executor = Executor::new(bench.test.engine(&bench.genesis), bench.chain.clone(), application);
+    let executor = Executor::new(bench.test.epochs(&bench.chain), bench.chain.clone(), application);
     let error = executor.run(ExecuteJob::Block(Height(1))).unwrap_err().to_string();
     assert!(error.contains("finalize_block gave 2 results for 0"), "{error}");
     assert_eq!(bench.chain.executed().unwrap(), Height(0), "nothing of it is stored");
@@ -394,8 +394,8 @@ fn old_blocks_go_once_nobody_needs_them() {
         bench.commit(10, 1);
         bench.chain.put_reported(Height(reported)).unwrap();
         let application = Arc::new(Odd { retain_height, ..Odd::default() });
-        let engine = bench.test.engine(&bench.genesis);
-        let executor = Executor::new(engine, bench.chain.clone(), application).keeping(kept);
+        let epochs = bench.test.epochs(&bench.chain);
+        let executor = Executor::new(epochs, bench.chain.clone(), application).keeping(kept);
         for height in 1..=10 {
             executor.run(ExecuteJob::Block(Height(height))).unwrap();
         }

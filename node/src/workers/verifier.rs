@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use althing_consensus::engine::{BuildPayload, EngineConfig};
+use althing_consensus::engine::BuildPayload;
 use althing_consensus::{
-    Door, Height, Message, QuorumCertificate, Verified, aggregate_timeouts, aggregate_votes,
+    Epoch, Height, Message, QuorumCertificate, Verified, aggregate_timeouts, aggregate_votes,
 };
 use althing_crypto::{TxHash, mutant};
 use althing_ledger::{Application, NoVote, PrepareProposal, ProcessProposal};
@@ -15,52 +15,52 @@ use super::Fatal;
 use super::application::{precheck, proposer};
 use crate::body::{Body, within_limits};
 use crate::driver::{Done, VerifyJob};
+use crate::epochs::{EpochContext, Epochs};
 use crate::storage::ChainStore;
 
 /// Shared by as many threads as one likes.
 #[derive(Clone)]
 pub struct Verifier {
-    door: Arc<Door>,
-    engine: EngineConfig,
+    epochs: Arc<Epochs>,
     chain: ChainStore,
     application: Arc<dyn Application>,
 }
 
 impl Verifier {
-    /// One for this epoch; `door` is its own.
-    pub fn new(
-        engine: &EngineConfig,
-        door: Arc<Door>,
-        chain: ChainStore,
-        application: Arc<dyn Application>,
-    ) -> Self {
-        Self { door, engine: engine.clone(), chain, application }
+    /// One for all epochs.
+    pub fn new(epochs: Arc<Epochs>, chain: ChainStore, application: Arc<dyn Application>) -> Self {
+        Self { epochs, chain, application }
     }
 
     /// Does a job.
     pub fn run(&self, job: VerifyJob) -> Result<Done, Fatal> {
         Ok(match job {
-            VerifyJob::Admit { from, position, message } => {
+            VerifyJob::Admit { epoch, from, position, message } => {
                 let proposal = matches!(*message, Message::Proposal(_));
-                Done::Admitted { from, proposal, outcome: Box::new(self.door.admit(position, *message)) }
+                let outcome = Box::new(self.at(epoch)?.door.admit(position, *message));
+                Done::Admitted { epoch, from, proposal, outcome }
             }
             VerifyJob::AggregateVotes(votes) => {
-                let aggregated = aggregate_votes(&self.engine.set, &self.engine.chain_id, votes);
-                self.door.remember(&aggregated);
-                Done::Aggregated(Box::new(aggregated))
+                let epoch = votes.first().map_or(Epoch(0), |vote| vote.epoch);
+                let at = self.at(epoch)?;
+                let aggregated = aggregate_votes(&at.config.set, &at.config.chain_id, votes);
+                at.door.remember(&aggregated);
+                Done::Aggregated(epoch, Box::new(aggregated))
             }
             VerifyJob::AggregateTimeouts(votes) => {
-                let aggregated = aggregate_timeouts(&self.engine.set, &self.engine.chain_id, votes);
-                self.door.remember(&aggregated);
-                Done::Aggregated(Box::new(aggregated))
+                let epoch = votes.first().map_or(Epoch(0), |vote| vote.epoch);
+                let at = self.at(epoch)?;
+                let aggregated = aggregate_timeouts(&at.config.set, &at.config.chain_id, votes);
+                at.door.remember(&aggregated);
+                Done::Aggregated(epoch, Box::new(aggregated))
             }
             VerifyJob::CheckEvidence(evidence) => {
-                let verdict = self.door.verify_evidence(&evidence);
+                let verdict = self.at(evidence.epoch())?.door.verify_evidence(&evidence);
                 Done::EvidenceChecked(evidence, verdict)
             }
-            VerifyJob::Prepare { build, time_ms, txs } => {
+            VerifyJob::Prepare { epoch, build, time_ms, txs } => {
                 let (view, parent) = (build.view, build.parent);
-                Done::Prepared { view, parent, txs: self.prepare(&build, time_ms, &txs)? }
+                Done::Prepared { epoch, view, parent, txs: self.prepare(epoch, &build, time_ms, &txs)? }
             }
             VerifyJob::MatchTransactions { from, block, wanted, txs } => {
                 Done::Matched { from, block, txs: match_transactions(wanted, txs) }
@@ -81,7 +81,7 @@ impl Verifier {
                 let parent = self.chain.body(&header.parent)?.ok_or_else(|| Fatal::Missing {
                     what: format!("block {}, whose child is to be judged", header.parent),
                 })?;
-                let proposer = proposer(&self.engine, header, &parent.block.header);
+                let proposer = proposer(&self.at(header.epoch)?.config, header, &parent.block.header);
                 let question = ProcessProposal { height, time_ms, hash: block.0, txs: &txs, proposer };
                 let verdict = match self.application.process_proposal(&question) {
                     Ok(()) => Some(Ok(())),
@@ -94,15 +94,17 @@ impl Verifier {
                 Done::Processed { block, verdict }
             }
             VerifyJob::OpenBlock { from, block, body } => {
-                let matches = if body.block.hash() == block || mutant!("fetched_block_unchecked") {
-                    body.check(&self.engine.params)
-                } else {
-                    Err("another block than the one asked for".to_owned())
+                let matches = match self.epochs.of(body.block.header.epoch)? {
+                    Some(at) if body.block.hash() == block || mutant!("fetched_block_unchecked") => {
+                        body.check(&at.config.params)
+                    }
+                    _ => Err("another block than the one asked for".to_owned()),
                 };
                 Done::BlockOpened { from, block, outcome: matches.map(|()| Arc::new(*body)) }
             }
-            VerifyJob::OpenRun { from, first, bodies, commit } => {
-                Done::RunOpened { from, outcome: self.open_run(first, bodies, &commit) }
+            VerifyJob::OpenRun { epoch, from, first, bodies, commit } => {
+                let at = self.at(epoch)?;
+                Done::RunOpened { from, outcome: open_run(&at, first, bodies, &commit) }
             }
         })
     }
@@ -110,18 +112,20 @@ impl Verifier {
     /// Asks the application which transactions go into the block, in which order. What it answers must make a valid block.
     fn prepare(
         &self,
+        epoch: Epoch,
         build: &BuildPayload,
         time_ms: u64,
         txs: &[(TxHash, TxBytes)],
     ) -> Result<Result<Vec<(TxHash, TxBytes)>, String>, Fatal> {
         let given: BTreeMap<&[u8], &(TxHash, TxBytes)> = txs.iter().map(|one| (&*one.1, one)).collect();
         let offered: Vec<&[u8]> = txs.iter().map(|(_, tx)| &**tx).collect();
-        let me = self.engine.me.and_then(|me| self.engine.set.get(me));
+        let at = self.at(epoch)?;
+        let me = at.config.me.and_then(|me| at.config.set.get(me));
         let chosen = self.application.prepare_proposal(&PrepareProposal {
             height: build.height.0,
             time_ms,
             txs: &offered,
-            max_bytes: self.engine.params.max_block_bytes as usize,
+            max_bytes: at.config.params.max_block_bytes as usize,
             proposer: *me.expect("only a validator leads").identity.as_bytes(),
         });
         let mut added = Vec::new();
@@ -142,7 +146,7 @@ impl Verifier {
             payload.push((hash, tx));
         }
         let bytes: Vec<TxBytes> = payload.iter().map(|(_, tx)| tx.clone()).collect();
-        if let Err(reason) = within_limits(&bytes, &self.engine.params) {
+        if let Err(reason) = within_limits(&bytes, &at.config.params) {
             return Ok(Err(reason));
         }
         let verdicts = precheck(&*self.application, &added.iter().collect::<Vec<_>>())?;
@@ -153,34 +157,39 @@ impl Verifier {
         })
     }
 
-    /// Each block is the child of the one before, the certificate commits the last one.
-    fn open_run(
-        &self,
-        first: Height,
-        bodies: Vec<Body>,
-        commit: &QuorumCertificate,
-    ) -> Result<(Vec<Arc<Body>>, Verified<QuorumCertificate>), String> {
-        let last = bodies.last().ok_or("it is empty")?;
-        if !commit.is_commit() || commit.block != last.block.hash() {
-            return Err("its certificate does not commit its last block".to_owned());
-        }
-        if bodies[0].block.header.height != first {
-            return Err(format!("it begins at {}, asked for was {first}", bodies[0].block.header.height));
-        }
-        for pair in bodies.windows(2) {
-            if pair[1].block.header.parent != pair[0].block.hash() {
-                return Err(format!(
-                    "block {} is not the child of the one before",
-                    pair[1].block.header.height
-                ));
-            }
-        }
-        let certificate = self.door.verify_quorum(commit).map_err(|rejection| rejection.to_string())?;
-        for body in &bodies {
-            body.check(&self.engine.params)?;
-        }
-        Ok((bodies.into_iter().map(Arc::new).collect(), certificate))
+    fn at(&self, epoch: Epoch) -> Result<Arc<EpochContext>, Fatal> {
+        self.epochs.entered(epoch)
     }
+}
+
+/// Each block is the child of the one before, all are of this epoch, the certificate commits the last one.
+fn open_run(
+    at: &EpochContext,
+    first: Height,
+    bodies: Vec<Body>,
+    commit: &QuorumCertificate,
+) -> Result<(Vec<Arc<Body>>, Verified<QuorumCertificate>), String> {
+    let last = bodies.last().ok_or("it is empty")?;
+    if !commit.is_commit() || commit.block != last.block.hash() {
+        return Err("its certificate does not commit its last block".to_owned());
+    }
+    if bodies[0].block.header.height != first {
+        return Err(format!("it begins at {}, asked for was {first}", bodies[0].block.header.height));
+    }
+    for pair in bodies.windows(2) {
+        if pair[1].block.header.parent != pair[0].block.hash() {
+            return Err(format!("block {} is not the child of the one before", pair[1].block.header.height));
+        }
+    }
+    let epoch = at.config.epoch;
+    if let Some(other) = bodies.iter().map(|body| &body.block.header).find(|header| header.epoch != epoch) {
+        return Err(format!("block {} is of epoch {}, not {epoch}", other.height, other.epoch));
+    }
+    let certificate = at.door.verify_quorum(commit).map_err(|rejection| rejection.to_string())?;
+    for body in &bodies {
+        body.check(&at.config.params)?;
+    }
+    Ok((bodies.into_iter().map(Arc::new).collect(), certificate))
 }
 
 /// What came must be what was asked for, in that order.

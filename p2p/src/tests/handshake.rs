@@ -155,3 +155,20 @@ async fn nonsense_in_the_handshake_is_refused_in_words() {
     assert_eq!(heard, frame(5, refusal.as_bytes()));
     assert_eq!(one.refused().await.0, Some(key(3)));
 }
+
+#[tokio::test]
+async fn peers_come_and_go_while_the_network_runs() {
+    let (mut one, mut two) = pair(Limits::default(), Limits::default()).await;
+    let mut three = Setup::new(3, vec![peer(1, Some(one.address()))]).start().await;
+    let (_, reason) = three.refused().await;
+    assert!(reason.contains("neither a validator nor on the allowlist"), "{reason}");
+    one.network.admit(vec![peer(3, None)]).await.unwrap();
+    three.connected(1).await;
+    assert_eq!(one.disconnected().await, "no longer admitted");
+    one.connected(3).await;
+    two.disconnected().await;
+    assert!(!one.network.is_connected(&key(2)));
+    one.network.admit(vec![peer(2, Some(two.address())), peer(3, None)]).await.unwrap();
+    one.connected(2).await;
+    assert!(one.network.is_connected(&key(3)), "who stays keeps its connection");
+}

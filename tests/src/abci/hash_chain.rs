@@ -169,8 +169,7 @@ impl Application for HashChain {
         Ok(FinalizedBlock {
             tx_results: b.txs.iter().map(|_| TxResult::default()).collect(),
             app_hash: (*hash.as_bytes()).into(),
-            validator_updates: Vec::new(),
-            events: Vec::new(),
+            ..FinalizedBlock::default()
         })
     }
 

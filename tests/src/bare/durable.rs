@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use althing_consensus::engine::Recovered;
-use althing_consensus::{Block, Door, Execution, Height, QuorumCertificate, SafetyRecord};
+use althing_consensus::{Block, Door, Executed, Execution, Height, QuorumCertificate, SafetyRecord};
 use althing_crypto::BlockHash;
 
 use super::Setup;
@@ -18,6 +18,13 @@ pub struct Stored {
     pub block: Block,
     /// What executing it gave.
     pub execution: Execution,
+}
+
+impl Stored {
+    /// What the engine is told of it.
+    pub(super) fn executed(&self, setup: &Setup) -> Executed {
+        Executed { execution: self.execution.clone(), next_epoch: setup.config.epoch_hash }
+    }
 }
 
 /// A member's disk: the safety file and the chain store.
@@ -87,10 +94,9 @@ impl Durable {
             commit: commit.transpose().expect("what was stored verified when it came"),
             uncommitted: self.bodies.values().map(|block| (**block).clone()).collect(),
             executions: above(vouched)
-                .map(|stored| (stored.execution.height, stored.execution.clone()))
+                .map(|stored| (stored.execution.height, stored.executed(setup)))
                 .collect(),
             executed,
-            next_epoch: setup.config.epoch_hash,
         }
     }
 }

@@ -62,7 +62,6 @@ impl Member {
             config.set.clone(),
             config.epoch_hash,
         );
-        let rules = rules.expect("the key of a member");
         let durable = Durable::new(rules.record().clone());
         Self::on(setup.clone(), rules, durable)
     }
@@ -81,7 +80,7 @@ impl Member {
     }
 
     fn on(setup: Arc<Setup>, rules: SafetyRules, durable: Durable) -> Self {
-        let position = rules.signer();
+        let position = rules.signer().expect("the key of a member");
         let recovered = durable.recovered(&setup, setup.door(position));
         let engine = Engine::new(setup.engine_config(position), recovered, Some(&durable.record));
         let (given, load) = (Arc::default(), Load::None);
@@ -251,9 +250,8 @@ impl Member {
         let before = self.durable.chain.len();
         self.durable.commit(&self.setup, blocks, certificate);
         step.wrote();
-        let next_epoch = self.setup.config.epoch_hash;
         for stored in &self.durable.chain[before..] {
-            step.told.push_back(Told::Executed { execution: stored.execution.clone(), next_epoch });
+            step.told.push_back(Told::Executed(stored.executed(&self.setup)));
         }
     }
 

@@ -186,11 +186,12 @@ fn proposal_good(proposal: &Proposal) -> bool {
 
 /// Rule S7: messages of validator 0, whose door it is.
 fn memory_good(memory: &Memory) -> bool {
-    let Memory { vote, commit_vote, timeout, proposal } = memory;
+    let Memory { epoch, vote, commit_vote, timeout, proposal } = memory;
     let own_vote = |vote: &Vote, phase| {
         vote.signer == Position(0) && vote.phase == phase && vote_shape(vote) && vote_signed(vote)
     };
-    vote.iter().all(|vote| own_vote(vote, Phase::Vote))
+    *epoch == Epoch(1)
+        && vote.iter().all(|vote| own_vote(vote, Phase::Vote))
         && commit_vote.iter().all(|vote| own_vote(vote, Phase::Commit))
         && timeout.iter().all(|vote| vote.signer == Position(0) && timeout_good(vote) && timeout_signed(vote))
         && proposal.iter().all(|(statement, signature)| {

@@ -9,12 +9,13 @@ use althing_crypto::BlockHash;
 use althing_ledger::{Application, AssetLedger, state::MemoryFiles};
 use althing_mempool::Limits;
 use althing_node::driver::{Done, Driver, Effect, Event, Job, StoreJob};
+use althing_node::epochs::Epochs;
 use althing_node::recovery::{door, handshake, recover};
 use althing_node::storage::{ChainStore, MemoryStore, SafetyStore};
 use althing_node::wire::Request;
 use althing_node::workers::{Signer, Workers};
 
-use super::chain::{CHAIN_ID, Chain, GENESIS_TIME_MS};
+use super::chain::{Chain, GENESIS_TIME_MS};
 use super::disk::File;
 
 /// Two validators, of which the first is a quorum by itself: the chain goes on whatever the second says, and the second leads now
@@ -56,19 +57,18 @@ impl Node {
         let chain = ChainStore::new(Arc::new(MemoryStore::new()));
         let files = Arc::new(MemoryFiles::new());
         let application: Arc<dyn Application> = Arc::new(AssetLedger::open(files, 10).expect("no files"));
-        let opening = handshake(genesis, &chain, &application).expect("a new chain").hash();
+        handshake(genesis, &chain, &application).expect("a new chain");
         let config = UNEQUAL.config(me);
-        let door = Arc::new(door(&config));
-        let mut start = recover(&config, &chain, &door).expect("a new chain");
+        let epochs = Arc::new(Epochs::beginning(config.clone(), chain.clone()));
+        let mut start = recover(&config, &chain, &door(&config)).expect("a new chain");
         let mut file = File::default();
         SafetyStore::format(&mut file).expect("memory");
         let safety = SafetyStore::open_on(Box::new(file), Path::new("safety")).expect("just formatted");
-        let key = UNEQUAL.vote_keys[0].clone();
-        let epoch = (config.epoch_hash, opening);
-        let signer = Signer::open(key, CHAIN_ID, config.set.clone(), epoch, safety, chain.clone());
+        let keys = vec![UNEQUAL.vote_keys[0].clone()];
+        let signer = Signer::open(keys, epochs.clone(), safety, chain.clone());
         let signer = signer.expect("a new file");
         start.record = Some(signer.record().clone());
-        let workers = Workers::new(&config, door, &chain, &application, Some(signer), None);
+        let workers = Workers::new(&epochs, &chain, &application, Some(signer), None);
         let mut node = Self {
             driver: Driver::new(config, Limits::default(), start),
             workers,
@@ -173,6 +173,7 @@ impl Node {
             Effect::Gossip(_)
             | Effect::Dropped { .. }
             | Effect::Executed(_)
+            | Effect::Members { .. }
             | Effect::Emit(_)
             | Effect::Warn(_) => {}
         }

@@ -10,6 +10,7 @@ use althing_ledger::{Application, TxResult};
 use althing_mempool::Outcome;
 use althing_node::body::Body;
 use althing_node::config::RpcConfig;
+use althing_node::epochs::{Epochs, Seat};
 use althing_node::handle::{self, Ask, HandleBackend, NodeHandle, NodeStatus, Parts};
 use althing_node::rpc::serve_stream;
 use althing_node::storage::{ChainStore, MemoryStore, StoredResults};
@@ -64,9 +65,11 @@ fn parts() -> Parts {
         Execution { height: Height(1), app_hash: AppHash::default(), results_root: sha256(b"results") };
     let tx_results = vec![TxResult::default(); body.txs.len()];
     let results = StoredResults { execution, next_epoch: Hash::ZERO, tx_results, events: Vec::new() };
-    chain.put_results(&body.block.txs, &results).expect("memory");
+    chain.put_results(&body.block.txs, &results, None).expect("memory");
     let application: Arc<dyn Application> = Arc::new(fresh_ledger(&CHAIN.genesis).0);
-    Parts { genesis: CHAIN.genesis.clone(), chain, application, identity: CHAIN.identities[0].public_key() }
+    let genesis = CHAIN.genesis.clone();
+    let epochs = Arc::new(Epochs::new(&genesis, chain.clone(), Seat::default()));
+    Parts { genesis, chain, application, epochs, identity: CHAIN.identities[0].public_key() }
 }
 
 fn status() -> NodeStatus {

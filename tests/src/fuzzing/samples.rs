@@ -154,6 +154,7 @@ pub(super) fn messages() -> Vec<Message> {
     };
     let own = proposal(0, 3);
     let memory = Memory {
+        epoch: Epoch(1),
         vote: Some(vote(0, Phase::Vote, 1, block)),
         commit_vote: Some(vote(0, Phase::Commit, 1, block)),
         timeout: Some(timeout(0, 2)),

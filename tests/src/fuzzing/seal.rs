@@ -101,7 +101,7 @@ impl Seal<'_> {
     }
 
     fn memory(&self, memory: &mut Memory) {
-        let Memory { vote, commit_vote, timeout, proposal } = memory;
+        let Memory { epoch: _, vote, commit_vote, timeout, proposal } = memory;
         vote.iter_mut().chain(commit_vote).for_each(|vote| self.vote(vote));
         timeout.iter_mut().for_each(|timeout| self.timeout(timeout));
         if let Some((statement, signature)) = proposal {

@@ -10,8 +10,9 @@ use althing_genesis::Genesis;
 use althing_ledger::{Application, AssetLedger};
 use althing_mempool::Limits;
 use althing_node::driver::{Done, Driver, Job, Peer};
+use althing_node::epochs::{Epochs, Seat};
 use althing_node::new_chain;
-use althing_node::recovery::{door, engine_config, handshake, recover};
+use althing_node::recovery::{handshake, recover};
 use althing_node::storage::{ChainStore, SafetyStore};
 use althing_node::workers::{Fatal, Signer, Workers};
 
@@ -33,6 +34,10 @@ pub(super) struct Member {
 }
 
 impl Member {
+    fn vote_keys(&self) -> Vec<bls::SecretKey> {
+        vec![self.vote_key.clone()]
+    }
+
     fn new(scheme: &'static dyn VoteScheme, index: usize) -> Self {
         let seed = *sha256_concat(&[b"simulated member", &index.to_be_bytes()]).as_bytes();
         let identity = ed25519::SecretKey::from_seed(seed);
@@ -87,20 +92,22 @@ impl Node {
         let chain = ChainStore::new(disk.chain().map_err(|e| text(&e))?);
         let ledger = AssetLedger::open(disk.state(), KEPT_HEIGHTS).map_err(|e| text(&e))?;
         let application: Arc<dyn Application> = Arc::new(Memoized(ledger));
-        let opening = handshake(genesis, &chain, &application).map_err(|e| text(&e))?.hash();
-        let config = engine_config(genesis, opening, Some(member.position));
-        let door = Arc::new(door(&config));
-        let mut start = recover(&config, &chain, &door).map_err(|e| text(&e))?;
+        handshake(genesis, &chain, &application).map_err(|e| text(&e))?;
+        let keys = member.vote_keys();
+        let vote_keys = keys.iter().map(|key| key.public_key().clone()).collect();
+        let seat = Seat { identity: Some(member.peer), vote_keys };
+        let epochs = Arc::new(Epochs::new(genesis, chain.clone(), seat));
 
         let opened = SafetyStore::open_on(disk.safety(), Path::new("safety")).map_err(|e| text(&e))?;
-        let epoch = (config.epoch_hash, opening);
-        let key = member.vote_key.clone();
-        let signer = Signer::open(key, CHAIN_ID, config.set.clone(), epoch, opened, chain.clone())
-            .map_err(|e| text(&e))?;
+        let signer = Signer::open(keys, epochs.clone(), opened, chain.clone()).map_err(|e| text(&e))?;
+        let newest = epochs.newest().map_err(|e| text(&e))?;
+        let mut config = newest.config.clone();
+        config.me = signer.place(config.epoch);
+        let mut start = recover(&config, &chain, &newest.door).map_err(|e| text(&e))?;
         let record = signer.record().clone();
         start.record = Some(record.clone());
 
-        let workers = Workers::new(&config, door, &chain, &application, Some(signer), None);
+        let workers = Workers::new(&epochs, &chain, &application, Some(signer), None);
         Ok((Self { driver: Driver::new(config, limits, start), workers, chain }, record))
     }
 

@@ -1,6 +1,7 @@
 //! Step tables: one engine of four, fed inputs by hand, its exact actions compared. Signatures are dummies, as the engine never
 //! looks at them.
 
+mod epoch;
 mod evidence;
 mod proposals;
 mod resume;
@@ -15,8 +16,8 @@ use althing_crypto::{BlockHash, Hash, TxHash, ed25519, sha256};
 
 use super::*;
 use crate::{
-    AppHash, Block, Power, Proposal, SignKind, Signers, TimeoutVote, Validator, Vote, Vouched, epoch_hash,
-    no_evidence, payload_root,
+    AppHash, Block, Execution, Power, Proposal, SignKind, Signers, TimeoutVote, Validator, Vote, Vouched,
+    epoch_hash, no_evidence, payload_root,
 };
 
 /// An engine under test, its clock, and what the test needs to make messages for it.
@@ -91,7 +92,6 @@ impl Fixture {
             uncommitted: Vec::new(),
             executions: BTreeMap::new(),
             executed: Height(0),
-            next_epoch: epoch_hash,
         };
         let engine = Engine::new(config, recovered, record);
         Self { engine, now: Now { mono: Micros(0), unix_ms: 2_000 }, genesis }
@@ -174,6 +174,13 @@ impl Fixture {
         let parent = justify.as_ref().map_or(self.genesis.hash(), |qc| qc.block);
         let signer = self.engine.leader_on(view, &parent).expect("the parent is at hand");
         Proposal { view, block, justify, tc, commit: None, signer, signature: dummy() }
+    }
+
+    /// The proposal of an epoch's first block, on its opening block.
+    pub(super) fn proposal_on(&self, opening: &Block, block: Block) -> Proposal {
+        let view = block.header.view;
+        let signer = self.engine.leader_on(view, &opening.hash()).expect("the opening block is at hand");
+        Proposal { view, block, justify: None, tc: None, commit: None, signer, signature: dummy() }
     }
 
     /// What is asked of the safety rules among these actions.

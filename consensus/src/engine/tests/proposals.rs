@@ -133,7 +133,7 @@ fn what_is_vouched_for_is_voted_for_only_if_executed_alike() {
         assert!(!voted(&checked), "not executed yet");
         let own = Execution { height: Height(1), app_hash: ours.clone(), results_root: Hash::ZERO };
         let next_epoch = f.engine.config.epoch_hash;
-        assert_eq!(voted(&f.step(Input::Executed { execution: own, next_epoch })), alike);
+        assert_eq!(voted(&f.step(Input::Executed(Executed { execution: own, next_epoch }))), alike);
     }
 }
 

@@ -120,7 +120,7 @@ fn a_starting_validator_is_told_what_is_held_of_it() {
     f.receive(3, Admitted::Vote(cast.clone()));
     let asks = crate::Status { epoch: Epoch(1), view: View(1), resuming: true, ..crate::Status::default() };
     let actions = f.receive(3, Admitted::Status(asks));
-    let memory = Memory { vote: Some(cast), ..Memory::default() };
+    let memory = Memory { epoch: Epoch(1), vote: Some(cast), ..Memory::default() };
     assert!(actions.contains(&Action::Send(Position(3), Message::Memory(Box::new(memory)))), "{actions:?}");
 }
 
@@ -136,7 +136,8 @@ fn a_starting_validator_gets_certificates_first_and_memories_at_no_high_rate() {
             .filter_map(|a| if let Action::Send(_, message) = a { Some(message) } else { None })
             .collect()
     };
-    let both = [Message::Certificate(Box::new(tc(5, None).into())), Message::Memory(Box::default())];
+    let none = Memory { epoch: Epoch(1), ..Memory::default() };
+    let both = [Message::Certificate(Box::new(tc(5, None).into())), Message::Memory(Box::new(none))];
     assert_eq!(told(&mut f), both, "S7's floor counts both");
     assert_eq!(told(&mut f), [], "too soon");
     f.now.mono = f.now.mono.after(Micros::from_millis(200));

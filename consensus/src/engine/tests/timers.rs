@@ -93,7 +93,7 @@ fn at_rest_no_timer_runs_but_that_of_the_status() {
     assert_eq!(f.engine.committed().height, Height(1));
     let execution = Execution { height: Height(1), app_hash: AppHash::default(), results_root: Hash::ZERO };
     let next_epoch = f.engine.config.epoch_hash;
-    f.step(Input::Executed { execution, next_epoch });
+    f.step(Input::Executed(Executed { execution, next_epoch }));
     for _ in 0..5 {
         assert_eq!(kinds(&f.wait(2_000)), ["status"]);
     }

@@ -237,7 +237,7 @@ fn another_execution_than_a_quorum_vouched_for_halts_the_node() {
     let own = AppHash::new(vec![2]).expect("short");
     let execution = Execution { height: Height(1), app_hash: own.clone(), results_root: Hash::ZERO };
     let next_epoch = f.engine.config.epoch_hash;
-    let actions = f.step(Input::Executed { execution, next_epoch });
+    let actions = f.step(Input::Executed(Executed { execution, next_epoch }));
     assert!(
         matches!(&actions[..], [Action::Halt(Halt::Diverged { vouched, own: got, .. })] if *vouched == theirs && *got == own),
         "{actions:?}"

@@ -168,7 +168,10 @@ fn takes_only_its_own_messages_as_memory() {
         // Not even from the connection that the signer named has: one's own messages come from others.
         assert_rejected(what, world.admit(Some(2), Message::Memory(Box::new(changed))), why);
     }
-    assert!(world.admit(None, Message::Memory(Box::default())).is_ok(), "nothing is remembered");
+    let nothing = |epoch| Message::Memory(Box::new(Memory { epoch, ..Default::default() }));
+    assert!(world.admit(None, nothing(EPOCH)).is_ok(), "nothing is remembered");
+    let of_before = world.admit(None, nothing(Epoch(0)));
+    assert_rejected("nothing is remembered of another epoch", of_before, Why::Epoch);
     let follower = Door::new(CHAIN.to_owned(), EPOCH, chain.set.clone(), &ConsensusParams::default(), None);
     let answer = follower.admit(Some(Position(2)), Message::Memory(Box::new(good)));
     assert_rejected("no validator", answer, Malformed("no validator"));

@@ -1,4 +1,4 @@
-use althing_consensus::{AppHash, Execution, Height};
+use althing_consensus::{AppHash, Executed, Execution, Height};
 use althing_crypto::Hash;
 use althing_mempool::Refusal;
 
@@ -126,7 +126,8 @@ fn where_ordering_waits_for_execution_the_application_may_refuse_a_block() {
 
     bench.driver.stored(Height(1));
     let execution = Execution { height: Height(1), app_hash: AppHash::default(), results_root: Hash::ZERO };
-    let lines = bench.act(|driver, step| driver.executed(step, execution, Hash::ZERO));
+    let lines =
+        bench.act(|driver, step| driver.executed(step, Executed { execution, next_epoch: Hash::ZERO }));
     assert!(lines.contains(&"job process".to_owned()), "{lines:?}");
     let hash = bodies[1].block.hash();
     let lines = bench.act(|driver, step| driver.processed(step, hash, Some(Ok(()))));
@@ -181,7 +182,7 @@ fn an_own_payload_is_what_the_mempool_has_and_the_application_makes_of_it() {
 
     let added = tx("added by the application");
     let txs = vec![(TxHash::of(&added), added.clone())];
-    let at = (View(1), BlockHash::ZERO);
+    let at = (Epoch(1), View(1), BlockHash::ZERO);
     assert_eq!(bench.act(|driver, step| driver.prepared(step, at, Ok(txs))), ["engine: built 1 txs"]);
     assert_eq!(bench.driver.own_payload(&[TxHash::of(&added)]), Some(vec![added]));
     assert_eq!(bench.driver.own_payload(&[TxHash::of(b"unknown")]), None);

@@ -23,6 +23,7 @@ pub(super) fn append(node: &NodeHandle, txs: &[&[u8]]) -> Block {
     let mut block = node.genesis().block(AppHash::default());
     block.txs = txs.iter().map(|tx| TxHash::of(tx)).collect();
     block.header.height = height;
+    block.header.epoch = Epoch(1);
     block.header.payload_root = payload_root(&block.txs);
     let certificate = QuorumCertificate {
         phase: Phase::Commit,
@@ -42,7 +43,7 @@ pub(super) fn append(node: &NodeHandle, txs: &[&[u8]]) -> Block {
         tx_results: (0..txs.len()).map(result).collect(),
         events: Vec::new(),
     };
-    node.chain().put_results(&block.txs, &results).unwrap();
+    node.chain().put_results(&block.txs, &results, None).unwrap();
     block
 }
 

@@ -123,9 +123,9 @@ fn a_transaction_is_found_where_it_came_first() {
     let one = chain.body(&genesis, 1, vec![tx("a"), tx("b")]);
     let two = chain.body(&one.block, 2, vec![tx("c"), tx("b")]);
     store.commit(&[one.clone(), two.clone()], &chain.certificate(two.block.hash(), 2)).unwrap();
-    store.put_results(&one.block.txs, &results(1)).unwrap();
+    store.put_results(&one.block.txs, &results(1), None).unwrap();
     assert_eq!(store.tx_location(&TxHash::of(b"c")).unwrap(), None, "not executed");
-    store.put_results(&two.block.txs, &results(2)).unwrap();
+    store.put_results(&two.block.txs, &results(2), None).unwrap();
 
     let location = |tx: &[u8]| store.tx_location(&TxHash::of(tx)).unwrap().map(|at| (at.height.0, at.index));
     assert_eq!(location(b"a"), Some((1, 0)));
@@ -165,7 +165,7 @@ fn the_oldest_blocks_go_whole_and_block_0_stays() {
     for body in [&one, &two, &three] {
         let Header { height, view, .. } = body.block.header;
         store.commit(std::slice::from_ref(body), &chain.certificate(body.block.hash(), view.0)).unwrap();
-        store.put_results(&body.block.txs, &results(height.0)).unwrap();
+        store.put_results(&body.block.txs, &results(height.0), None).unwrap();
     }
     store.prune(Height(1), 9).unwrap();
     assert_eq!(store.oldest().unwrap(), Some(Height(1)), "block 0 is not among those that go");
@@ -233,8 +233,8 @@ fn a_block_is_never_committed_twice() {
 #[should_panic(expected = "in the order of their heights")]
 fn a_block_is_never_executed_twice() {
     let Fixture { store, .. } = begun();
-    store.put_results(&[], &results(1)).unwrap();
-    let _ = store.put_results(&[], &results(1));
+    store.put_results(&[], &results(1), None).unwrap();
+    let _ = store.put_results(&[], &results(1), None);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use althing_ledger::{Application, AssetLedger};
 use althing_mempool::{Limits, TxBytes};
 use althing_node::body::Body;
 use althing_node::driver::{Done, Driver, Effect, Event, Job, Peer, Start, StoreJob, VerifyJob};
-use althing_node::recovery::door;
+use althing_node::epochs::Epochs;
 use althing_node::storage::{ChainStore, MemoryStore};
 use althing_node::wire::Request;
 use althing_node::workers::Verifier;
@@ -47,11 +47,12 @@ impl Bench {
             uncommitted: Vec::new(),
             executions: BTreeMap::new(),
             executed: Height(0),
-            next_epoch: config.epoch_hash,
         };
-        let start = Start { recovered, bodies: Vec::new(), recent: Vec::new(), record: None };
+        let start =
+            Start { recovered, bodies: Vec::new(), recent: Vec::new(), record: None, opened_by: None };
         let chain = ChainStore::new(Arc::new(MemoryStore::new()));
-        let verifier = Verifier::new(&config, Arc::new(door(&config)), chain, application());
+        let epochs = Arc::new(Epochs::beginning(config.clone(), chain.clone()));
+        let verifier = Verifier::new(epochs, chain, application());
         let driver = Driver::new(config, Limits::default(), start);
         let now = Now { mono: Micros(0), unix_ms: 1_000_000 };
         let mut bench = Self { forge, driver, verifier, now, asked: Vec::new(), stored: Vec::new() };
@@ -87,7 +88,12 @@ impl Bench {
 
     fn hear(&mut self, message: Admitted) {
         let from = self.peer(1);
-        self.step(Event::Done(Done::Admitted { from, proposal: false, outcome: Box::new(Ok(message)) }));
+        self.step(Event::Done(Done::Admitted {
+            epoch: Epoch(1),
+            from,
+            proposal: false,
+            outcome: Box::new(Ok(message)),
+        }));
     }
 
     fn hear_certificate(&mut self, phase: Phase, block: &Block) {
@@ -195,7 +201,7 @@ pub(super) fn answers() -> Verdict {
         let mut commit = bench.forge.qc(Phase::Commit, 1, asked.block.hash(), QUORUM);
         commit.signature = signature.unwrap_or(commit.signature);
         let (bodies, commit) = (vec![asked.clone()], Box::new(commit));
-        run(VerifyJob::OpenRun { from, first: Height(1), bodies, commit })
+        run(VerifyJob::OpenRun { epoch: Epoch(1), from, first: Height(1), bodies, commit })
     };
     match (open(Some(bls::Signature::from_bytes([1; 96])))?, open(None)?) {
         (Done::RunOpened { outcome: Err(_), .. }, Done::RunOpened { outcome: Ok(_), .. }) => Ok(()),

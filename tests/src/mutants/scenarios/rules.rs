@@ -55,7 +55,6 @@ impl<'a> Walk<'a> {
             setup.set().clone(),
             genesis.header.vouched.next_epoch,
         );
-        let rules = rules.expect("a member's key");
         let durable = rules.record().clone();
         Self { forge, random: Random::new(seed), rules, durable, resumed: false, ledger: Ledger::default() }
     }

@@ -11,6 +11,7 @@ use althing_consensus::{
 use althing_crypto::{Encoding, Hash};
 use althing_node::body::Body;
 use althing_node::driver::{Done, SafetyJob};
+use althing_node::epochs::Epochs;
 use althing_node::recovery::{door, recover};
 use althing_node::storage::{Batch, ChainStore, Entry, MemoryStore, Store, StoreError, Table};
 use althing_node::workers::Signer;
@@ -45,15 +46,10 @@ pub(super) fn durable_first() -> Verdict {
     let (chain, platter) = (ChainStore::new(Arc::new(MemoryStore::new())), Platter::formatted());
     let me = Position(1);
     let config = config(&forge);
-    let mut signer = Signer::open(
-        forge.setup.key(me).clone(),
-        &config.chain_id,
-        config.set.clone(),
-        (config.epoch_hash, config.opening),
-        platter.open()?,
-        chain.clone(),
-    )
-    .map_err(|error| error.to_string())?;
+    let epochs = Arc::new(Epochs::beginning(config, chain.clone()));
+    let keys = vec![forge.setup.key(me).clone()];
+    let mut signer =
+        Signer::open(keys, epochs, platter.open()?, chain.clone()).map_err(|error| error.to_string())?;
     signer.run(SafetyJob::Resume { floor: None }).map_err(|error| error.to_string())?;
     let block = forge.block(1, forge.setup.genesis(), View(0), &[]);
     let leader = forge.leader(1, &[]);

@@ -1,7 +1,7 @@
 //! False memories: who asks what its key has signed is told nothing, the past, or what it never signed; and this member asks for
 //! ever, as if it had just started.
 
-use althing_consensus::{Memory, Message, Phase, Position, Status, View};
+use althing_consensus::{Epoch, Memory, Message, Phase, Position, Status, View};
 use althing_node::wire::Wire;
 
 use super::forge::another;
@@ -31,13 +31,14 @@ impl FalseMemory {
         let timeout = self.notes.timeouts.values().rfind(|timeout| timeout.signer == of).cloned();
         let proposal = self.notes.proposals.values().rfind(|proposal| proposal.signer == of);
         let proposal = proposal.map(|proposal| (proposal.statement(), proposal.signature));
-        Memory { vote, commit_vote, timeout, proposal }
+        let epoch = vote.as_ref().map_or(Epoch(1), |vote| vote.epoch);
+        Memory { epoch, vote, commit_vote, timeout, proposal }
     }
 
     fn lie(&self, me: &mut Traitor<'_>, to: usize) -> Memory {
         let mut memory = self.past(me.random, Position(to as u16));
         match me.random.below(6) {
-            0 => return Memory::default(),
+            0 => return Memory { epoch: memory.epoch, ..Memory::default() },
             1 => {}
             // Later than anything it has signed, with a signature that does not fit.
             2 => {

@@ -53,9 +53,9 @@ impl Stage {
             uncommitted: Vec::new(),
             executions: Default::default(),
             executed: block.header.height,
-            next_epoch: config.epoch_hash,
         };
-        let start = Start { recovered, bodies: Vec::new(), recent: Vec::new(), record: None };
+        let start =
+            Start { recovered, bodies: Vec::new(), recent: Vec::new(), record: None, opened_by: None };
         let world = World {
             chain_id: CHAIN,
             genesis_time_ms: genesis.time_ms(),

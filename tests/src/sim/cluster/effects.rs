@@ -45,7 +45,8 @@ impl Cluster {
             Effect::Penalise { peer, reason } => self.penalised(node, self.places[&peer], &reason),
             Effect::Emit(event) => self.emitted(node, &event),
             Effect::Halted(halt) => self.halted(node, &halt),
-            Effect::GossipVerdict { .. } | Effect::Executed(_) | Effect::Warn(_) => {}
+            Effect::GossipVerdict { .. } | Effect::Members { .. } | Effect::Executed(_) | Effect::Warn(_) => {
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use althing_consensus::{Micros, QuorumCertificate};
+use althing_consensus::{Executed, Micros, QuorumCertificate};
 use althing_node::body::Body;
 use althing_node::driver::{Done, Effect, Event, Job, StoreJob};
 use althing_node::wire::Wire;
@@ -112,8 +112,8 @@ impl Cluster {
                 self.stored(node, &bodies, &certificate);
             }
             // A key that has rotten in the database is missing there: the node learns from others that its state is another.
-            Ok(Done::Executed { .. }) if self.slots[node].rotten => {}
-            Ok(Done::Executed { execution, .. }) => self.see(node, &Seen::Executed { execution }),
+            Ok(Done::Executed(_)) if self.slots[node].rotten => {}
+            Ok(Done::Executed(Executed { execution, .. })) => self.see(node, &Seen::Executed { execution }),
             _ => {}
         }
         outcome

@@ -1,0 +1,161 @@
+//! From one epoch to the next, and what is said across.
+//!
+//! Once the block that ends the epoch is committed, the engine is closed. When that block is stored and what it vouches for is
+//! executed, the safety rules enter the next epoch, and engine and driver go on there. Messages of an older epoch are answered with
+//! what ended it; those of the next one wait for a while, as members do not enter it at the same instant.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use althing_consensus::engine::EpochEntered;
+use althing_consensus::{Certificate, Epoch, Input, Message, Micros, QuorumCertificate, Status};
+use althing_crypto::mutant;
+
+use super::{Driver, Effect, Job, Peer, SafetyJob, Step, StoreJob};
+
+/// Messages of one peer that wait for the next epoch, and proposals among them, which may be large.
+const MAX_EARLY: usize = 16;
+const MAX_EARLY_PROPOSALS: usize = 1;
+/// The shortest time between two answers to one peer.
+const ANSWER_INTERVAL: Micros = Micros::from_millis(200);
+
+/// Where the epoch's ends are dealt with.
+#[derive(Clone, Debug)]
+pub(super) struct Boundary {
+    /// This node has safety rules, member or not.
+    signs: bool,
+    /// What committed the epoch's opening block; none in the first epoch.
+    opened_by: Option<QuorumCertificate>,
+    /// The next epoch is being entered.
+    entering: bool,
+    /// Messages of the next epoch.
+    early: BTreeMap<Peer, VecDeque<Box<Message>>>,
+    /// When whom was last answered.
+    answered: BTreeMap<Peer, Micros>,
+    /// An epoch has begun that takes smaller transactions than the one before: larger ones may be pending.
+    tx_bytes_shrunk: bool,
+}
+
+impl Boundary {
+    pub(super) fn new(signs: bool, opened_by: Option<QuorumCertificate>) -> Self {
+        let (early, answered) = (BTreeMap::new(), BTreeMap::new());
+        Self { signs, opened_by, entering: false, early, answered, tx_bytes_shrunk: false }
+    }
+
+    fn may_answer(&mut self, peer: Peer, now: Micros) -> bool {
+        let due = self.answered.get(&peer).is_none_or(|at| at.after(ANSWER_INTERVAL) <= now);
+        if due {
+            self.answered.insert(peer, now);
+        }
+        due
+    }
+
+    /// Whether transactions may be pending that are too large for any block.
+    pub(super) fn tx_bytes_shrunk(&self) -> bool {
+        self.tx_bytes_shrunk
+    }
+
+    /// Messages that wait for the next epoch.
+    pub(super) fn early(&self) -> usize {
+        self.early.values().map(VecDeque::len).sum()
+    }
+}
+
+impl Driver {
+    /// When the end of the epoch is stored, and what it vouches for executed, which the next set follows from.
+    pub(super) fn enter_next_epoch(&mut self, step: &mut Step) {
+        if self.boundary.entering || self.engine.is_halted() || !self.engine.is_closed() {
+            return;
+        }
+        let end = self.engine.committed();
+        if self.commits.stored() < end.height || self.execution.executed() < end.vouched.height {
+            return;
+        }
+        self.boundary.entering = true;
+        let next = Epoch(self.config.epoch.0 + 1);
+        step.act(Effect::Job(match self.boundary.signs {
+            true => Job::Safety(SafetyJob::EnterEpoch(next)),
+            false => Job::Store(StoreJob::EnterEpoch(next)),
+        }));
+    }
+
+    /// The record that says so is durable: nothing of the old epoch is of use any more.
+    pub(super) fn epoch_entered(
+        &mut self,
+        step: &mut Step,
+        next: Box<EpochEntered>,
+        certificate: QuorumCertificate,
+    ) {
+        let before = std::mem::replace(&mut self.config, next.config.clone());
+        self.boundary.tx_bytes_shrunk |= self.config.params.max_tx_bytes < before.params.max_tx_bytes;
+        self.boundary.entering = false;
+        self.boundary.opened_by = Some(certificate.clone());
+        self.boundary.answered.clear();
+        self.peers.seat(&self.config.set);
+        let peers = &self.peers;
+        self.sync.seat(|peer| peers.place(peer));
+        self.bodies.clear();
+        self.payloads.clear();
+        self.fetches.clear();
+        self.set_max_tx_bytes(self.config.params.max_tx_bytes as usize);
+        step.act(Effect::Members { now: self.config.set.clone(), before: before.set });
+        step.tell(Input::EpochEntered(next));
+        // Whoever is late learns of the end of the old epoch; the members of the new one say themselves when they are there.
+        if !mutant!("end_of_the_epoch_not_told") {
+            step.act(Effect::Broadcast(closing(certificate).into()));
+        }
+        for (peer, messages) in std::mem::take(&mut self.boundary.early) {
+            messages.into_iter().for_each(|message| self.to_door(step, peer, message));
+        }
+    }
+
+    /// A message of an epoch that has ended here: its sender is told so. Certificates are no question.
+    pub(super) fn older_arrived(&mut self, step: &mut Step, from: Peer, epoch: Epoch, message: &Message) {
+        if !matches!(message, Message::Certificate(_) | Message::Memory(_)) {
+            self.tell_end(step, from, epoch);
+        }
+    }
+
+    /// A message of an epoch that this node is not in yet: it may be about to enter it; else it asks.
+    pub(super) fn newer_arrived(&mut self, step: &mut Step, from: Peer, epoch: Epoch, message: Box<Message>) {
+        let proposal = |one: &Message| matches!(one, Message::Proposal(_));
+        if epoch.0 == self.config.epoch.0 + 1 {
+            let early = self.boundary.early.entry(from).or_default();
+            let proposals = early.iter().filter(|one| proposal(one)).count();
+            if early.len() < MAX_EARLY && !(proposal(&message) && proposals >= MAX_EARLY_PROPOSALS) {
+                early.push_back(message);
+            }
+        }
+        if !self.engine.is_closed() && self.boundary.may_answer(from, step.now.mono) {
+            self.say_where(step, from);
+        }
+    }
+
+    /// What a status tells apart from what the engine makes of it: who has blocks, and who is in an older epoch.
+    pub(super) fn status_arrived(&mut self, step: &mut Step, from: Peer, status: &Status) {
+        let own = self.engine.committed().height;
+        self.sync.heard((self.peers.place(&from), from), status.committed, own, step.now.mono);
+        if status.epoch < self.config.epoch {
+            self.tell_end(step, from, status.epoch);
+        }
+    }
+
+    /// Who is one epoch behind gets the certificate of its end; who is further behind has to fetch blocks, and learns that there are some.
+    fn tell_end(&mut self, step: &mut Step, to: Peer, epoch: Epoch) {
+        if mutant!("end_of_the_epoch_not_told") || !self.boundary.may_answer(to, step.now.mono) {
+            return;
+        }
+        let end = self.boundary.opened_by.clone().filter(|end| end.epoch == epoch);
+        if let Some(end) = end {
+            step.act(Effect::Send { to, wire: closing(end).into() });
+        }
+        self.say_where(step, to);
+    }
+
+    fn say_where(&self, step: &mut Step, to: Peer) {
+        step.act(Effect::Send { to, wire: Message::Status(self.engine.status()).into() });
+    }
+}
+
+fn closing(certificate: QuorumCertificate) -> Message {
+    Message::Certificate(Box::new(Certificate::Quorum(certificate)))
+}

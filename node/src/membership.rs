@@ -1,0 +1,166 @@
+//! Who votes, with which keys, under which parameters: what the application's updates change, and an epoch's hash binds.
+//!
+//! A function of the chain alone. The updates of a block count together or not at all, so that an application that names several
+//! changes at once never gets half of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use althing_consensus::{ConsensusParams, Power, Validator, ValidatorSet, epoch_hash};
+use althing_crypto::bls::{ProofOfPossession, VoteScheme};
+use althing_crypto::{Encoding, Hash, bls, ed25519, mutant};
+use althing_genesis::Genesis;
+use althing_ledger::{ParamUpdates, ValidatorUpdate, VoteKey};
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// Identities whose vote key is remembered, members or not.
+const MAX_REGISTERED: usize = 4 * ValidatorSet::MAX_MEMBERS;
+
+/// The members and parameters after a height.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    set: ValidatorSet,
+    params: ConsensusParams,
+    /// By identity, the vote key that was named last: of members, and of those who were.
+    registered: BTreeMap<[u8; 32], [u8; 48]>,
+}
+
+/// As it is stored. Its keys were checked when they came in.
+#[derive(BorshSerialize, BorshDeserialize)]
+pub(crate) struct Stored {
+    members: Vec<([u8; 32], [u8; 48], u64)>,
+    params: ConsensusParams,
+    registered: BTreeMap<[u8; 32], [u8; 48]>,
+}
+
+impl Encoding for Stored {
+    const NAME: &'static str = "membership";
+    const VERSION: u8 = 1;
+    const MAX_BYTES: usize = 1 << 20;
+}
+
+impl Membership {
+    /// Those of the genesis document.
+    pub fn of_genesis(genesis: &Genesis) -> Self {
+        Self::new(ValidatorSet::clone(genesis.validator_set()), genesis.params().clone())
+    }
+
+    /// These validators, with the keys that they have.
+    pub fn new(set: ValidatorSet, params: ConsensusParams) -> Self {
+        let registered = set.members().iter().map(registration).collect();
+        Self { set, params, registered }
+    }
+
+    /// The validators.
+    pub fn set(&self) -> &ValidatorSet {
+        &self.set
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> &ConsensusParams {
+        &self.params
+    }
+
+    /// What a header names as the next epoch.
+    pub fn hash(&self) -> Hash {
+        epoch_hash(&self.set, &self.params)
+    }
+
+    /// After a block's updates; or why none of them counts.
+    pub fn after(&self, validators: &[ValidatorUpdate], params: &ParamUpdates) -> Result<Self, String> {
+        let mut registered = self.registered.clone();
+        let mut members = self.set.members().to_vec();
+        let mut named = BTreeSet::new();
+        for update in validators {
+            let identity = ed25519::PublicKey::from_bytes(update.identity);
+            if !identity.is_point() {
+                return Err(format!("{identity} is no identity key"));
+            }
+            if !named.insert(update.identity) {
+                return Err(format!("validator {identity} is named twice"));
+            }
+            if let Some(key) = &update.vote_key {
+                check_key(self.set.scheme(), key)
+                    .map_err(|reason| format!("validator {identity}: {reason}"))?;
+                registered.insert(update.identity, key.key);
+            }
+            let at = members.iter().position(|member| member.identity == identity);
+            match (at, update.power) {
+                (None, 0) => return Err(format!("validator {identity} is to be removed and is none")),
+                (Some(at), 0) => drop(members.remove(at)),
+                (at, power) => {
+                    let key = registered.get(&update.identity);
+                    let key =
+                        key.ok_or_else(|| format!("validator {identity} has no registered vote key"))?;
+                    let member =
+                        Validator { identity, vote_key: parse(self.set.scheme(), key)?, power: Power(power) };
+                    match at {
+                        Some(at) => members[at] = member,
+                        None => members.push(member),
+                    }
+                }
+            }
+        }
+        if registered.len() > MAX_REGISTERED {
+            return Err(format!("vote keys of more than {MAX_REGISTERED} identities"));
+        }
+        let params = change(&self.params, params);
+        params.validate().map_err(|error| error.to_string())?;
+        let set = ValidatorSet::new(self.set.scheme(), members).map_err(|error| error.to_string())?;
+        Ok(Self { set, params, registered })
+    }
+
+    pub(crate) fn to_stored(&self) -> Stored {
+        let member = |one: &Validator| (*one.identity.as_bytes(), *one.vote_key.bytes(), one.power.0);
+        Stored {
+            members: self.set.members().iter().map(member).collect(),
+            params: self.params.clone(),
+            registered: self.registered.clone(),
+        }
+    }
+
+    pub(crate) fn from_stored(stored: Stored, scheme: &'static dyn VoteScheme) -> Result<Self, String> {
+        let Stored { members, params, registered } = stored;
+        let member = |(identity, key, power): ([u8; 32], [u8; 48], u64)| {
+            let identity = ed25519::PublicKey::from_bytes(identity);
+            Ok::<_, String>(Validator { identity, vote_key: parse(scheme, &key)?, power: Power(power) })
+        };
+        let members = members.into_iter().map(member).collect::<Result<_, _>>()?;
+        let set = ValidatorSet::new(scheme, members).map_err(|error| error.to_string())?;
+        Ok(Self { set, params, registered })
+    }
+}
+
+fn registration(member: &Validator) -> ([u8; 32], [u8; 48]) {
+    (*member.identity.as_bytes(), *member.vote_key.bytes())
+}
+
+fn parse(scheme: &dyn VoteScheme, key: &[u8; 48]) -> Result<bls::PublicKey, String> {
+    scheme.parse_public_key(key).map_err(|error| format!("its vote key: {error}"))
+}
+
+fn check_key(scheme: &dyn VoteScheme, key: &VoteKey) -> Result<(), String> {
+    let proof = ProofOfPossession::from_bytes(key.proof);
+    let key = parse(scheme, &key.key)?;
+    if scheme.verify_possession(&key, &proof) || mutant!("possession_unproven") {
+        return Ok(());
+    }
+    Err("its vote key comes without a proof of possession that holds".to_owned())
+}
+
+fn change(params: &ConsensusParams, updates: &ParamUpdates) -> ConsensusParams {
+    ConsensusParams {
+        max_block_bytes: updates.max_block_bytes.unwrap_or(params.max_block_bytes),
+        max_block_txs: updates.max_block_txs.unwrap_or(params.max_block_txs),
+        max_tx_bytes: updates.max_tx_bytes.unwrap_or(params.max_tx_bytes),
+        max_unexecuted_blocks: updates.max_unexecuted_blocks.unwrap_or(params.max_unexecuted_blocks),
+        timeout_min_ms: updates.timeout_min_ms.unwrap_or(params.timeout_min_ms),
+        timeout_base_max_ms: updates.timeout_base_max_ms.unwrap_or(params.timeout_base_max_ms),
+        timeout_max_ms: updates.timeout_max_ms.unwrap_or(params.timeout_max_ms),
+        repeat_interval_ms: updates.repeat_interval_ms.unwrap_or(params.repeat_interval_ms),
+        heartbeat_ms: updates.heartbeat_ms.unwrap_or(params.heartbeat_ms),
+        max_time_ahead_ms: updates.max_time_ahead_ms.unwrap_or(params.max_time_ahead_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+use althing_crypto::bls::{BLS, SecretKey};
+
+use super::*;
+use crate::testing::TestChain;
+
+fn genesis() -> Membership {
+    Membership::of_genesis(&TestChain::new().genesis)
+}
+
+fn identity(seed: u8) -> [u8; 32] {
+    *ed25519::SecretKey::from_seed([seed; 32]).public_key().as_bytes()
+}
+
+fn no_point() -> [u8; 32] {
+    let no = |bytes: &[u8; 32]| !ed25519::PublicKey::from_bytes(*bytes).is_point();
+    (0..=255).map(|byte| [byte; 32]).find(no).expect("half of all strings are no point")
+}
+
+fn vote_key(seed: u8) -> VoteKey {
+    let key = SecretKey::from_seed(&BLS, &[seed; 32]);
+    VoteKey { key: *key.public_key().bytes(), proof: *key.prove_possession().as_bytes() }
+}
+
+fn update(seed: u8, power: u64, vote_key: Option<VoteKey>) -> ValidatorUpdate {
+    ValidatorUpdate { identity: identity(seed), power, vote_key }
+}
+
+fn after(membership: &Membership, updates: &[ValidatorUpdate]) -> Result<Membership, String> {
+    membership.after(updates, &ParamUpdates::default())
+}
+
+fn powers(membership: &Membership) -> Vec<u64> {
+    membership.set().members().iter().map(|member| member.power.0).collect()
+}
+
+#[test]
+fn several_changes_at_once_are_one_change() {
+    let before = genesis();
+    let updates = [
+        update(1, 5, None),
+        update(2, 0, None),
+        update(9, 3, Some(vote_key(9))),
+        update(4, 1, Some(vote_key(44))),
+    ];
+    let params = ParamUpdates { max_block_txs: Some(7), ..ParamUpdates::default() };
+    let next = before.after(&updates, &params).unwrap();
+    assert_eq!(powers(&next), [5, 1, 1, 3], "who stays keeps the order, who comes stands behind");
+    assert_eq!(*next.set().members()[2].vote_key.bytes(), vote_key(44).key, "rotated");
+    assert_eq!(next.params().max_block_txs, 7);
+    assert_ne!(next.hash(), before.hash());
+    assert_eq!(after(&before, &[]).unwrap(), before, "nothing changes nothing");
+
+    let back = after(&next, &[update(2, 1, None)]).unwrap();
+    assert_eq!(powers(&back), [5, 1, 1, 3, 1], "who comes back has its key of before");
+    let stored = Stored::decode(&next.to_stored().encode()).unwrap();
+    assert_eq!(Membership::from_stored(stored, &BLS).unwrap(), next);
+}
+
+#[test]
+fn one_impossible_change_drops_all() {
+    let mut forged = vote_key(9);
+    forged.proof = vote_key(10).proof;
+    let off_curve = VoteKey { key: [7; 48], ..vote_key(9) };
+    let everyone: Vec<ValidatorUpdate> = (1..=4).map(|seed| update(seed, 0, None)).collect();
+    let table: &[(&str, Vec<ValidatorUpdate>)] = &[
+        ("validator set of 0 members", everyone),
+        ("no registered vote key", vec![update(9, 1, None)]),
+        ("without a proof of possession that holds", vec![update(9, 1, Some(forged))]),
+        ("its vote key: ", vec![update(9, 1, Some(off_curve))]),
+        ("the vote key of an earlier one", vec![update(9, 1, Some(vote_key(1)))]),
+        ("lifts the set's power above 2^60", vec![update(1, 1 << 60, None)]),
+        ("lifts the set's power above 2^60", vec![update(1, u64::MAX, None), update(2, 1, None)]),
+        ("is named twice", vec![update(1, 2, None), update(1, 3, None)]),
+        ("is to be removed and is none", vec![update(9, 0, None)]),
+        ("is no identity key", vec![ValidatorUpdate { identity: no_point(), power: 1, vote_key: None }]),
+    ];
+    for (reason, updates) in table {
+        let all = [&[update(3, 8, None)], &updates[..]].concat();
+        let all = if reason.contains("0 members") { updates.clone() } else { all };
+        let told = after(&genesis(), &all).unwrap_err();
+        assert!(told.contains(reason), "{reason}: {told}");
+    }
+    let params = ParamUpdates { max_block_txs: Some(0), ..ParamUpdates::default() };
+    let told = genesis().after(&[update(3, 8, None)], &params).unwrap_err();
+    assert!(told.contains("max_block_txs"), "{told}");
+}
