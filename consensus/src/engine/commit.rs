@@ -148,6 +148,9 @@ impl Engine {
             }
             return;
         };
+        if certificate.epoch != self.config.epoch {
+            return;
+        }
         // A run counts as far down as each block is the parent of the one above it, from the certified one.
         let mut expected = certificate.block;
         for block in blocks.into_iter().rev() {

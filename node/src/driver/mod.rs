@@ -44,7 +44,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use althing_consensus::engine::{EngineConfig, Recovered};
-use althing_consensus::{Action, Engine, Height, Input, Now, QuorumCertificate, SafetyRecord};
+use althing_consensus::{
+    Action, Engine, Epoch, Height, Input, Now, QuorumCertificate, SafetyRecord, ValidatorSet,
+};
 use althing_crypto::TxHash;
 use althing_mempool::{Limits, Mempool, TxBytes};
 
@@ -240,6 +242,11 @@ impl Driver {
     /// The engine, for those who ask where the node stands.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The epoch that it is in, and its validators.
+    pub fn validators(&self) -> (Epoch, &Arc<ValidatorSet>) {
+        (self.config.epoch, &self.config.set)
     }
 
     /// The mempool, for those who ask what is pending.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use althing_consensus::{Height, Input, Micros, Position, QuorumCertificate, ValidatorSet, Verified};
+use althing_consensus::{Epoch, Height, Input, Micros, Position, QuorumCertificate, ValidatorSet, Verified};
 
 use althing_crypto::mutant;
 
@@ -42,8 +42,9 @@ pub(super) struct BlockSync {
     productive: bool,
     /// Who gave several blocks and had no more: the chain has gone on meanwhile, and no status says so yet.
     trailed: Option<Source>,
-    /// When it was last asked.
+    /// When it was last asked, and in which epoch.
     asked: Micros,
+    asked_in: Epoch,
     /// A question or a check is under way.
     busy: bool,
     /// Failures in a row, and until when a peer is left alone.
@@ -168,6 +169,7 @@ impl Driver {
         self.sync.last = Some(source);
         self.sync.busy = true;
         self.sync.asked = step.now.mono;
+        self.sync.asked_in = self.config.epoch;
         self.ask(step, source.1, Purpose::Sync(own.next()), TIMEOUT);
     }
 
@@ -181,6 +183,12 @@ impl Driver {
         if let Some(Response::Run { bodies, commit }) = response {
             let commit = Box::new(commit);
             let epoch = self.config.epoch;
+            if self.sync.asked_in != epoch {
+                // What was asked for is committed meanwhile, and the epoch that it was of is over.
+                self.sync.busy = false;
+                self.sync.engaged = None;
+                return;
+            }
             let job = VerifyJob::OpenRun { epoch, from, first, bodies, commit };
             return step.act(Effect::Job(Job::Verify(job)));
         }

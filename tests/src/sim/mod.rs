@@ -19,6 +19,7 @@ pub mod swarm;
 mod trace;
 mod world;
 
+pub use application::Change;
 pub use cluster::{Cluster, Options};
 pub use disk::{Database, Disk, Image, When};
 pub use load::Load;

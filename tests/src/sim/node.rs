@@ -7,7 +7,7 @@ use althing_consensus::{AppHash, ConsensusParams, Height, Position, SafetyRecord
 use althing_crypto::bls::VoteScheme;
 use althing_crypto::{BlockHash, bls, ed25519, sha256_concat};
 use althing_genesis::Genesis;
-use althing_ledger::{Application, AssetLedger};
+use althing_ledger::{Application, AssetLedger, ValidatorUpdate, VoteKey};
 use althing_mempool::Limits;
 use althing_node::driver::{Done, Driver, Job, Peer};
 use althing_node::epochs::{Epochs, Seat};
@@ -30,12 +30,23 @@ pub(super) struct Member {
     pub(super) position: Position,
     pub(super) peer: Peer,
     pub(super) vote_key: bls::SecretKey,
+    /// The one that it may change to, and back.
+    next_vote_key: bls::SecretKey,
     identity: ed25519::SecretKey,
 }
 
 impl Member {
     fn vote_keys(&self) -> Vec<bls::SecretKey> {
-        vec![self.vote_key.clone()]
+        vec![self.vote_key.clone(), self.next_vote_key.clone()]
+    }
+
+    /// An update of it; with one of its vote keys, if it is to have that one.
+    pub(super) fn update(&self, power: u64, key: Option<usize>) -> ValidatorUpdate {
+        let vote_key = key.map(|key| {
+            let key = [&self.vote_key, &self.next_vote_key][key];
+            VoteKey { key: *key.public_key().bytes(), proof: *key.prove_possession().as_bytes() }
+        });
+        ValidatorUpdate { identity: *self.peer.as_bytes(), power, vote_key }
     }
 
     fn new(scheme: &'static dyn VoteScheme, index: usize) -> Self {
@@ -45,25 +56,28 @@ impl Member {
             position: Position(index as u16),
             peer: identity.public_key(),
             vote_key: bls::SecretKey::from_seed(scheme, &seed),
+            next_vote_key: bls::SecretKey::from_seed(scheme, sha256_concat(&[b"next", &seed]).as_bytes()),
             identity,
         }
     }
 }
 
-/// The keys and the genesis document of a chain of validators of these powers.
+/// The keys and the genesis document of a chain of validators of these powers; the keys of so many more that may become validators.
 pub(super) fn genesis(
     scheme: &'static dyn VoteScheme,
     powers: &[u64],
+    spares: usize,
     params: ConsensusParams,
 ) -> (Vec<Member>, Arc<Genesis>) {
-    let members: Vec<Member> = (0..powers.len()).map(|index| Member::new(scheme, index)).collect();
+    let members: Vec<Member> = (0..powers.len() + spares).map(|index| Member::new(scheme, index)).collect();
     let entry = |member: &Member| {
         let name = format!("validator-{}", member.position);
         let mut entry = new_chain::validator(&name, &member.identity, &member.vote_key);
         entry.power = powers[usize::from(member.position.0)];
         entry
     };
-    let mut document = new_chain::document(CHAIN_ID, members.iter().map(entry).collect(), &load::accounts());
+    let validators = members[..powers.len()].iter().map(entry).collect();
+    let mut document = new_chain::document(CHAIN_ID, validators, &load::accounts());
     document.genesis_time_ms = GENESIS_TIME_MS;
     document.params = params;
     let genesis = Genesis::new(document, scheme).expect("a valid document");

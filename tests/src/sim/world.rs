@@ -1,8 +1,10 @@
 //! What a run is about: known to everyone who looks at it, to the checkers and to Byzantine members alike.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use althing_consensus::{ConsensusParams, ValidatorSet};
+use althing_consensus::{ConsensusParams, Epoch, Position, ValidatorSet};
+use althing_crypto::ed25519;
 
 /// What may be expected of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +28,48 @@ pub struct World {
     pub max_skew_ms: u64,
     /// The consensus parameters.
     pub params: ConsensusParams,
-    /// The validators: node `i` below their number is the one at position `i`. A node of a higher number is a second node
-    /// of some Byzantine member's keys.
+    /// The epoch that is looked at: the first, but in [`World::at`].
+    pub epoch: Epoch,
+    /// Its validators: of the first epoch, node `i` below their number is the one at position `i`. Then come those that may become
+    /// validators. A node of a higher number is a second node of some Byzantine member's keys.
     pub set: Arc<ValidatorSet>,
-    /// By position.
+    /// The validators of all epochs that a node has entered.
+    pub sets: BTreeMap<Epoch, Arc<ValidatorSet>>,
+    /// The identity of each node but the second ones.
+    pub identities: Vec<ed25519::PublicKey>,
+    /// By node.
     pub standing: Vec<Standing>,
 }
 
 impl World {
+    /// The facts in this epoch, if a node that can be believed has entered it.
+    pub fn at(&self, epoch: Epoch) -> Option<Self> {
+        let set = self.sets.get(&epoch)?.clone();
+        Some(Self { epoch, set, ..self.clone() })
+    }
+
+    /// The node that is at this position in an epoch.
+    pub fn node_of(&self, epoch: Epoch, position: Position) -> Option<usize> {
+        let identity = self.sets.get(&epoch)?.get(position)?.identity;
+        self.identities.iter().position(|one| *one == identity)
+    }
+
+    /// The power of a node in an epoch.
+    pub fn power(&self, epoch: Epoch, node: usize) -> u128 {
+        let member = || {
+            let identity = self.identities.get(node)?;
+            let set = self.sets.get(&epoch)?;
+            set.members().iter().find(|member| member.identity == *identity)
+        };
+        member().map_or(0, |member| u128::from(member.power.0))
+    }
+
+    /// The power of all members of an epoch.
+    pub fn total(&self, epoch: Epoch) -> u128 {
+        let members = self.sets.get(&epoch).into_iter().flat_map(|set| set.members());
+        members.map(|member| u128::from(member.power.0)).sum()
+    }
+
     /// Whether this node runs as it should on a disk that forgets nothing.
     pub fn is_correct(&self, node: usize) -> bool {
         self.standing.get(node) == Some(&Standing::Correct)

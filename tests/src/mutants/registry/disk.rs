@@ -81,4 +81,10 @@ pub(super) const ALL: &[Mutant] = &[
         places: &["node/src/workers/executor.rs"],
         expected: "crashes",
     },
+    Mutant {
+        name: "epoch_entered_and_not_stored",
+        slip: "The record of an epoch's beginning is not stored.",
+        places: &["node/src/workers/signer.rs"],
+        expected: "crashes_at_the_change",
+    },
 ];

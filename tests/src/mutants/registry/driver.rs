@@ -45,4 +45,22 @@ pub(super) const ALL: &[Mutant] = &[
         places: &["node/src/driver/mempool.rs"],
         expected: "stale_pending",
     },
+    Mutant {
+        name: "end_of_the_epoch_not_told",
+        slip: "Who is in an older epoch is not told of its end.",
+        places: &["node/src/driver/epochs.rs"],
+        expected: "changes",
+    },
+    Mutant {
+        name: "run_across_epochs",
+        slip: "A run of blocks goes on into the next epoch, whose certificate its receiver cannot check.",
+        places: &["node/src/workers/server.rs"],
+        expected: "changes",
+    },
+    Mutant {
+        name: "possession_unproven",
+        slip: "A vote key enters the set without a proof of possession.",
+        places: &["node/src/membership.rs"],
+        expected: "epochs",
+    },
 ];

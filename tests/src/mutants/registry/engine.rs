@@ -153,4 +153,22 @@ pub(super) const ALL: &[Mutant] = &[
         places: &["consensus/src/leader.rs"],
         expected: "validity",
     },
+    Mutant {
+        name: "child_of_an_epoch_ending_block",
+        slip: "A block that ends the epoch has children in it.",
+        places: &["consensus/src/engine/candidate.rs", "consensus/src/engine/propose.rs"],
+        expected: "epoch_end",
+    },
+    Mutant {
+        name: "epoch_ending_block_not_proposed_again",
+        slip: "A certified block that ends the epoch is not proposed again.",
+        places: &["consensus/src/engine/propose.rs"],
+        expected: "lost_commit",
+    },
+    Mutant {
+        name: "next_epoch_unchecked",
+        slip: "A block may name another set than execution gives.",
+        places: &["consensus/src/engine/validity.rs"],
+        expected: "epoch_end",
+    },
 ];

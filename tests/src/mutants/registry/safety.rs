@@ -171,4 +171,22 @@ pub(super) const ALL: &[Mutant] = &[
         places: &["consensus/src/engine/mod.rs"],
         expected: "engine",
     },
+    Mutant {
+        name: "epoch_entered_again",
+        slip: "An epoch is entered that is not the next.",
+        places: &["consensus/src/safety_rules/epoch.rs"],
+        expected: "epochs",
+    },
+    Mutant {
+        name: "set_of_the_epoch_unchecked",
+        slip: "An epoch is entered with another set than its opening block names.",
+        places: &["consensus/src/safety_rules/epoch.rs"],
+        expected: "epochs",
+    },
+    Mutant {
+        name: "end_of_the_epoch_unchecked",
+        slip: "An epoch is entered without a certificate of the end of the one before.",
+        places: &["consensus/src/safety_rules/epoch.rs"],
+        expected: "epochs",
+    },
 ];

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use althing_consensus::{
-    AppHash, Block, Certificate, Height, Memory, Message, Phase, Position, QuorumCertificate, Status, View,
-    Vouched,
+    AppHash, Block, Certificate, Epoch, Height, Memory, Message, Phase, Position, QuorumCertificate, Status,
+    View, Vouched,
 };
 use althing_crypto::{BlockHash, sha256};
 
@@ -142,7 +142,7 @@ fn the_late_are_sent_what_they_lack(forge: &Forge) -> Verdict {
     bench.pass(300);
     bench.sent.clear();
     let late = if bench.member.position() == Position(2) { 3 } else { 2 };
-    let status = Status { epoch: althing_consensus::Epoch(1), view: View(1), ..Status::default() };
+    let status = Status { epoch: Epoch(1), view: View(1), ..Status::default() };
     bench.hear(late, Message::Status(status));
     let holds = |one: &Certificate| matches!(one, Certificate::Quorum(held) if *held == qc);
     let helped = bench.sent.iter().any(|(to, message)| {
@@ -163,7 +163,7 @@ fn a_restart_begins_above_the_tc(forge: &Forge) -> Verdict {
 
 /// A peer's answer to a validator that has just started.
 fn answer(memory: Memory) -> Message {
-    Message::Memory(Box::new(memory))
+    Message::Memory(Box::new(Memory { epoch: Epoch(1), ..memory }))
 }
 
 fn a_quorum_answers_before_it_signs(forge: &Forge) -> Verdict {

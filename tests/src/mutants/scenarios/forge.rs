@@ -101,9 +101,13 @@ impl Forge {
         tc: Option<TimeoutCertificate>,
     ) -> Proposal {
         let (view, signature) = (block.header.view, bls::Signature::from_bytes([0; 96]));
-        let mut proposal =
-            Proposal { view, block, justify, tc, commit: None, signer: Position(signer), signature };
-        proposal.signature = self.sign(signer, &proposal_bytes(self.setup.chain_id(), &proposal.statement()));
+        self.signed(Proposal { view, block, justify, tc, commit: None, signer: Position(signer), signature })
+    }
+
+    /// A proposal, signed as it is now.
+    pub(super) fn signed(&self, mut proposal: Proposal) -> Proposal {
+        let bytes = proposal_bytes(self.setup.chain_id(), &proposal.statement());
+        proposal.signature = self.sign(proposal.signer.0, &bytes);
         proposal
     }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use althing_consensus::{Certificate, Message, Micros, Now, Phase, Position, Proposal, SafetyRecord, Vote};
+use althing_consensus::{
+    Block, Certificate, Epoch, Memory, Message, Micros, Now, Phase, Position, Proposal, SafetyRecord, Vote,
+};
 
 use super::forge::Forge;
 use crate::bare::{Input, Member, Noted, Output, Wire};
@@ -31,7 +33,8 @@ impl Bench {
     pub(super) fn resumed(forge: &Forge, position: u16) -> Self {
         let mut bench = Self::new(forge, position);
         for peer in forge.everyone().into_iter().filter(|peer| *peer != position) {
-            bench.hear(peer, Message::Memory(Box::default()));
+            let nothing = Memory { epoch: Epoch(1), ..Memory::default() };
+            bench.hear(peer, Message::Memory(Box::new(nothing)));
         }
         bench
     }
@@ -60,6 +63,11 @@ impl Bench {
 
     pub(super) fn hear_proposal(&mut self, proposal: Proposal) {
         self.hear(proposal.signer.0, Message::Proposal(Box::new(proposal)));
+    }
+
+    /// A block that it asked for comes.
+    pub(super) fn hear_block(&mut self, block: &Block) {
+        self.step(Input::Received(Position(0), Arc::new(Wire::Body(block.clone()))));
     }
 
     /// Lets time pass; its timers fire on the way.

@@ -3,6 +3,7 @@
 mod door;
 mod driver;
 mod engine;
+mod epochs;
 mod forge;
 mod leader;
 mod member;
@@ -104,6 +105,31 @@ pub const ALL: &[Scenario] = &[
         name: "stale_pending",
         about: "two transactions for one place in their sender's order",
         run: network::stale_pending,
+    },
+    Scenario {
+        name: "epochs",
+        about: "how an epoch is entered (S9), and with which keys",
+        run: epochs::epochs,
+    },
+    Scenario {
+        name: "epoch_end",
+        about: "votes for and on a block that ends the epoch (R3, V9)",
+        run: epochs::epoch_end,
+    },
+    Scenario {
+        name: "changes",
+        about: "members, keys, powers and parameters change, one is cut off, one loses its data",
+        run: epochs::changes,
+    },
+    Scenario {
+        name: "lost_commit",
+        about: "the commit votes for the end of an epoch are lost",
+        run: epochs::lost_commit,
+    },
+    Scenario {
+        name: "crashes_at_the_change",
+        about: "a member ends before or after any of its writes while the set changes",
+        run: epochs::crashes_at_the_change,
     },
     Scenario {
         name: "crashes",

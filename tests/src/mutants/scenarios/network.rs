@@ -15,7 +15,7 @@ fn cluster(validators: usize, delay_ms: u64, max_unexecuted_blocks: u32) -> Clus
 }
 
 /// No checker objects, and all nodes stand at one height, this or above, with one application hash and nothing pending.
-fn settled(cluster: &mut Cluster, height: u64) -> Verdict {
+pub(super) fn settled(cluster: &mut Cluster, height: u64) -> Verdict {
     if let Some(violation) = cluster.finish_run() {
         return Err(violation.to_string());
     }
@@ -42,7 +42,7 @@ fn settled(cluster: &mut Cluster, height: u64) -> Verdict {
     }
 }
 
-fn cut(cluster: &mut Cluster, nodes: &[usize]) {
+pub(super) fn cut(cluster: &mut Cluster, nodes: &[usize]) {
     for a in 0..cluster.nodes() {
         for b in nodes.iter().copied().filter(|b| *b != a) {
             cluster.network.cut.extend([(a, b), (b, a)]);

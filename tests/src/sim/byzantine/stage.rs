@@ -57,6 +57,9 @@ impl Stage {
         let start =
             Start { recovered, bodies: Vec::new(), recent: Vec::new(), record: None, opened_by: None };
         let world = World {
+            epoch: Epoch(1),
+            sets: [(Epoch(1), config.set.clone())].into(),
+            identities: config.set.members().iter().map(|member| member.identity).collect(),
             chain_id: CHAIN,
             genesis_time_ms: genesis.time_ms(),
             max_skew_ms: 0,

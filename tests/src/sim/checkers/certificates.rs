@@ -50,16 +50,16 @@ impl Certificates {
 
 /// Why something is no quorum certificate.
 pub(super) fn quorum_certificate(world: &World, qc: &QuorumCertificate) -> Result<(), String> {
+    let world = &of_the_epoch(world, qc.epoch, qc.view)?;
     let keys = quorum(world, &qc.signers)?;
-    of_the_epoch(qc.epoch, qc.view)?;
     let message = vote_bytes(world.chain_id, qc.phase, qc.epoch, qc.view, qc.block);
     aggregate(world, &[(&message, keys)], &qc.signature)
 }
 
 /// Why something is no timeout certificate. What it carries is looked at apart from it.
 pub(super) fn timeout_certificate(world: &World, tc: &TimeoutCertificate) -> Result<(), String> {
+    let world = &of_the_epoch(world, tc.epoch, tc.view)?;
     let keys = quorum(world, &tc.signers)?;
-    of_the_epoch(tc.epoch, tc.view)?;
     if keys.len() != tc.high_views.len() {
         return Err(format!("{} signers name {} views", keys.len(), tc.high_views.len()));
     }
@@ -106,9 +106,9 @@ fn quorum<'w>(world: &'w World, signers: &Signers) -> Result<Vec<&'w bls::Public
     Err(format!("signers {signers:?} hold power {power} of {total}, not above two thirds"))
 }
 
-/// Epoch 1 is the only one, and view 0 that of its opening block, which has no certificate.
-fn of_the_epoch(epoch: Epoch, view: View) -> Result<(), String> {
-    if epoch == Epoch(1) && view > View(0) { Ok(()) } else { Err(format!("of epoch {epoch}, view {view}")) }
+/// View 0 is that of the epoch's opening block, which has no certificate in it.
+fn of_the_epoch(world: &World, epoch: Epoch, view: View) -> Result<World, String> {
+    world.at(epoch).filter(|_| view > View(0)).ok_or_else(|| format!("of epoch {epoch}, view {view}"))
 }
 
 fn aggregate(

@@ -11,7 +11,7 @@ mod watch;
 
 use std::collections::BTreeMap;
 
-use althing_consensus::{Evidence, Message, Micros, Phase};
+use althing_consensus::{Epoch, Evidence, Message, Micros, Phase};
 
 use self::watch::{Kind, Watch};
 use super::innocents::accused;
@@ -61,6 +61,10 @@ impl Checker for Convictions {
 
     fn see(&mut self, world: &World, at: Micros, node: usize, seen: &Seen<'_>) -> Result<(), String> {
         match seen {
+            // Positions are nodes in the first epoch only: later ones are left to the other checkers.
+            Seen::Received { message, .. } if message.epoch().is_some_and(|epoch| epoch > Epoch(1)) => {}
+            Seen::Convicted { evidence } if evidence.epoch() > Epoch(1) => {}
+            Seen::Stepped { driver } if driver.engine().epoch() > Epoch(1) => drop(self.0.remove(&node)),
             Seen::Received { from, message } => self.received(world, at, node, *from, message),
             Seen::Stepped { driver } => self.0.entry(node).or_default().enters(at, driver.engine().view()),
             Seen::Stopped => drop(self.0.remove(&node)),

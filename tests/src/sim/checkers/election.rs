@@ -1,6 +1,6 @@
 //! Leader election, written anew from rules L1 to L4: from headers alone.
 
-use althing_consensus::{Absence, Epoch, Header, Position, View};
+use althing_consensus::{Absence, Header, Position, View};
 use althing_crypto::domain::{Domain, sign_bytes};
 use althing_crypto::sha256;
 
@@ -57,7 +57,7 @@ pub(super) fn leader(world: &World, view: View, absent: &[Absence]) -> Position 
     if !out.contains(&turn) {
         return turn;
     }
-    let hash = sha256(&sign_bytes(Domain::Leader, world.chain_id, Epoch(1).0, view.0, &[]));
+    let hash = sha256(&sign_bytes(Domain::Leader, world.chain_id, world.epoch.0, view.0, &[]));
     let first = hash.as_bytes()[..8].iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
     member_at(world, share(first, power(&out)), &out)
 }

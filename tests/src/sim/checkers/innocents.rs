@@ -97,7 +97,10 @@ impl Checker for Innocents {
     fn see(&mut self, world: &World, _: Micros, node: usize, seen: &Seen<'_>) -> Result<(), String> {
         let Seen::Convicted { evidence } = seen else { return Ok(()) };
         let accused = accused(evidence);
-        if world.is_correct(accused.0.into()) {
+        let Some(world) = &world.at(evidence.epoch()) else {
+            return Err(format!("node {node} convicts in an epoch that nobody has entered: {evidence:?}"));
+        };
+        if world.node_of(world.epoch, accused).is_some_and(|accused| world.is_correct(accused)) {
             return Err(format!("node {node} convicts member {accused}, which is correct: {evidence:?}"));
         }
         if convicts(world, evidence) {

@@ -33,6 +33,7 @@ impl Leaders {
         if self.proposed.get(&key).is_some_and(|signers| signers.contains(&proposal.signer)) {
             return;
         }
+        let Some(world) = &world.at(proposal.block.header.epoch) else { return };
         let Some(member) = world.set.members().get(usize::from(proposal.signer.0)) else { return };
         let bytes = proposal_bytes(world.chain_id, &proposal.statement());
         if world.set.scheme().verify(&member.vote_key, &bytes, &proposal.signature) {
@@ -42,7 +43,14 @@ impl Leaders {
 
     fn block(&mut self, world: &World, header: &Header) -> Result<(), String> {
         let (height, view, hash) = (header.height, header.view, header.hash());
-        let before = absent_on(self.head.as_ref());
+        let Some(world) = &world.at(header.epoch) else {
+            return Err(format!(
+                "block {height}, {hash}, is of epoch {}, which nobody has entered",
+                header.epoch
+            ));
+        };
+        // An epoch's first block stands on one of the epoch before, with other members.
+        let before = absent_on(self.head.as_ref().filter(|head| head.epoch == header.epoch));
         let expected = absent_of(world, before, header.justify_view, view);
         if header.absent != expected {
             let listed = &header.absent;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use althing_consensus::{Message, Micros, View};
+use althing_consensus::{Epoch, Message, Micros, View};
 
 use super::election::leader;
 use super::work::Work;
@@ -35,6 +35,8 @@ pub(super) struct Liveness {
     healed_at: Micros,
     /// The view of the newest committed block: the timer doubles with each view since.
     progress_view: u64,
+    /// The newest epoch that a correct node is in: in it views are counted, from its beginning on.
+    epoch: Epoch,
     goal: Option<Goal>,
 }
 
@@ -77,9 +79,12 @@ impl Liveness {
     /// Counts the views that have begun since the goal was set.
     fn count_views(&mut self, world: &World) {
         let highest = self.correct(world).map(|(view, _)| view.0).max().unwrap_or(0);
+        let epoch = self.epoch;
         let Some(goal) = &mut self.goal else { return };
         // The absent list of the newest block may leave a failed member out that led in fact: it counts as it would on either.
-        let faulty = |view: &u64| !world.is_correct(leader(world, View(*view), &[]).0.into());
+        let Some(in_epoch) = &world.at(epoch) else { return };
+        let leads = |view: u64| world.node_of(epoch, leader(in_epoch, View(view), &[]));
+        let faulty = |view: &u64| !leads(*view).is_some_and(|node| world.is_correct(node));
         goal.faulty += (goal.reached + 1..=highest).filter(faulty).count() as u64;
         goal.reached = goal.reached.max(highest);
     }
@@ -153,7 +158,9 @@ impl Liveness {
         let Message::Proposal(proposal) = message else { return };
         let settled = self.healed_at.after(Micros::from_millis(2 * world.max_skew_ms));
         let lowest = self.correct(world).map(|(_, height)| height).min().unwrap_or(0);
-        let counts = usize::from(proposal.signer.0) == node && world.is_correct(node) && at >= settled;
+        let epoch = proposal.block.header.epoch;
+        let own = epoch == self.epoch && world.node_of(epoch, proposal.signer) == Some(node);
+        let counts = own && world.is_correct(node) && at >= settled;
         if let Some(goal) = self.goal.as_mut().filter(|goal| counts && lowest + 1 >= goal.height)
             && proposal.view.0 > goal.began_in
         {
@@ -169,13 +176,21 @@ impl Checker for Liveness {
 
     fn see(&mut self, world: &World, at: Micros, node: usize, seen: &Seen<'_>) -> Result<(), String> {
         if let Some(grown) = self.work.see(node, seen) {
-            self.progress_view = grown.view;
+            self.progress_view = if grown.epoch == self.epoch { grown.view } else { 0 };
         }
         if let Seen::Sent { message, .. } = seen {
             self.proposes(world, at, node, message);
         }
         let Seen::Stepped { driver } = seen else { return Ok(()) };
-        let place = (driver.engine().view(), driver.stored_height().0);
+        let engine = driver.engine();
+        if engine.epoch() > self.epoch {
+            // Views begin anew, and whoever is not there yet is in none of them.
+            self.epoch = engine.epoch();
+            self.nodes.values_mut().for_each(|(view, _)| *view = View(0));
+            (self.progress_view, self.goal) = (0, None);
+        }
+        let view = if engine.epoch() == self.epoch { engine.view() } else { View(0) };
+        let place = (view, driver.stored_height().0);
         if self.nodes.insert(node, place) == Some(place) || self.delta.is_none() {
             return Ok(());
         }

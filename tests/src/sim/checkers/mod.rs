@@ -11,6 +11,7 @@ mod chain;
 mod convictions;
 mod durable_grows;
 mod election;
+mod epochs;
 mod executions;
 mod innocents;
 mod leaders;
@@ -153,6 +154,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
     vec![
         Box::<agreement::Agreement>::default(),
         Box::<certified_once::CertifiedOnce>::default(),
+        Box::<epochs::Epochs>::default(),
         Box::<named_commits::NamedCommits>::default(),
         Box::<certificates::Certificates>::default(),
         Box::<signs_once::SignsOnce>::default(),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use althing_consensus::{Micros, View};
+use althing_consensus::{Epoch, Micros, View};
 
 use super::carried::{Carried, vouched_for};
 use super::{Checker, Seen};
@@ -13,24 +13,28 @@ use crate::sim::world::World;
 #[derive(Default)]
 pub(super) struct NamedCommits {
     /// Views of commit certificates.
-    committed: BTreeSet<View>,
+    committed: BTreeSet<(Epoch, View)>,
     /// By view given up: the lowest view that such a certificate has as its highest.
-    given_up: BTreeMap<View, View>,
+    given_up: BTreeMap<(Epoch, View), View>,
 }
 
 impl NamedCommits {
     fn take(&mut self, node: usize, carried: Carried<'_>) -> Result<(), String> {
         let contradiction = match carried {
-            Carried::Quorum(qc) if qc.is_commit() && self.committed.insert(qc.view) => {
-                let above = self.given_up.range(qc.view..);
-                above.filter(|(_, named)| **named < qc.view).map(|(tc, named)| (*tc, *named, qc.view)).next()
+            Carried::Quorum(qc) if qc.is_commit() && self.committed.insert((qc.epoch, qc.view)) => {
+                let above = self.given_up.range((qc.epoch, qc.view)..(Epoch(qc.epoch.0 + 1), View(0)));
+                above
+                    .filter(|(_, named)| **named < qc.view)
+                    .map(|((_, tc), named)| (*tc, *named, qc.view))
+                    .next()
             }
             Carried::Quorum(_) => None,
             Carried::Timeout(tc) => {
                 let named = tc.high_views.iter().copied().max().unwrap_or_default();
-                let lowest = self.given_up.entry(tc.view).or_insert(named);
+                let lowest = self.given_up.entry((tc.epoch, tc.view)).or_insert(named);
                 *lowest = named.min(*lowest);
-                let committed = self.committed.range(..=tc.view).next_back().copied();
+                let until = (tc.epoch, View(0))..=(tc.epoch, tc.view);
+                let committed = self.committed.range(until).next_back().map(|(_, view)| *view);
                 committed.filter(|committed| named < *committed).map(|committed| (tc.view, named, committed))
             }
         };

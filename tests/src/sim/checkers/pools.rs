@@ -101,7 +101,7 @@ impl Checker for Pools {
         if !self.0.is_multiple_of(EVERY) {
             return Ok(());
         }
-        let n = world.set.members().len();
+        let n = world.standing.len();
         within(node, &engine_rows(driver, n))?;
         within(node, &driver_rows(driver, n))?;
         within(node, &mempool_rows(driver, n))

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use althing_consensus::{Message, Micros, Phase, SafetyRecord, View};
+use althing_consensus::{Epoch, Message, Micros, Phase, SafetyRecord, View};
 
 use super::{Checker, Seen};
 use crate::sim::world::{Standing, World};
@@ -14,8 +14,10 @@ const TAKEN_IN: Micros = Micros::from_millis(1_000);
 
 const KINDS: [&str; 4] = ["a proposal", "a vote", "a commit vote", "a timeout vote"];
 
-/// The view of a message, and the view that it names if it is a timeout vote.
-type Said = (View, View);
+/// Epoch and view of a message, and the view that it names if it is a timeout vote.
+type Said = (Epoch, View, View);
+/// An epoch and a view in it.
+type Place = (Epoch, View);
 /// By kind, the newest message of a key.
 type Newest = [Said; 4];
 
@@ -54,48 +56,51 @@ struct Life {
     /// What its record holds.
     record: Newest,
     /// By holder that was up since: the highest view of a message that the record at the start lacked.
-    lacked: BTreeMap<usize, View>,
+    lacked: BTreeMap<usize, Place>,
     /// Up to here nothing may be signed; fixed when the first message is.
-    bound: Option<View>,
+    bound: Option<Place>,
 }
 
 /// What a message of its sender's own says, by the place of its kind.
-fn said(from: usize, message: &Message) -> Option<(usize, Said)> {
+fn said(world: &World, from: usize, message: &Message) -> Option<(usize, Said)> {
+    let epoch = message.epoch()?;
     let (signer, kind, said) = match message {
-        Message::Proposal(proposal) => (proposal.signer, 0, (proposal.view, View(0))),
-        Message::Vote(vote) if vote.phase == Phase::Vote => (vote.signer, 1, (vote.view, View(0))),
-        Message::Vote(vote) => (vote.signer, 2, (vote.view, View(0))),
-        Message::Timeout(timeout) => (timeout.signer, 3, (timeout.view, timeout.high_view())),
+        Message::Proposal(proposal) => (proposal.signer, 0, (epoch, proposal.view, View(0))),
+        Message::Vote(vote) if vote.phase == Phase::Vote => (vote.signer, 1, (epoch, vote.view, View(0))),
+        Message::Vote(vote) => (vote.signer, 2, (epoch, vote.view, View(0))),
+        Message::Timeout(timeout) => (timeout.signer, 3, (epoch, timeout.view, timeout.high_view())),
         Message::Certificate(_) | Message::Status(_) | Message::Memory(_) => return None,
     };
-    (usize::from(signer.0) == from).then_some((kind, said))
+    (world.node_of(epoch, signer) == Some(from)).then_some((kind, said))
 }
 
 fn newest(record: &SafetyRecord) -> Newest {
-    let none = (View(0), View(0));
+    let epoch = record.epoch;
+    let none = (epoch, View(0), View(0));
     [
-        record.proposal.as_ref().map_or(none, |one| (one.view, View(0))),
-        record.vote.as_ref().map_or(none, |one| (one.view, View(0))),
-        record.commit_vote.as_ref().map_or(none, |one| (one.view, View(0))),
-        record.timeout.as_ref().map_or(none, |one| (one.view, one.high_view())),
+        record.proposal.as_ref().map_or(none, |one| (epoch, one.view, View(0))),
+        record.vote.as_ref().map_or(none, |one| (epoch, one.view, View(0))),
+        record.commit_vote.as_ref().map_or(none, |one| (epoch, one.view, View(0))),
+        record.timeout.as_ref().map_or(none, |one| (epoch, one.view, one.high_view())),
     ]
 }
 
 /// The highest view such that the holders of one as high have a third of the power: they and no quorum of the others.
-fn surely_told(world: &World, lacked: &BTreeMap<usize, View>) -> View {
-    let power = |member: usize| u128::from(world.set.members()[member].power.0);
-    let total: u128 = (0..world.set.members().len()).map(power).sum();
-    let holders_of = |view: View| lacked.iter().filter(move |(_, held)| **held >= view);
-    let sure = |view: &View| 3 * holders_of(*view).map(|(holder, _)| power(*holder)).sum::<u128>() >= total;
+fn surely_told(world: &World, lacked: &BTreeMap<usize, Place>) -> Place {
+    let holders_of = |place: Place| lacked.iter().filter(move |(_, held)| **held >= place);
+    let sure = |place: &Place| {
+        let power = holders_of(*place).map(|(holder, _)| world.power(place.0, *holder)).sum::<u128>();
+        3 * power >= world.total(place.0)
+    };
     lacked.values().copied().filter(sure).max().unwrap_or_default()
 }
 
 impl Remembered {
     fn started(&mut self, at: Micros, node: usize, record: &SafetyRecord) {
         let record = newest(record);
-        let lacked_by = |held: &Newest| -> Option<View> {
+        let lacked_by = |held: &Newest| -> Option<Place> {
             let pairs = held.iter().zip(&record);
-            pairs.filter(|(held, own)| held > own).map(|(held, _)| held.0).max()
+            pairs.filter(|(held, own)| held > own).map(|(held, _)| (held.0, held.1)).max()
         };
         let holders = self.held.range_mut((node, 0)..(node + 1, 0));
         let lacked = holders
@@ -116,16 +121,17 @@ impl Remembered {
         let Some(life) = self.lives.get_mut(&node) else { return Ok(()) };
         let now = newest(record);
         for ((what, new), old) in KINDS.iter().zip(now).zip(life.record) {
-            if new <= old {
+            // In an epoch just entered nothing is signed yet.
+            if new <= old || new.1 == View(0) {
                 continue;
             }
             let bound = *life.bound.get_or_insert_with(|| surely_told(world, &life.lacked));
-            if new.0 <= bound {
+            if (new.0, new.1) <= bound {
                 let holders: Vec<_> = life.lacked.iter().collect();
                 return Err(format!(
-                    "node {node} signs {what} of view {}, though others held its messages of views up to {bound} when it started (each the \
-                     highest view that the record lacked: {holders:?})",
-                    new.0
+                    "node {node} signs {what} of epoch {} and view {}, though others held its messages up to {bound:?} when it started (each \
+                     the highest that the record lacked: {holders:?})",
+                    new.0, new.1
                 ));
             }
         }
@@ -149,7 +155,7 @@ impl Checker for Remembered {
             Seen::Stopped => self.stopped(node),
             // What a member passes on of another may be forged; of its own, one that is not Byzantine signs all well.
             Seen::Received { from, message } if !errs(*from) => {
-                if let Some((kind, said)) = said(*from, message) {
+                if let Some((kind, said)) = said(world, *from, message) {
                     let held = self.held.entry((*from, node)).or_default();
                     held.for_sure(at);
                     held.arrived.push((at, kind, said));

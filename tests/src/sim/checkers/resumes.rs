@@ -3,19 +3,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use althing_consensus::{Message, Micros, Position};
+use althing_consensus::{Epoch, Message, Micros, Position};
 
 use super::{Checker, Seen};
 use crate::sim::world::{Standing, World};
 
 /// Who has answered those that have signed nothing since they started.
 #[derive(Default)]
-pub(super) struct Resumes(BTreeMap<usize, BTreeSet<usize>>);
+pub(super) struct Resumes(BTreeMap<usize, BTreeSet<(Epoch, usize)>>);
 
-fn is_quorum(world: &World, members: &BTreeSet<usize>) -> bool {
-    let power = |member: usize| u128::from(world.set.members()[member].power.0);
-    let total: u128 = (0..world.set.members().len()).map(power).sum();
-    3 * members.iter().map(|member| power(*member)).sum::<u128>() > 2 * total
+/// Whether with the node itself so many have answered in some epoch that they were a quorum in it: what was known then holds on.
+fn is_quorum(world: &World, node: usize, answered: &BTreeSet<(Epoch, usize)>) -> bool {
+    world.sets.keys().any(|epoch| {
+        let others = answered.iter().filter(|(of, other)| of == epoch && *other != node);
+        let power: u128 = others.map(|(_, other)| world.power(*epoch, *other)).sum();
+        3 * (power + world.power(*epoch, node)) > 2 * world.total(*epoch)
+    })
 }
 
 fn signer(message: &Message) -> Option<Position> {
@@ -25,6 +28,11 @@ fn signer(message: &Message) -> Option<Position> {
         Message::Timeout(timeout) => Some(timeout.signer),
         Message::Certificate(_) | Message::Status(_) | Message::Memory(_) => None,
     }
+}
+
+fn is_own(world: &World, node: usize, message: &Message) -> bool {
+    let signer = || world.node_of(message.epoch()?, signer(message)?);
+    signer() == Some(node)
 }
 
 impl Checker for Resumes {
@@ -37,15 +45,15 @@ impl Checker for Resumes {
             return Ok(());
         }
         match seen {
-            Seen::Started { .. } => drop(self.0.insert(node, BTreeSet::from([node]))),
-            Seen::Received { from, message: Message::Memory(_) } => {
+            Seen::Started { .. } => drop(self.0.insert(node, BTreeSet::new())),
+            Seen::Received { from, message: Message::Memory(memory) } => {
                 if let Some(answered) = self.0.get_mut(&node) {
-                    answered.insert(*from);
+                    answered.insert((memory.epoch, *from));
                 }
             }
-            Seen::Sent { message, .. } if signer(message).is_some_and(|one| usize::from(one.0) == node) => {
+            Seen::Sent { message, .. } if is_own(world, node, message) => {
                 if let Some(answered) = self.0.remove(&node)
-                    && !is_quorum(world, &answered)
+                    && !is_quorum(world, node, &answered)
                 {
                     return Err(format!(
                         "node {node} has started and sends {message:?}, though of its own messages only {answered:?} have told it"

@@ -42,7 +42,7 @@ struct Own {
     block: Option<BlockHash>,
 }
 
-fn own(message: &Message, node: usize) -> Option<Own> {
+fn own(world: &World, message: &Message, node: usize) -> Option<Own> {
     let (signer, own) = match message {
         Message::Proposal(one) => {
             let block = Some(one.block.hash());
@@ -61,7 +61,7 @@ fn own(message: &Message, node: usize) -> Option<Own> {
         }
         Message::Certificate(_) | Message::Status(_) | Message::Memory(_) => return None,
     };
-    (usize::from(signer.0) == node).then_some(own)
+    (world.node_of(message.epoch()?, signer) == Some(node)).then_some(own)
 }
 
 impl Disk {
@@ -116,7 +116,7 @@ impl Checker for SentAfterDurable {
             }
             Seen::Committed { .. } => self.0.entry(node).or_default().commits += 1,
             Seen::Sent { message, holds_body } if standing != Standing::Byzantine => {
-                let Some(own) = own(message, node) else { return Ok(()) };
+                let Some(own) = own(world, message, node) else { return Ok(()) };
                 // A database that forgot may have rotten: it owes its record only.
                 let holds = |block: &_| standing == Standing::Forgetful || holds_body(block);
                 let disk = self.0.entry(node).or_default();

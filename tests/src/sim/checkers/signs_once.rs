@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use althing_consensus::{Message, Micros, Phase, SafetyRecord, TimeoutVote, View, Vote};
+use althing_consensus::{Epoch, Message, Micros, Phase, SafetyRecord, TimeoutVote, View, Vote};
 use althing_crypto::BlockHash;
 
 use super::{Checker, Seen};
@@ -17,6 +17,8 @@ pub(super) struct SignsOnce(BTreeMap<usize, Said>);
 
 #[derive(Default)]
 struct Said {
+    /// Views begin anew in each, and nothing is said in an older one (S9).
+    epoch: Epoch,
     proposal: Option<(View, BlockHash)>,
     vote: Option<(View, BlockHash)>,
     commit_vote: Option<(View, BlockHash)>,
@@ -50,6 +52,7 @@ impl Said {
     fn of(record: &SafetyRecord) -> Self {
         let vote = |vote: &Option<Vote>| vote.as_ref().map(|vote| (vote.view, vote.block));
         Self {
+            epoch: record.epoch,
             proposal: record.proposal.as_ref().map(|one| (one.view, one.block.hash())),
             vote: vote(&record.vote),
             commit_vote: vote(&record.commit_vote),
@@ -122,7 +125,11 @@ impl Checker for SignsOnce {
         match seen {
             Seen::Forgot => drop(self.0.remove(&node)),
             Seen::Started { record } | Seen::RecordDurable { record } => {
-                self.0.entry(node).or_insert_with(|| Said::of(record)).floor = record.floor;
+                let said = self.0.entry(node).or_insert_with(|| Said::of(record));
+                if record.epoch > said.epoch {
+                    *said = Said::of(record);
+                }
+                said.floor = record.floor;
             }
             _ => {}
         }
@@ -130,8 +137,15 @@ impl Checker for SignsOnce {
         if world.standing.get(node).is_none_or(|standing| *standing == Standing::Byzantine) {
             return Ok(());
         }
+        let Some(epoch) = message.epoch() else { return Ok(()) };
+        let own = |signer: althing_consensus::Position| world.node_of(epoch, signer) == Some(node);
         let said = self.0.entry(node).or_default();
-        let own = |signer: althing_consensus::Position| usize::from(signer.0) == node;
+        if matches!(message, Message::Certificate(_) | Message::Memory(_)) {
+            return Ok(());
+        }
+        if epoch < said.epoch {
+            return Err(format!("node {node} signs in epoch {epoch}, its record is of epoch {}", said.epoch));
+        }
         match message {
             Message::Proposal(proposal) if own(proposal.signer) => {
                 said.proposes(proposal.view, proposal.block.hash())

@@ -39,12 +39,16 @@ impl Bench {
             power: Power(*power),
         };
         let members = powers.iter().enumerate().map(member).collect();
+        let set = Arc::new(ValidatorSet::new(&CHEAP_VOTES, members).expect("distinct members"));
         let world = World {
+            epoch: Epoch(1),
+            sets: [(Epoch(1), set.clone())].into(),
+            identities: set.members().iter().map(|member| member.identity).collect(),
             chain_id: CHAIN_ID,
             genesis_time_ms: GENESIS_TIME_MS,
             max_skew_ms: 100,
             params: ConsensusParams::default(),
-            set: Arc::new(ValidatorSet::new(&CHEAP_VOTES, members).expect("distinct members")),
+            set,
             standing: vec![Standing::Correct; powers.len()],
         };
         Self { world, keys }

@@ -35,10 +35,14 @@ impl Transactions {
     fn block(&mut self, world: &World, body: &Body) -> Result<(), String> {
         let header = &body.block.header;
         let (height, view, vouched) = (header.height, header.view, header.vouched.height);
-        let by = leader(world, view, absent_on(self.head.as_ref()));
+        let Some(world) = &world.at(header.epoch) else {
+            return Err(format!("block {height} is of epoch {}, which nobody has entered", header.epoch));
+        };
+        let by = leader(world, view, absent_on(self.head.as_ref().filter(|head| head.epoch == header.epoch)));
+        let correct = world.node_of(world.epoch, by).is_some_and(|node| world.is_correct(node));
         for tx in &body.block.txs {
             if let Some(first) = self.committed.insert(*tx, height)
-                && (first > vouched || world.is_correct(by.0.into()))
+                && (first > vouched || correct)
             {
                 return Err(format!(
                     "transaction {tx} is in block {first} and again in block {height} of view {view}, made by member {by}, \

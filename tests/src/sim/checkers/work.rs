@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use althing_consensus::Height;
+use althing_consensus::{Epoch, Height};
 use althing_crypto::TxHash;
 
 use super::Seen;
@@ -74,7 +74,7 @@ impl Work {
         let fresh = self.chain.grow(seen);
         let newest = &fresh.last()?.block.header;
         self.vouched = newest.vouched.height;
-        let mut grown = Grown { view: newest.view.0, with_txs: false };
+        let mut grown = Grown { epoch: newest.epoch, view: newest.view.0, with_txs: false };
         for block in fresh.iter().map(|body| &body.block) {
             for tx in &block.txs {
                 grown.with_txs = true;
@@ -96,6 +96,7 @@ impl Work {
 pub(super) struct Grown {
     /// The newest block's view.
     pub(super) view: u64,
+    pub(super) epoch: Epoch,
     pub(super) with_txs: bool,
 }
 

@@ -79,7 +79,10 @@ impl Cluster {
         let slot = &mut self.slots[node];
         match opened {
             Ok((open, record)) => {
+                let (epoch, set) = open.driver.validators();
+                let set = set.clone();
                 slot.node = Some(open);
+                self.entered(node, epoch, &set);
                 self.trace.line(self.now, node, format_args!("up"));
                 show(
                     &self.world,

@@ -10,10 +10,11 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use althing_consensus::{AppHash, ConsensusParams, Height, Micros, Now};
+use althing_consensus::{AppHash, ConsensusParams, Epoch, Height, Micros, Now, ValidatorSet};
 use althing_crypto::TxHash;
 use althing_crypto::bls::VoteScheme;
 use althing_genesis::Genesis;
+use althing_ledger::ValidatorUpdate;
 use althing_mempool::{Limits, Outcome, Status};
 use althing_node::driver::{Driver, Event, Peer};
 use althing_node::wire::Request;
@@ -40,6 +41,8 @@ pub struct Options {
     pub params: ConsensusParams,
     /// The wire between them.
     pub network: Network,
+    /// Nodes that only follow at first; changes of the set may make them validators.
+    pub spares: usize,
     /// How votes are signed.
     pub scheme: &'static dyn VoteScheme,
     /// What lies on their disks.
@@ -72,6 +75,7 @@ impl Options {
             powers: vec![1; validators],
             params,
             network,
+            spares: 0,
             scheme: &CHEAP_VOTES,
             database: Database::Tables,
             work: (Micros(0), Micros(0)),
@@ -152,7 +156,8 @@ pub struct Cluster {
 impl Cluster {
     /// A fresh chain, every validator started and connected to every other.
     pub fn start(options: Options) -> Self {
-        let (members, genesis) = genesis(options.scheme, &options.powers, options.params.clone());
+        let (members, genesis) =
+            genesis(options.scheme, &options.powers, options.spares, options.params.clone());
         let mut byzantine = options.byzantine;
         let mut random = options.random;
         let mut standing = vec![Standing::Correct; members.len()];
@@ -164,7 +169,10 @@ impl Cluster {
             genesis_time_ms: GENESIS_TIME_MS,
             max_skew_ms: options.max_skew_ms,
             params: options.params,
+            epoch: Epoch(1),
             set: genesis.validator_set().clone(),
+            sets: [(Epoch(1), genesis.validator_set().clone())].into(),
+            identities: members.iter().map(|member| member.peer).collect(),
             standing,
         };
         let places = members.iter().enumerate().map(|(index, member)| (member.peer, index)).collect();
@@ -351,6 +359,19 @@ impl Cluster {
     /// Every node's stored outcome of a height, none for those that are down or behind.
     pub fn app_hashes(&self, height: Height) -> Vec<Option<AppHash>> {
         self.slots.iter().map(|slot| slot.node.as_ref()?.app_hash(height)).collect()
+    }
+
+    /// A node has entered an epoch with this set: all others must have the same.
+    fn entered(&mut self, node: usize, epoch: Epoch, set: &Arc<ValidatorSet>) {
+        let known = self.world.sets.entry(epoch).or_insert_with(|| set.clone());
+        if known != set {
+            self.object("epochs", format!("node {node} enters epoch {epoch} with another set than others"));
+        }
+    }
+
+    /// The change of a member: its power, and with a new vote key if `rotate` says which of its two.
+    pub fn change(&self, member: usize, power: u64, rotate: Option<usize>) -> ValidatorUpdate {
+        self.members[member].update(power, rotate)
     }
 
     /// The nodes that run other keys than this one.

@@ -111,6 +111,9 @@ impl Cluster {
                 let (bodies, certificate) = commit.expect("what is stored was committed");
                 self.stored(node, &bodies, &certificate);
             }
+            Ok(Done::EpochEntered { next, .. }) => {
+                self.entered(node, next.config.epoch, &next.config.set);
+            }
             // A key that has rotten in the database is missing there: the node learns from others that its state is another.
             Ok(Done::Executed(_)) if self.slots[node].rotten => {}
             Ok(Done::Executed(Executed { execution, .. })) => self.see(node, &Seen::Executed { execution }),

@@ -2,7 +2,9 @@
 
 use althing_consensus::Micros;
 use althing_crypto::TxHash;
+use althing_ledger::ParamUpdates;
 
+use super::super::application::Change;
 use super::super::cluster::Cluster;
 use super::super::disk::{Image, When};
 use super::super::load::Load;
@@ -19,6 +21,10 @@ pub(super) struct Mishaps<'a> {
     /// Members whose disks have forgotten something.
     forgetful: Vec<usize>,
     backup: Option<(usize, Image)>,
+    /// The powers that members may have in some epoch, now or to come; the newest last.
+    powers: Vec<Vec<u64>>,
+    changes: u64,
+    next_change: Micros,
 }
 
 impl<'a> Mishaps<'a> {
@@ -30,6 +36,9 @@ impl<'a> Mishaps<'a> {
             submitted: Vec::new(),
             forgetful: Vec::new(),
             backup: None,
+            powers: vec![plan.first_powers()],
+            changes: 0,
+            next_change: plan.change_every,
         }
     }
 
@@ -40,6 +49,7 @@ impl<'a> Mishaps<'a> {
             let left = end.0 - cluster.now().0;
             let gap = Micros(self.random.between(1, self.plan.gap.0).min(left));
             self.submit_for(cluster, gap);
+            self.change(cluster);
             cluster.run_for(gap);
             if let Some(fault) = self.choose() {
                 self.strike(cluster, fault);
@@ -94,6 +104,67 @@ impl<'a> Mishaps<'a> {
             let member = self.correct();
             cluster.submit(cluster.now(), member, tx);
         }
+    }
+
+    /// Now and then members come, go, get another power or another key, or the parameters change: several of them at once, some of them
+    /// impossible.
+    fn change(&mut self, cluster: &mut Cluster) {
+        if self.plan.spares == 0 || cluster.now() < self.next_change {
+            return;
+        }
+        self.next_change = cluster.now().after(self.plan.change_every);
+        let mut powers = self.powers.last().expect("the first ones").clone();
+        let mut validators = Vec::new();
+        let mut members: Vec<usize> = (0..powers.len()).collect();
+        for _ in 0..self.random.between(1, 3) {
+            let member = members.swap_remove(self.random.index(members.len()));
+            let before = powers[member];
+            powers[member] = match self.random.below(4) {
+                0 => 0,
+                1 => before,
+                _ => self.random.between(1, 5),
+            };
+            // Who comes names a key; who stays changes it at times; now and then somebody goes who is none.
+            let comes = before == 0 && powers[member] > 0;
+            if before > 0 || comes || self.random.percent(10) {
+                let rotates = comes || (powers[member] > 0 && self.random.percent(40));
+                let key = rotates.then(|| self.random.index(2));
+                validators.push(cluster.change(member, powers[member], key));
+            }
+        }
+        let few = powers.iter().filter(|power| **power > 0).count() < 4;
+        if few {
+            return;
+        }
+        self.powers.push(powers);
+        if !self.are_bearable(&self.forgetful) {
+            self.powers.pop();
+            return;
+        }
+        self.changes += 1;
+        let params = match self.random.below(3) {
+            0 => ParamUpdates {
+                max_unexecuted_blocks: Some([0, 1, 8][self.random.index(3)]),
+                max_block_txs: Some(self.random.between(20, 5_000) as u32),
+                ..ParamUpdates::default()
+            },
+            _ => ParamUpdates::default(),
+        };
+        let tx = Change { nonce: self.changes, validators, params }.encode();
+        self.submitted.push((TxHash::of(&tx), tx.clone()));
+        let member = self.correct();
+        cluster.submit(cluster.now(), member, tx);
+    }
+
+    /// Whether these members may be faulty, whichever of the changes come to count, and in which order: one that is lost comes later.
+    fn are_bearable(&self, faulty: &[usize]) -> bool {
+        let of = |member: usize| self.powers.iter().map(move |powers| powers[member]);
+        let worst = |member: usize| {
+            let power = if faulty.contains(&member) { of(member).max() } else { of(member).min() };
+            power.expect("the first ones")
+        };
+        let powers: Vec<u64> = (0..self.powers[0].len()).map(worst).collect();
+        faulty.is_empty() || self.plan.may_be_faulty(&powers, faulty)
     }
 
     fn strike(&mut self, cluster: &mut Cluster, fault: Fault) {
@@ -167,7 +238,7 @@ impl<'a> Mishaps<'a> {
     fn if_expendable(&mut self, node: usize, strike: impl FnOnce(&mut Random)) {
         let mut all = self.forgetful.clone();
         all.push(node);
-        if self.plan.may_be_faulty(&all) {
+        if self.are_bearable(&all) {
             self.forgetful = all;
             strike(&mut self.random);
         }
@@ -182,7 +253,7 @@ impl<'a> Mishaps<'a> {
 
     fn correct(&mut self) -> usize {
         loop {
-            let member = self.random.index(self.plan.validators());
+            let member = self.random.index(self.plan.validators() + self.plan.spares);
             if self.plan.is_correct(member) {
                 return member;
             }

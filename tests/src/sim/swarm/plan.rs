@@ -91,6 +91,10 @@ pub struct Plan {
     pub(super) submit_every: Micros,
     /// How long messages take once all is healed.
     pub(super) healed_delay: (Micros, Micros),
+    /// Nodes that may become validators; with them validators, powers, keys and parameters change during the run.
+    pub(super) spares: usize,
+    /// From one change to the next.
+    pub(super) change_every: Micros,
     /// What the network and the members draw during the run.
     random: Random,
     /// What the mishaps draw.
@@ -110,6 +114,8 @@ impl Plan {
             if small && !real_signatures && r.percent(8) { Database::Redb } else { Database::Tables };
         let delay = delay(r);
         let (byzantine, twins) = traitors(r, &powers);
+        // What Byzantine members do is written for the set of the first epoch.
+        let none_faulty = byzantine.is_empty() && twins.is_empty();
         let faults: Vec<Fault> = FAULTS.into_iter().filter(|_| r.percent(30)).collect();
         // What a run costs grows with the square of its members.
         let seconds = match validators {
@@ -145,6 +151,9 @@ impl Plan {
             powers,
             random: r.fork(),
             random_of_mishaps: r.fork(),
+            // Drawn last, so that all else is as it was before there were changes.
+            spares: spares(r, small && none_faulty),
+            change_every: Micros::from_millis(r.between(1_000, 5_000)),
         }
     }
 
@@ -158,10 +167,16 @@ impl Plan {
         !self.byzantine.contains(&member) && !self.twins.contains(&member)
     }
 
-    /// Whether these further members may be faulty, too: all together hold less than a third of the power.
-    pub(super) fn may_be_faulty(&self, further: &[usize]) -> bool {
+    /// Whether these further members may be faulty, too, where members have these powers: all together hold less than a third.
+    pub(super) fn may_be_faulty(&self, powers: &[u64], further: &[usize]) -> bool {
         let all = self.byzantine.iter().chain(&self.twins).chain(further);
-        is_below_third(&self.powers, all.copied())
+        is_below_third(powers, all.copied())
+    }
+
+    /// The powers at first: those of the nodes that are no validators yet are 0.
+    pub(super) fn first_powers(&self) -> Vec<u64> {
+        let spares = std::iter::repeat_n(0, self.spares);
+        self.powers.iter().copied().chain(spares).collect()
     }
 
     /// The cluster.
@@ -177,6 +192,7 @@ impl Plan {
         }
         options.powers.clone_from(&self.powers);
         options.database = self.database;
+        options.spares = self.spares;
         options.work = self.work;
         options.max_skew_ms = self.max_skew_ms;
         options.limits = self.limits.clone();
@@ -208,6 +224,12 @@ fn limits(r: &mut Random) -> Limits {
         max_held_heights: between(5, 100) as u64,
         ..Limits::default()
     }
+}
+
+/// In most runs that have no other members than correct ones.
+fn spares(r: &mut Random, may_be: bool) -> usize {
+    let (percent, spares) = (r.percent(70), r.between(1, 3) as usize);
+    if may_be && percent { spares } else { 0 }
 }
 
 fn validators(r: &mut Random) -> usize {
