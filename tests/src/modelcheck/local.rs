@@ -4,7 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use althing_consensus::{
-    Certificate, Memory, Message, Micros, Now, Position, QuorumCertificate, SafetyRecord, TimeoutVote, View,
+    Certificate, Epoch, Memory, Message, Micros, Now, Position, QuorumCertificate, SafetyRecord, TimeoutVote,
+    View,
 };
 
 use super::blocks::Set;
@@ -119,7 +120,8 @@ impl Local {
     fn start(&mut self, forge: &Forge) {
         self.step(forge, 0, Input::Start);
         for peer in 1..quorum(forge.setup.set().len()) {
-            let memory = Wire::Consensus(Message::Memory(Box::<Memory>::default()));
+            let nothing = Memory { epoch: Epoch(1), ..Memory::default() };
+            let memory = Wire::Consensus(Message::Memory(Box::new(nothing)));
             self.step(forge, 0, Input::Received(Position(peer as u16), Arc::new(memory)));
         }
         self.step(forge, 0, Input::Load(Load::Endless(0)));

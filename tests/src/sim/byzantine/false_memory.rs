@@ -125,7 +125,8 @@ mod tests {
         let told =
             (0..100).flat_map(|_| stage.sent(&mut liar, Message::Memory(Box::default()))).collect::<Vec<_>>();
         let to_one: Vec<&Wire> = told.iter().filter(|(to, _)| *to == 1).map(|(_, wire)| wire).collect();
-        let empty = Wire::from(Message::Memory(Box::default()));
+        let nothing = Memory { epoch: Epoch(1), ..Memory::default() };
+        let empty = Wire::from(Message::Memory(Box::new(nothing)));
         let (good, bad) = to_one.iter().partition::<Vec<&&Wire>, _>(|wire| stage.admit(wire).is_ok());
         assert!(good.iter().any(|wire| ***wire != empty), "an old vote");
         assert!(good.iter().any(|wire| ***wire == empty) && bad.len() > 10);

@@ -35,8 +35,8 @@ pub(super) struct Liveness {
     healed_at: Micros,
     /// The view of the newest committed block: the timer doubles with each view since.
     progress_view: u64,
-    /// The newest epoch that a correct node is in: in it views are counted, from its beginning on.
-    epoch: Epoch,
+    /// Beyond the first epoch, the newest that a correct node is in: in it views are counted, from its beginning on.
+    later: Option<Epoch>,
     goal: Option<Goal>,
 }
 
@@ -57,6 +57,10 @@ struct Goal {
 }
 
 impl Liveness {
+    fn epoch(&self) -> Epoch {
+        self.later.unwrap_or(Epoch(1))
+    }
+
     fn correct<'a>(&'a self, world: &'a World) -> impl Iterator<Item = (View, u64)> + 'a {
         self.nodes.iter().filter(|(node, _)| world.is_correct(**node)).map(|(_, place)| *place)
     }
@@ -79,7 +83,7 @@ impl Liveness {
     /// Counts the views that have begun since the goal was set.
     fn count_views(&mut self, world: &World) {
         let highest = self.correct(world).map(|(view, _)| view.0).max().unwrap_or(0);
-        let epoch = self.epoch;
+        let epoch = self.epoch();
         let Some(goal) = &mut self.goal else { return };
         // The absent list of the newest block may leave a failed member out that led in fact: it counts as it would on either.
         let Some(in_epoch) = &world.at(epoch) else { return };
@@ -159,7 +163,7 @@ impl Liveness {
         let settled = self.healed_at.after(Micros::from_millis(2 * world.max_skew_ms));
         let lowest = self.correct(world).map(|(_, height)| height).min().unwrap_or(0);
         let epoch = proposal.block.header.epoch;
-        let own = epoch == self.epoch && world.node_of(epoch, proposal.signer) == Some(node);
+        let own = epoch == self.epoch() && world.node_of(epoch, proposal.signer) == Some(node);
         let counts = own && world.is_correct(node) && at >= settled;
         if let Some(goal) = self.goal.as_mut().filter(|goal| counts && lowest + 1 >= goal.height)
             && proposal.view.0 > goal.began_in
@@ -176,20 +180,20 @@ impl Checker for Liveness {
 
     fn see(&mut self, world: &World, at: Micros, node: usize, seen: &Seen<'_>) -> Result<(), String> {
         if let Some(grown) = self.work.see(node, seen) {
-            self.progress_view = if grown.epoch == self.epoch { grown.view } else { 0 };
+            self.progress_view = if grown.epoch == self.epoch() { grown.view } else { 0 };
         }
         if let Seen::Sent { message, .. } = seen {
             self.proposes(world, at, node, message);
         }
         let Seen::Stepped { driver } = seen else { return Ok(()) };
         let engine = driver.engine();
-        if engine.epoch() > self.epoch {
+        if engine.epoch() > self.epoch() {
             // Views begin anew, and whoever is not there yet is in none of them.
-            self.epoch = engine.epoch();
+            self.later = Some(engine.epoch());
             self.nodes.values_mut().for_each(|(view, _)| *view = View(0));
             (self.progress_view, self.goal) = (0, None);
         }
-        let view = if engine.epoch() == self.epoch { engine.view() } else { View(0) };
+        let view = if engine.epoch() == self.epoch() { engine.view() } else { View(0) };
         let place = (view, driver.stored_height().0);
         if self.nodes.insert(node, place) == Some(place) || self.delta.is_none() {
             return Ok(());

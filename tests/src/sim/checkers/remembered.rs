@@ -129,9 +129,9 @@ impl Remembered {
             if (new.0, new.1) <= bound {
                 let holders: Vec<_> = life.lacked.iter().collect();
                 return Err(format!(
-                    "node {node} signs {what} of epoch {} and view {}, though others held its messages up to {bound:?} when it started (each \
-                     the highest that the record lacked: {holders:?})",
-                    new.0, new.1
+                    "node {node} signs {what} of view {} in epoch {}, though others held its messages of views up to {} in epoch {} when it \
+                     started (each the highest that the record lacked: {holders:?})",
+                    new.1, new.0, bound.1, bound.0
                 ));
             }
         }

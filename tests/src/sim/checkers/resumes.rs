@@ -77,7 +77,7 @@ mod tests {
         let mut checker = Resumes::default();
         bench.see(&mut checker, 1, &Seen::Started { record: &bench.record(1) })?;
         for from in answers {
-            let message = Message::Memory(Box::<Memory>::default());
+            let message = Message::Memory(Box::new(Memory { epoch: Epoch(1), ..Memory::default() }));
             bench.see(&mut checker, 1, &Seen::Received { from: *from, message: &message })?;
         }
         bench.sends(&mut checker, 1, &Message::Vote(bench.vote(Phase::Vote, 2, 3, block("relayed"))))?;
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn fewer_are_not_even_for_one_whose_disk_forgot() {
         let mut bench = Bench::new();
-        found(starts(&bench, &[0, 0]), &["node 1 has started", "{0, 1}"]);
+        found(starts(&bench, &[0, 0]), &["node 1 has started", "{(Epoch(1), 0)}"]);
         bench.world.standing[1] = Standing::Forgetful;
         found(starts(&bench, &[2]), &["node 1 has started"]);
         bench.world.standing[1] = Standing::Byzantine;
