@@ -159,3 +159,101 @@ impl Driver {
 fn closing(certificate: QuorumCertificate) -> Message {
     Message::Certificate(Box::new(Certificate::Quorum(certificate)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use althing_consensus::engine::EngineConfig;
+    use althing_consensus::{Height, Phase, Position, ValidatorSet, View, Vote};
+    use althing_crypto::{BlockHash, bls};
+
+    use super::super::testing::Bench;
+    use super::*;
+    use crate::wire::Wire;
+
+    fn vote(epoch: u64) -> Wire {
+        let signature = bls::Signature::from([0; 96]);
+        let (epoch, view, signer) = (Epoch(epoch), View(1), Position(1));
+        Message::Vote(Vote { phase: Phase::Vote, epoch, view, block: BlockHash::ZERO, signer, signature })
+            .into()
+    }
+
+    fn hear(bench: &mut Bench, from: u16, wire: Wire) -> Vec<String> {
+        let peer = bench.peer(from);
+        bench.act(|driver, step| driver.wire_arrived(step, peer, wire))
+    }
+
+    fn status(bench: &mut Bench, from: u16, epoch: u64) -> Vec<String> {
+        let peer = bench.peer(from);
+        let status = Status { epoch: Epoch(epoch), committed: Height(9), ..Status::default() };
+        bench.act(|driver, step| driver.status_arrived(step, peer, &status))
+    }
+
+    /// Into epoch 2, with the same members in another order, on what commits this block of epoch 1.
+    fn enter(bench: &mut Bench) -> Vec<String> {
+        let body = bench.bodies(vec![vec![]]).remove(0);
+        let certificate = (*bench.certificate(&body.block)).clone();
+        let before = bench.driver.config.clone();
+        let mut members = before.set.members().to_vec();
+        members.reverse();
+        let set = ValidatorSet::new(before.set.scheme(), members).expect("the same members");
+        let config = EngineConfig { epoch: Epoch(2), set: Arc::new(set), me: Some(Position(3)), ..before };
+        let next = Box::new(EpochEntered { config, record: None, resumed: true });
+        bench.act(|driver, step| driver.epoch_entered(step, next, certificate))
+    }
+
+    #[test]
+    fn what_is_of_the_next_epoch_waits_within_bounds_and_its_sender_is_asked() {
+        let mut bench = Bench::connected(&[1, 2]);
+        assert_eq!(hear(&mut bench, 1, vote(2)), ["send v1"], "asks by its own status");
+        for _ in 0..2 * MAX_EARLY {
+            assert_eq!(hear(&mut bench, 1, vote(2)), [""; 0], "not again at once");
+        }
+        assert_eq!(bench.driver.boundary.early(), MAX_EARLY);
+        assert_eq!(hear(&mut bench, 2, vote(3)), ["send v2"]);
+        assert_eq!(bench.driver.boundary.early(), MAX_EARLY, "what lies further ahead is not kept");
+
+        let lines = enter(&mut bench);
+        let admitted = lines.iter().filter(|line| *line == "job admit").count();
+        assert_eq!(
+            (&lines[..3], admitted),
+            (
+                &["engine: entered epoch 2".to_owned(), "members".into(), "broadcast message".into()][..],
+                MAX_EARLY
+            )
+        );
+        assert_eq!(bench.driver.boundary.early(), 0);
+        assert_eq!(bench.driver.peers.place(&bench.peer(0)), Position(3), "members have other places");
+        assert_eq!(hear(&mut bench, 1, vote(2)), ["job admit"]);
+    }
+
+    #[test]
+    fn who_speaks_of_an_older_epoch_is_told_of_its_end_at_no_high_rate() {
+        let mut bench = Bench::connected(&[1, 2]);
+        enter(&mut bench);
+        assert_eq!(
+            hear(&mut bench, 1, vote(1)),
+            ["send v1", "send v1"],
+            "its end, and where this node stands"
+        );
+        assert_eq!(hear(&mut bench, 1, vote(1)), [""; 0]);
+        assert_eq!(status(&mut bench, 2, 1), ["send v2", "send v2"]);
+        bench.pass(200);
+        assert_eq!(hear(&mut bench, 1, vote(0)), ["send v1"], "two epochs behind: blocks are to be fetched");
+        let certificate = bench.driver.boundary.opened_by.clone().expect("entered");
+        assert_eq!(hear(&mut bench, 2, closing(certificate).into()), [""; 0], "a certificate is no question");
+        assert_eq!(status(&mut bench, 1, 2), [""; 0]);
+    }
+
+    #[test]
+    fn what_the_old_epoch_left_behind_is_dropped() {
+        let mut bench = Bench::connected(&[1]);
+        let body = bench.bodies(vec![vec![]]).remove(0);
+        bench.act(|driver, step| driver.body_at_hand(step, body.block.hash(), &body));
+        bench.act(|driver, step| driver.fetch_wanted(step, BlockHash::ZERO, &[Position(1)]));
+        enter(&mut bench);
+        let sizes = bench.driver.pool_sizes();
+        assert_eq!((sizes.bodies, sizes.gathered, sizes.fetched), (0, 0, 0));
+    }
+}

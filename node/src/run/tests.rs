@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
-use althing_consensus::Height;
+use althing_consensus::{Epoch, Height};
 use althing_crypto::{Encoding, TxHash, bls};
 use althing_ledger::asset::{Address, Transaction};
+use althing_ledger::kv::{self, KeyValue};
+use althing_ledger::{
+    Admission, CheckKind, CheckedTx, CommitResult, FinalizeBlock, FinalizedBlock, Info, InitChain,
+    InitChainResult, Query, QueryResult, TxError, ValidatorUpdate, VoteKey,
+};
 use althing_mempool::Outcome;
 use tempfile::TempDir;
 
 use super::*;
 use crate::config::PeerConfig;
+use crate::new_chain::Kind;
 use crate::{application, home::Home, new_chain};
 
 const CHAIN: &str = "four";
@@ -22,14 +28,18 @@ struct Member {
 
 /// Homes of the validators of a new chain, and a funded account's key.
 fn homes(count: usize) -> (Vec<Member>, ed25519::SecretKey) {
+    homes_of(Kind::Ledger, count, count)
+}
+
+/// The same, of an application; only the first `validators` are in the genesis document.
+fn homes_of(kind: Kind, count: usize, validators: usize) -> (Vec<Member>, ed25519::SecretKey) {
     let keys: Vec<_> =
         (0..count).map(|_| (ed25519::SecretKey::generate(), bls::SecretKey::generate(&bls::BLS))).collect();
     let account = ed25519::SecretKey::generate();
-    let validators = keys.iter().enumerate();
-    let validators =
-        validators.map(|(i, (identity, vote))| new_chain::validator(&format!("v{i}"), identity, vote));
+    let first = keys[..validators].iter().enumerate();
+    let entries = first.map(|(i, (identity, vote))| new_chain::validator(&format!("v{i}"), identity, vote));
     let address = Address::of(&account.public_key());
-    let genesis = new_chain::document(CHAIN, validators.collect(), &[address]).to_json();
+    let genesis = new_chain::document_of(kind, CHAIN, entries.collect(), &[address]).to_json();
     let member = |(identity, vote): (ed25519::SecretKey, bls::SecretKey)| {
         let home = tempfile::tempdir().unwrap();
         let files = (KeyFile::Identity(identity.clone()), KeyFile::Vote(vote));
@@ -217,4 +227,137 @@ async fn what_stops_a_start_is_said_with_what_to_do() {
     let swapped = fails(config(&members[3])).await;
     assert!(swapped.contains("put the right key there"), "{swapped}");
     members.clear();
+}
+
+/// The key-value sample, with a kind of transaction more that changes validators, whoever sends it.
+struct Governed(KeyValue);
+
+const CHANGE: &[u8] = b"change:";
+
+fn change_of(tx: &[u8]) -> Option<Vec<ValidatorUpdate>> {
+    borsh::from_slice(tx.strip_prefix(CHANGE)?).ok()
+}
+
+impl Application for Governed {
+    fn info(&self) -> Result<Info, AppError> {
+        self.0.info()
+    }
+
+    fn query(&self, q: &Query) -> QueryResult {
+        self.0.query(q)
+    }
+
+    fn precheck(&self, txs: &[&[u8]]) -> Vec<Result<Admission, TxError>> {
+        let admission = Admission { sender: None, sequence: 0, priority: 0, expiry_height: None };
+        let one = |tx: &&[u8]| match change_of(tx) {
+            Some(_) => Ok(admission.clone()),
+            None => self.0.precheck(&[tx]).remove(0),
+        };
+        txs.iter().map(one).collect()
+    }
+
+    fn check_tx(&self, tx: &[u8], kind: CheckKind) -> Result<CheckedTx, TxError> {
+        match change_of(tx) {
+            Some(_) => Ok(CheckedTx { next_sequence: None }),
+            None => self.0.check_tx(tx, kind),
+        }
+    }
+
+    fn init_chain(&self, init: &InitChain) -> Result<InitChainResult, AppError> {
+        self.0.init_chain(init)
+    }
+
+    /// A change is no transaction of the sample: there it fails, which changes nothing.
+    fn finalize_block(&self, block: &FinalizeBlock<'_>) -> Result<FinalizedBlock, AppError> {
+        let changes = block.txs.iter().filter_map(|tx| change_of(tx)).flatten().collect();
+        let finalized = self.0.finalize_block(block)?;
+        Ok(FinalizedBlock { validator_updates: changes, ..finalized })
+    }
+
+    fn commit(&self) -> Result<CommitResult, AppError> {
+        self.0.commit()
+    }
+}
+
+async fn boot_governed(member: &Member) -> RunningNode {
+    let mut config = NodeConfig { home: Home::new(member.home.path()), ..NodeConfig::default() };
+    config.p2p.listen = "127.0.0.1:0".parse().unwrap();
+    config.rpc.listen = "127.0.0.1:0".parse().unwrap();
+    config.p2p.peers = member.peers.clone();
+    start(config, |state| Ok(Arc::new(Governed(KeyValue::open(state, 10)?)))).await.unwrap()
+}
+
+async fn in_epoch(node: &RunningNode, epoch: u64) -> NodeStatus {
+    let mut status = node.handle.status_changes();
+    let reached = status.wait_for(|now| now.epoch >= Epoch(epoch));
+    tokio::time::timeout(Duration::from_secs(60), reached).await.expect("in time").expect("running").clone()
+}
+
+async fn change(node: &RunningNode, updates: &[ValidatorUpdate]) {
+    let tx = [CHANGE, &borsh::to_vec(updates).unwrap()].concat();
+    assert_eq!(node.handle.submit(tx).await.unwrap().outcome, Outcome::Accepted { duplicate: false });
+}
+
+fn update(member: &Member, power: u64, key: Option<&bls::SecretKey>) -> ValidatorUpdate {
+    let vote_key =
+        key.map(|key| VoteKey { key: *key.public_key().bytes(), proof: *key.prove_possession().as_bytes() });
+    ValidatorUpdate { identity: *member.identity.public_key().as_bytes(), power, vote_key }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_is_admitted_with_its_epoch_and_its_vote_counts() {
+    let (mut members, _) = homes_of(Kind::Kv, 5, 4);
+    let newcomer = members.pop().unwrap();
+    let (mut members, mut nodes) = (members, Vec::new());
+    for index in 0..4 {
+        let known = members[..index].iter().zip(&nodes).map(|(member, node): (&Member, &RunningNode)| {
+            PeerConfig { identity: member.identity.public_key(), address: Some(node.p2p_address.to_string()) }
+        });
+        let known: Vec<_> = known.collect();
+        members[index].peers.extend(known);
+        nodes.push(boot_governed(&members[index]).await);
+    }
+    executed(&nodes[3], 1).await;
+    // Nobody's configuration names it: it is refused until it is a member, then fetches the chain and votes.
+    let mut newcomer = newcomer;
+    newcomer.peers = members
+        .iter()
+        .zip(&nodes)
+        .map(|(member, node)| PeerConfig {
+            identity: member.identity.public_key(),
+            address: Some(node.p2p_address.to_string()),
+        })
+        .collect();
+    let vote = KeyFile::read_vote(&Home::new(newcomer.home.path()).vote_key()).unwrap();
+    let fifth = boot_governed(&newcomer).await;
+    assert_eq!(fifth.handle.status().position, None);
+    change(&nodes[0], &[update(&newcomer, 1, Some(&vote))]).await;
+    let status = in_epoch(&fifth, 2).await;
+    assert_eq!((status.validators.len(), status.position.map(|place| place.0)), (5, Some(4)));
+
+    // Two more changes: one changes its key, which lies in its home, and one goes; then the newcomer's vote is needed.
+    let next = bls::SecretKey::generate(&bls::BLS);
+    KeyFile::Vote(next.clone()).write_new(&Home::new(members[1].home.path()).next_vote_key()).unwrap();
+    // It listens elsewhere then, so it has to know where the newcomer is.
+    let fifth_at = Some(fifth.p2p_address.to_string());
+    members[1].peers.push(PeerConfig { identity: newcomer.identity.public_key(), address: fifth_at });
+    let stopped = nodes.remove(1);
+    stopped.stop().await.unwrap();
+    nodes.insert(1, boot_governed(&members[1]).await);
+    change(&nodes[2], &[update(&members[1], 1, Some(&next)), update(&members[3], 0, None)]).await;
+    for node in nodes.iter().chain([&fifth]) {
+        assert_eq!(in_epoch(node, 3).await.validators.len(), 4);
+    }
+    assert_eq!(nodes[3].handle.status().position, None, "it is out, and follows");
+    let (out, down) = (nodes.pop().unwrap(), nodes.pop().unwrap());
+    down.stop().await.unwrap();
+    let height = fifth.handle.status().executed.0;
+    let tx = kv::Transaction { nonce: 1, key: b"a".to_vec(), operation: kv::Operation::Set(b"b".to_vec()) };
+    nodes[0].handle.submit(tx.encode()).await.unwrap();
+    for node in nodes.iter().chain([&fifth, &out]) {
+        executed(node, height + 1).await;
+    }
+    for node in nodes.into_iter().chain([fifth, out]) {
+        node.stop().await.unwrap();
+    }
 }
