@@ -104,7 +104,7 @@ impl Driver {
             step.act(Effect::Broadcast(closing(certificate).into()));
         }
         for (peer, messages) in std::mem::take(&mut self.boundary.early) {
-            messages.into_iter().for_each(|message| self.to_door(step, peer, message));
+            messages.into_iter().for_each(|message| self.bring_to_door(step, peer, message));
         }
     }
 

@@ -129,11 +129,11 @@ impl Driver {
         match message.epoch() {
             Some(epoch) if epoch < own => self.older_arrived(step, from, epoch, &message),
             Some(epoch) if epoch > own => self.newer_arrived(step, from, epoch, message),
-            _ => self.to_door(step, from, message),
+            _ => self.bring_to_door(step, from, message),
         }
     }
 
-    pub(super) fn to_door(&mut self, step: &mut Step, from: Peer, message: Box<Message>) {
+    pub(super) fn bring_to_door(&mut self, step: &mut Step, from: Peer, message: Box<Message>) {
         let proposal = matches!(*message, Message::Proposal(_));
         let share = self.peers.share_of_door();
         let load = self.peers.loads.entry(from).or_default();

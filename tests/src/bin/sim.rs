@@ -70,6 +70,7 @@ fn replay(seed: u64, arguments: &Arguments) -> ExitCode {
 struct Tally {
     runs: u64,
     commits: u64,
+    epochs: u64,
     simulated_us: u64,
     /// Microseconds of processor time: the machine may have other things to do.
     took_us: u64,
@@ -104,6 +105,7 @@ fn search(arguments: &Arguments) -> ExitCode {
 fn take(tally: &mut Tally, outcome: Outcome, took: Duration) {
     tally.runs += 1;
     tally.commits += outcome.commits;
+    tally.epochs += outcome.epochs;
     tally.simulated_us += outcome.simulated.0;
     tally.took_us += took.as_micros() as u64;
     if outcome.validators == 4 {
@@ -137,6 +139,7 @@ fn report(arguments: &Arguments, base: u64, tally: &Tally) -> ExitCode {
             "failures": failures,
             "failing_seeds": seeds,
             "commits": tally.commits,
+            "epochs": tally.epochs,
             "commits_per_sim_second": tally.commits as f64 / simulated.max(1e-6),
             "sim_seconds_per_second": per_core,
             "four_validators": {

@@ -44,7 +44,7 @@ fn enter(forge: &Forge, starts: &[EpochStart]) -> Result<(), String> {
 pub(super) fn epochs() -> Verdict {
     let forge = Forge::four();
     let good = start(&forge);
-    enter(&forge, &[good.clone()])?;
+    enter(&forge, std::slice::from_ref(&good))?;
     let refused = |what: &str, starts: &[EpochStart]| match enter(&forge, starts) {
         Ok(()) => Err(format!("an epoch is entered {what}")),
         Err(_) => Ok(()),

@@ -27,6 +27,8 @@ pub struct Outcome {
     pub validators: usize,
     /// Blocks committed.
     pub commits: u64,
+    /// Epochs entered after the first.
+    pub epochs: u64,
     /// The simulated time.
     pub simulated: Micros,
 }
@@ -58,7 +60,8 @@ pub fn run(seed: u64, print: bool) -> Outcome {
         let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words");
         Some(Violation { checker: "panic", at: now, what: what.to_owned() })
     });
-    Outcome { seed, violation, trace_hash, validators: plan.validators(), commits, simulated: now }
+    let epochs = cluster.as_ref().map_or(0, |cluster| cluster.world().sets.len() as u64 - 1);
+    Outcome { seed, violation, trace_hash, validators: plan.validators(), commits, epochs, simulated: now }
 }
 
 fn play(plan: &Plan, cluster: &mut Cluster) -> Option<Violation> {
