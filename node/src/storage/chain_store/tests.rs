@@ -147,7 +147,7 @@ fn a_transaction_that_failed_first_is_found_where_it_succeeded() {
         let result = |code: &u32| TxResult { code: *code, ..TxResult::default() };
         let tx_results = codes.iter().map(result).collect();
         let results = StoredResults { tx_results, ..results(body.block.header.height.0) };
-        store.put_results(&body.block.txs, &results).unwrap();
+        store.put_results(&body.block.txs, &results, None).unwrap();
         store.tx_location(&TxHash::of(b"a")).unwrap().map(|at| (at.height.0, at.index))
     };
     assert_eq!(execute(&one, &[7]), Some((1, 0)));
