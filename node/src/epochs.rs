@@ -129,9 +129,18 @@ impl Epochs {
         Ok(EpochStart { epoch, opening: header, certificate, set: set.clone(), params: params.clone() })
     }
 
-    /// The parameters that the chain began with.
-    pub fn genesis_params(&self) -> &ConsensusParams {
-        self.genesis.params()
+    /// The parameters of the newest epoch, with sizes at least those that the chain began with: blocks of all epochs are passed on. Those
+    /// of an epoch to come count from the next start on.
+    pub fn largest_params(&self) -> ConsensusParams {
+        let first = self.genesis.params();
+        // A store that cannot be read stops the node elsewhere.
+        let newest = self.newest().map_or_else(|_| first.clone(), |newest| newest.config.params.clone());
+        ConsensusParams {
+            max_block_bytes: newest.max_block_bytes.max(first.max_block_bytes),
+            max_block_txs: newest.max_block_txs.max(first.max_block_txs),
+            max_tx_bytes: newest.max_tx_bytes.max(first.max_tx_bytes),
+            ..newest
+        }
     }
 
     fn scheme(&self) -> &'static dyn VoteScheme {

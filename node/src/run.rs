@@ -26,7 +26,7 @@ use crate::handle::{self, NodeHandle, NodeStatus, Parts};
 use crate::home::Home;
 use crate::recovery::{RecoveryError, bring_up, recover};
 use crate::rpc;
-use crate::shell::{Actor, Lanes, Revival, Wiring, limits, panic_message, pump};
+use crate::shell::{Actor, Lanes, Revival, Wiring, admit, limits, panic_message, pump};
 use crate::storage::{ChainStore, DataDirectory, DirectoryFiles, SafetyStore, SafetyStoreError, StoreError};
 use crate::wire::PROTOCOL_VERSION;
 use crate::workers::{Fatal, Signer, SignerError, Workers};
@@ -229,7 +229,7 @@ pub async fn start(
             protocol_version: PROTOCOL_VERSION,
             software: concat!("althing/", env!("CARGO_PKG_VERSION")).to_owned(),
         },
-        limits: limits(genesis.params()),
+        limits: limits(&epochs.largest_params()),
     })
     .await?;
     let p2p_address = network.listen_address();
@@ -248,6 +248,8 @@ pub async fn start(
     );
 
     tokio::spawn(pump(network.clone(), events, answers.clone()));
+    let (admitted, to_admit) = watch::channel(Vec::new());
+    tokio::spawn(admit(network.clone(), to_admit));
     let wiring = Wiring {
         lanes,
         results,
@@ -256,6 +258,7 @@ pub async fn start(
         answers,
         backend,
         peers: config.p2p.peers.clone(),
+        admitted,
         stop: stopped.clone(),
     };
     let actor = drive(Actor::new(driver, wiring, status))?;

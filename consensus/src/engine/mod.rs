@@ -162,6 +162,8 @@ impl Step {
 impl Engine {
     /// An engine over a node's durable state; `record` is that of its safety rules, none for a node that only follows.
     pub fn new(config: EngineConfig, recovered: Recovered, record: Option<&SafetyRecord>) -> Self {
+        // A record of a later epoch, whose beginning the store has lost, says nothing about this one.
+        let record = record.filter(|record| record.epoch == config.epoch);
         let high_qc = record.and_then(|record| record.high_qc.clone()).map(Verified::trust);
         let tc = record.and_then(|record| record.tc.clone()).map(Verified::trust);
         let commit = record.and_then(|record| record.commit.clone()).map(Verified::trust);

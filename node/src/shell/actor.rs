@@ -8,7 +8,7 @@ use althing_consensus::engine::{self, Halt};
 use althing_consensus::{AppHash, Height, Micros, Now, View};
 use althing_crypto::Encoding;
 use althing_mempool::{Outcome as Admission, TxBytes};
-use althing_p2p::{Network, PeerKey, Responder, Validation};
+use althing_p2p::{Network, Peer, PeerKey, Responder, Validation};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::lanes::{Lanes, Outcome};
@@ -39,6 +39,8 @@ pub(crate) struct Wiring {
     pub(crate) backend: HandleBackend,
     /// Whom the operator admits or knows the address of.
     pub(crate) peers: Vec<PeerConfig>,
+    /// Whom the network admits from now on.
+    pub(crate) admitted: watch::Sender<Vec<Peer>>,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -204,13 +206,7 @@ impl Actor {
                 self.wiring.network.penalise(&peer, &reason);
             }
             Effect::Members { now, before } => {
-                let peers = peers(&self.wiring.peers, &[&now, &before]);
-                let network = self.wiring.network.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = network.admit(peers).await {
-                        tracing::error!(%error, "the network does not take the new members");
-                    }
-                });
+                self.wiring.admitted.send_replace(peers(&self.wiring.peers, &[&now, &before]));
             }
             Effect::Executed(height) => {
                 tracing::debug!(%height, "executed");

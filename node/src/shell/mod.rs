@@ -8,5 +8,5 @@ mod revival;
 
 pub(crate) use actor::{Actor, Wiring};
 pub(crate) use lanes::{Lanes, panic_message};
-pub(crate) use network::{limits, pump};
+pub(crate) use network::{admit, limits, pump};
 pub(crate) use revival::Revival;

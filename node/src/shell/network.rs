@@ -5,7 +5,7 @@ use std::time::Instant;
 use althing_consensus::ConsensusParams;
 use althing_crypto::{DecodeError, Encoding};
 use althing_p2p::{self as p2p, EventReceiver, Network, PeerKey, Responder, Validation};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::actor::Arrival;
 use super::refusals::Refusals;
@@ -28,6 +28,16 @@ fn raise(limit: &mut p2p::TrafficLimit, message: usize) {
     limit.max_message_bytes = limit.max_message_bytes.max(message);
     limit.queue_bytes = limit.queue_bytes.max(2 * message);
     limit.bytes_per_second = limit.bytes_per_second.max(u32::try_from(2 * message).unwrap_or(u32::MAX));
+}
+
+/// Has the network admit the newest list of peers, until the node ends.
+pub(crate) async fn admit(network: Network, mut lists: watch::Receiver<Vec<p2p::Peer>>) {
+    while lists.changed().await.is_ok() {
+        let peers = lists.borrow_and_update().clone();
+        if let Err(error) = network.admit(peers).await {
+            tracing::error!(%error, "the network does not take the new members");
+        }
+    }
 }
 
 /// Decodes what comes and hands it on, as fast as the driver takes it; ends with the network or the driver.

@@ -101,7 +101,7 @@ impl Workers {
             executor: Executor::new(epochs.clone(), chain.clone(), application.clone()).keeping(kept_blocks),
             verifier: Verifier::new(epochs.clone(), chain.clone(), application.clone()),
             checker: Checker::new(chain.clone(), application.clone()),
-            server: Server::new(chain.clone(), epochs.genesis_params()),
+            server: Server::new(chain.clone(), &epochs.largest_params()),
         }
     }
 

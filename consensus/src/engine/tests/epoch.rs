@@ -198,3 +198,29 @@ fn another_set_than_the_one_vouched_for_is_a_broken_invariant() {
     entered.config.epoch_hash = Hash::ZERO;
     f.step(Input::EpochEntered(Box::new(entered)));
 }
+
+#[test]
+fn a_record_of_a_later_epoch_says_nothing_about_this_one() {
+    let genesis = Fixture::new(4, 0).genesis.hash();
+    let record = SafetyRecord {
+        chain_id: "table".into(),
+        epoch: Epoch(2),
+        epoch_hash: NEXT,
+        opening: genesis,
+        signer: Position(0),
+        vote_key: [0; 48],
+        floor: View(3),
+        proposal: None,
+        vote: Some(vote(Phase::Vote, 9, genesis, 0)),
+        commit_vote: None,
+        timeout: None,
+        high_qc: Some(qc(8, genesis, Phase::Vote)),
+        tc: Some(tc(9, None)),
+        commit: None,
+    };
+    let later = Fixture::recovered(4, 0, Some(&record));
+    assert_eq!((later.engine.view(), later.engine.high_view()), (View(1), View(0)));
+    assert_eq!(later.engine.own, OwnMessages::default());
+    let same = SafetyRecord { epoch: Epoch(1), ..record };
+    assert_eq!(Fixture::recovered(4, 0, Some(&same)).engine.view(), View(10));
+}

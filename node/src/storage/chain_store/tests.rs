@@ -262,3 +262,35 @@ fn a_height_that_no_chain_reaches_is_damage() {
         assert!(error.to_string().contains("a block of height 18446744073709551615"), "{error}");
     }
 }
+
+#[test]
+fn the_chain_of_epochs_is_kept_with_what_ends_each_and_who_votes_after_which_height() {
+    let Fixture { chain: test, genesis, store } = begun();
+    let first = store.opening(Epoch(1)).unwrap().expect("genesis");
+    assert_eq!((first.header, first.certificate), (genesis.header.clone(), None));
+    assert_eq!((store.newest_epoch().unwrap(), store.opening(Epoch(2)).unwrap()), (Epoch(1), None));
+
+    let mut end = (*test.body(&genesis, 1, Vec::new())).clone();
+    end.block.header.vouched.next_epoch = Hash::ZERO;
+    let certificate = test.certificate(end.block.hash(), 4);
+    store.commit(&[Arc::new(end.clone())], &certificate).unwrap();
+    assert_eq!(store.newest_epoch().unwrap(), Epoch(2));
+    let second = store.opening(Epoch(2)).unwrap().expect("begun");
+    assert_eq!((second.epoch_hash(), second.certificate), (Hash::ZERO, Some(certificate)));
+    assert_eq!(second.header, end.block.header);
+
+    let changed = Membership::of_genesis(&test.genesis);
+    let executed = |height| StoredResults {
+        execution: Execution { height, app_hash: AppHash::default(), results_root: Hash::ZERO },
+        next_epoch: changed.hash(),
+        tx_results: Vec::new(),
+        events: Vec::new(),
+    };
+    store.put_results(&[], &executed(Height(1)), Some(&changed)).unwrap();
+    store.put_results(&[], &executed(Height(2)), None).unwrap();
+    assert!(store.membership(Height(0)).unwrap().is_none(), "that of genesis");
+    for height in [1, 2, 9].map(Height) {
+        let stored = store.membership(height).unwrap().expect("changed at height 1");
+        assert_eq!(Membership::from_stored(stored, &althing_crypto::bls::BLS).unwrap(), changed);
+    }
+}

@@ -85,6 +85,6 @@ pub(super) const ALL: &[Mutant] = &[
         name: "epoch_entered_and_not_stored",
         slip: "The record of an epoch's beginning is not stored.",
         places: &["node/src/workers/signer.rs"],
-        expected: "crashes_at_the_change",
+        expected: "changes",
     },
 ];

@@ -49,7 +49,7 @@ pub(super) const ALL: &[Mutant] = &[
         name: "end_of_the_epoch_not_told",
         slip: "Who is in an older epoch is not told of its end.",
         places: &["node/src/driver/epochs.rs"],
-        expected: "changes",
+        expected: "told",
     },
     Mutant {
         name: "run_across_epochs",

@@ -123,9 +123,10 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "lost_commit",
-        about: "the commit votes for the end of an epoch are lost",
+        about: "one member alone has the QC of an epoch's end when all others have given its view up",
         run: epochs::lost_commit,
     },
+    Scenario { name: "told", about: "a member that missed the end of an epoch is back", run: epochs::told },
     Scenario {
         name: "crashes_at_the_change",
         about: "a member ends before or after any of its writes while the set changes",

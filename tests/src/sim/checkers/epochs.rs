@@ -1,5 +1,8 @@
 //! One chain through all epochs: a block that names another next epoch is the last of its own, what follows is of the next epoch, and
-//! each epoch's blocks are committed by certificates of that epoch. Nobody enters an epoch that the chain has not begun.
+//! each epoch's blocks are committed by certificates of that epoch. Nobody enters an epoch that the chain has not begun, or goes on in
+//! one before its durable record says so (S9).
+
+use std::collections::BTreeMap;
 
 use althing_consensus::{Epoch, Header, Micros, View};
 use althing_crypto::Hash;
@@ -14,6 +17,8 @@ pub(super) struct Epochs {
     chain: Chain,
     /// The epoch that the next block is of, and the hash of its set and parameters; none before the first block.
     current: Option<(Epoch, Hash)>,
+    /// By node: the epoch of its durable record.
+    durable: BTreeMap<usize, Epoch>,
 }
 
 impl Epochs {
@@ -54,7 +59,18 @@ impl Checker for Epochs {
                     self.block(&body.block.header)?;
                 }
             }
+            Seen::Forgot => drop(self.durable.remove(&node)),
+            Seen::Started { record } => drop(self.durable.insert(node, record.epoch)),
+            Seen::Stepped { driver } => {
+                let (now, durable) = (driver.validators().0, self.durable.get(&node));
+                if durable.is_some_and(|durable| now > *durable) {
+                    return Err(format!(
+                        "node {node} goes on in epoch {now}, its durable record is of {durable:?}"
+                    ));
+                }
+            }
             Seen::RecordDurable { record } => {
+                self.durable.insert(node, record.epoch);
                 let newest = self.current.map_or(Epoch(1), |(epoch, _)| epoch);
                 if record.epoch > newest {
                     let (entered, newest) = (record.epoch, newest);
