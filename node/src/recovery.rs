@@ -13,6 +13,10 @@
 //!
 //! Blocks that are committed and not executed are executed by the driver as usual. A store that lost committed blocks fetches them
 //! from peers; the safety record keeps it from signing in old views.
+//!
+//! Of the epochs: the record may be behind the chain data, as an epoch's end is stored before the next is entered, or because the safety
+//! file was restored: then it enters each in turn, before anything else (`Signer::open`). Or it is ahead, as the store lost its tail: then nothing
+//! is signed in the epochs that are fetched again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
