@@ -5,21 +5,23 @@ use std::sync::{Arc, Mutex};
 
 use althing_consensus::engine::BuildPayload;
 use althing_consensus::{
-    AppHash, Block, ConsensusParams, Epoch, Height, Newest, ProposalDraft, SafetyRecord, SignRequest, Signed,
-    View,
+    AppHash, Block, ConsensusParams, Epoch, Execution, Height, Newest, Position, ProposalDraft, SafetyRecord,
+    SignRequest, Signed, View,
 };
-use althing_crypto::{BlockHash, Encoding, TxHash};
+use althing_crypto::{BlockHash, Encoding, Hash, TxHash};
 use althing_ledger::{
     Admission, Application, AssetLedger, CheckKind, CheckedTx, CommitResult, FinalizeBlock, FinalizedBlock,
-    Info, InitChain, InitChainResult, PrepareProposal, Query, QueryResult, TxError, state::MemoryFiles,
+    Info, InitChain, InitChainResult, ParamUpdates, PrepareProposal, Query, QueryResult, TxError,
+    ValidatorUpdate, state::MemoryFiles,
 };
 use althing_mempool::{Code, TxBytes};
 
 use super::*;
 use crate::body::Body;
-use crate::driver::{CheckJob, ExecuteJob, PrecheckJob, SafetyJob, ServeJob, VerifyJob};
+use crate::driver::{CheckJob, ExecuteJob, PrecheckJob, SafetyJob, ServeJob, StoreJob, VerifyJob};
+use crate::membership::Membership;
 use crate::recovery::handshake;
-use crate::storage::{ChainStore, MemoryStore, SafetyStore, SlotFile};
+use crate::storage::{ChainStore, MemoryStore, SafetyStore, SlotFile, StoredResults};
 use crate::testing::TestChain;
 use crate::wire::{Request, Response};
 
@@ -412,4 +414,74 @@ fn old_blocks_go_once_nobody_needs_them() {
     assert_eq!(oldest(9, None, 9, 9), 1, "all of them");
     assert_eq!(oldest(9, Some(2), 3, 9), 3, "the application may come back at 3");
     assert_eq!(oldest(9, Some(2), 9, 2), 2, "no header vouches for more yet");
+}
+
+/// A chain whose second block ends the first epoch: the last member goes.
+fn ended() -> (Bench, Membership) {
+    let bench = Bench::new();
+    let genesis = Membership::of_genesis(&bench.test.genesis);
+    let gone = ValidatorUpdate { identity: *bench.test.peer(3).as_bytes(), power: 0, vote_key: None };
+    let changed = genesis.after(&[gone], &ParamUpdates::default()).unwrap();
+    grow_to_the_end(&bench, &changed);
+    (bench, changed)
+}
+
+fn grow_to_the_end(bench: &Bench, changed: &Membership) {
+    let one = bench.commit(1, 1).remove(0);
+    let execution = Execution { height: Height(1), app_hash: AppHash::default(), results_root: Hash::ZERO };
+    let results =
+        StoredResults { execution, next_epoch: changed.hash(), tx_results: Vec::new(), events: Vec::new() };
+    bench.chain.put_results(&[], &results, Some(changed)).unwrap();
+    let mut end = (*bench.test.body(&one.block, 2, Vec::new())).clone();
+    end.block.header.vouched.height = Height(1);
+    end.block.header.vouched.next_epoch = changed.hash();
+    let certificate = bench.test.certificate(end.block.hash(), 2);
+    bench.chain.commit(&[Arc::new(end)], &certificate).unwrap();
+}
+
+#[test]
+fn the_next_epoch_is_entered_durably_by_whoever_signs_and_whoever_follows() {
+    let (bench, changed) = ended();
+    let mut slots = Slots::default();
+    SafetyStore::format(&mut slots).unwrap();
+    // A record of the first epoch, on a chain that has not ended it.
+    let young = Bench::new();
+    let mut signer = young.signer(&slots).unwrap();
+    assert_eq!((signer.record().epoch, signer.place(Epoch(1))), (Epoch(1), Some(Position(0))));
+    grow_to_the_end(&young, &changed);
+    let entered = signer.run(SafetyJob::EnterEpoch(Epoch(2))).unwrap();
+    let Done::EpochEntered { next, certificate } = entered else { panic!("{entered:?}") };
+    assert_eq!((next.config.epoch_hash, next.config.set.len()), (changed.hash(), 3));
+    assert_eq!((next.config.me, next.resumed), (Some(Position(0)), false));
+    assert_eq!((certificate.epoch, slots.record().epoch), (Epoch(1), Epoch(2)));
+    assert_eq!((signer.place(Epoch(1)), signer.place(Epoch(2))), (None, Some(Position(0))));
+
+    let keeper = Keeper::new(bench.chain.clone(), bench.test.epochs(&bench.chain));
+    let entered = keeper.run(StoreJob::EnterEpoch(Epoch(2))).unwrap();
+    let Done::EpochEntered { next, .. } = entered else { panic!("{entered:?}") };
+    assert_eq!((next.config.epoch, next.config.me, next.record), (Epoch(2), None, None));
+}
+
+#[test]
+fn a_record_behind_the_chain_enters_its_epochs_and_one_ahead_of_it_signs_nothing_until_the_chain_is_back() {
+    let (bench, changed) = ended();
+    let mut slots = Slots::default();
+    SafetyStore::format(&mut slots).unwrap();
+    Bench::new().signer(&slots).unwrap();
+    assert_eq!(slots.record().epoch, Epoch(1));
+    assert_eq!(bench.signer(&slots).unwrap().record().epoch, Epoch(2), "at once");
+    assert_eq!(slots.record().epoch, Epoch(2));
+
+    let lost = Bench::new();
+    let mut signer = lost.signer(&slots).unwrap();
+    assert_eq!((signer.place(Epoch(1)), signer.place(Epoch(2))), (None, None));
+    let body = lost.test.body(&lost.genesis, 1, Vec::new());
+    assert!(matches!(signer.run(propose(&body)), Err(Fatal::NoKey)));
+    grow_to_the_end(&lost, &changed);
+    signer.run(SafetyJob::EnterEpoch(Epoch(2))).unwrap();
+    assert_eq!(signer.place(Epoch(2)), Some(Position(0)));
+    assert!(
+        matches!(signer.run(propose(&body)).unwrap(), Done::Refused(_)),
+        "not resumed, and of another epoch"
+    );
 }
