@@ -7,7 +7,8 @@
 //! | `genesis`, `parameters` | the initial state, and what it fixes for good |
 //! | `record` | the keys of all records |
 //! | `execute`, `draft` | what a block does to the records, and how all or nothing of a transaction is done |
-//! | `account`, `balance`, `asset_record`, `lock`, `role`, `proposal` | the records, and the instructions that change them |
+//! | `account`, `balance`, `asset_record`, `lock`, `role`, `proposal`, `validator` | the records, and the instructions that change them |
+//! | `validator_change`, `consensus_parameter` | what proposals can change of the chain itself |
 //! | `fee`, `idempotency` | what all instructions of a transaction have in common |
 //! | `event` | what a change tells |
 //! | `query` | what can be asked, and the proofs of answers |
@@ -19,6 +20,7 @@ mod approval;
 mod asset_record;
 mod balance;
 mod codes;
+mod consensus_parameter;
 mod draft;
 mod event;
 mod execute;
@@ -34,8 +36,10 @@ mod query;
 mod record;
 mod role;
 mod symbol;
-mod text;
+pub(crate) mod text;
 mod transaction;
+mod validator;
+mod validator_change;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -44,8 +48,9 @@ use althing_crypto::ed25519;
 pub use address::{Address, AddressError};
 pub use approval::Approval;
 pub use codes::{CODESPACE, Code};
+pub use consensus_parameter::{ConsensusParameter, check_params};
 pub use fee::Fees;
-pub use genesis::{GenesisAsset, GenesisBalance, GenesisRoles, GenesisState, Submission};
+pub use genesis::{GenesisAsset, GenesisBalance, GenesisRoles, GenesisState, GenesisValidator, Submission};
 pub use idempotency::idempotency_key_text;
 pub use instruction::{Change, Instruction};
 pub use lock::{Lock, LockId, LockState};
@@ -53,11 +58,13 @@ pub use parameters::Parameters;
 pub use policy::Policy;
 pub use query::{
     AccountView, AssetView, BalanceView, ChangeView, GovernanceView, HistoryView, LockView, MAX_BACK,
-    MAX_LIMIT, Page, ProposalView, Question, RoleView, SupplyView, VerifyError, verify,
+    MAX_LIMIT, Page, PowerView, ProposalView, Question, RoleView, SupplyView, ValidatorView, VerifyError,
+    verify,
 };
 pub use role::Role;
 pub use symbol::{Symbol, SymbolError};
 pub use transaction::{COIN, Transaction};
+pub use validator_change::ValidatorChange;
 
 use crate::{
     Admission, AppError, AppHash, Application, CheckKind, CheckedTx, CommitResult, FinalizeBlock,
@@ -199,8 +206,8 @@ impl Application for AssetLedger {
         let staged = self.state.stage(b.height, outcome.changes)?;
         let app_hash = AppHash::from(staged.root());
         *self.pending() = Some(staged);
-        let execute::Outcome { tx_results, events, .. } = outcome;
-        Ok(FinalizedBlock { tx_results, app_hash, events, ..FinalizedBlock::default() })
+        let execute::Outcome { tx_results, events, validator_updates, param_updates, .. } = outcome;
+        Ok(FinalizedBlock { tx_results, app_hash, validator_updates, param_updates, events })
     }
 
     fn commit(&self) -> Result<CommitResult, AppError> {

@@ -2,8 +2,9 @@
 
 use althing_crypto::Hash;
 use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
 
-use crate::AppHash;
+use crate::{AppHash, asset::text::hex_array};
 
 /// Bytes whose meaning is the application's.
 pub type Bytes = Vec<u8>;
@@ -124,6 +125,8 @@ pub struct InitChain {
     pub app_state: Bytes,
     /// The validators that the chain begins with.
     pub validators: Vec<ValidatorUpdate>,
+    /// The consensus parameters that the chain begins with, all of them.
+    pub params: ParamUpdates,
     /// The most bytes that the transactions of a block may have together.
     pub max_block_bytes: u64,
 }
@@ -288,17 +291,20 @@ pub struct ValidatorUpdate {
 }
 
 /// A BLS12-381 key, with the proof that its owner holds the secret one.
-#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct VoteKey {
     /// The public key, compressed.
+    #[serde(with = "hex_array")]
     pub key: [u8; 48],
     /// The proof of possession.
+    #[serde(with = "hex_array")]
     pub proof: [u8; 96],
 }
 
 /// Changes of the consensus parameters, effective with the next epoch; none leaves one as it is. What they mean and what they may be
 /// is the genesis document's to say.
-#[derive(Debug, Clone, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each is the parameter of its name")]
 pub struct ParamUpdates {
     pub max_block_bytes: Option<u32>,

@@ -145,6 +145,56 @@ def threshold(approvals):
     return u8(2) + u16(approvals), {"threshold": {"approvals": approvals}}
 
 
+PARAMETERS = ["max_block_bytes", "max_block_txs", "max_tx_bytes", "max_unexecuted_blocks", "timeout_min_ms",
+              "timeout_base_max_ms", "timeout_max_ms", "repeat_interval_ms", "heartbeat_ms", "max_time_ahead_ms"]
+
+
+def validators(*changes):
+    return (u8(3) + u32(len(changes)) + b"".join(data for data, _ in changes),
+            {"validators": {"changes": [shown for _, shown in changes]}})
+
+
+def vote_key(n):
+    """Bytes in the place of a key and its proof; whether they are some shows only in a state."""
+    key, proof = bytes([n] * 48), bytes([n + 1] * 96)
+    return key + proof, {"key": key.hex(), "proof": proof.hex()}
+
+
+def add_validator(identity, n, power, name, account):
+    data, shown = vote_key(n)
+    return (u8(0) + identity.public + data + u64(power) + string(name) + account.address,
+            {"add": {"identity": identity.public.hex(), "vote_key": shown, "power": str(power), "name": name,
+                     "account": text_of(account.address)}})
+
+
+def remove_validator(identity):
+    return u8(1) + identity.public, {"remove": {"identity": identity.public.hex()}}
+
+
+def set_power(identity, power):
+    return u8(2) + identity.public + u64(power), {"power": {"identity": identity.public.hex(), "power": str(power)}}
+
+
+def set_vote_key(identity, n):
+    data, shown = vote_key(n)
+    return u8(3) + identity.public + data, {"vote_key": {"identity": identity.public.hex(), "vote_key": shown}}
+
+
+def set_identity(identity, to):
+    return (u8(4) + identity.public + to.public,
+            {"identity": {"identity": identity.public.hex(), "to": to.public.hex()}})
+
+
+def set_account(identity, account):
+    return (u8(5) + identity.public + account.address,
+            {"account": {"identity": identity.public.hex(), "account": text_of(account.address)}})
+
+
+def set_parameter(name, value):
+    return (u8(6) + u8(PARAMETERS.index(name)) + u64(value),
+            {"parameter": {"parameter": name, "value": str(value)}})
+
+
 def of_proposal(kind, name, number):
     return u8(kind) + u64(number), {name: {"proposal": str(number)}}
 
@@ -220,6 +270,11 @@ VALID = [
         of_role(11, "grant", "submitter", bob), of_role(12, "revoke", "submitter", bob),
         propose(of_role(0, "grant", "issuer", bob)), propose(of_role(1, "revoke", "member", carol)),
         propose(threshold(300)), of_proposal(14, "approve", 1), of_proposal(15, "withdraw", largest)]),
+    vector("validators and consensus parameters", alice, [
+        propose(validators(
+            add_validator(bob, 7, largest, "Þing", carol), remove_validator(alice), set_power(carol, 3),
+            set_vote_key(carol, 9), set_identity(carol, alice), set_account(bob, alice))),
+        propose(validators(*[set_parameter(name, i) for i, name in enumerate(PARAMETERS)]))]),
     vector("several accounts debited, one of several keys", alice, [
         transfer("COIN", bob, alice, 1), transfer("COIN", shared, alice, 2), transfer("EUR", bob, shared, 3)],
         others=[bob, shared]),
@@ -259,7 +314,15 @@ def invalid():
     yield "one byte too many", "malformed", good + b"\0"
     yield "unknown instruction 16", "malformed", transaction(alice, [(u8(16), None)])
     yield "unknown role 4", "malformed", transaction(alice, [(u8(11) + u8(4) + bob.address, None)])
-    yield "unknown change 3", "malformed", transaction(alice, [(u8(13) + u8(3) + u16(1), None)])
+    yield "unknown change 4", "malformed", transaction(alice, [(u8(13) + u8(4) + u16(1), None)])
+    yield "unknown change of validators 7", "malformed", transaction(alice, [propose(validators((u8(7), None)))])
+    yield "unknown parameter 10", "malformed", transaction(alice, [propose(validators((u8(6) + u8(10) + u64(1), None)))])
+    yield "no changes of validators", "no_changes", transaction(alice, [propose(validators())])
+    powers = [set_power(bob, i + 1) for i in range(17)]
+    yield "17 changes of validators", "too_many_changes", transaction(alice, [propose(validators(*powers))])
+    yield "power 0", "zero_power", transaction(alice, [propose(validators(set_power(bob, 0)))])
+    named = add_validator(bob, 7, 1, "x" * 65, bob)
+    yield "validator's name of 65 bytes", "name_too_long", transaction(alice, [propose(validators(named))])
     yield "unknown approval 2", "malformed", with_approvals(body, [u8(2) + by_alice[1:]])
     yield "optional key marked 2", "malformed", good.replace(u64(0) * 2 + u8(0), u64(0) * 2 + u8(2), 1)
     yield "symbol of 17 characters", "malformed", transaction(alice, [transfer("A" * 17, alice, bob, 5)])

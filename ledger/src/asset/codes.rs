@@ -151,6 +151,36 @@ codes! {
     LastAdministrator = 82 "last_administrator",
     /// As many have the role as may.
     TooManyHolders = 83 "too_many_holders",
+    /// A proposal about validators that names no change.
+    NoChanges = 90 "no_changes",
+    /// A proposal of more changes than one may have.
+    TooManyChanges = 91 "too_many_changes",
+    /// A validator's name has too many bytes.
+    NameTooLong = 92 "name_too_long",
+    /// A validator without power is none.
+    ZeroPower = 93 "zero_power",
+    /// Not an Ed25519 key.
+    BadIdentity = 94 "bad_identity",
+    /// Not a BLS key, or the proof of possession is not that of its owner.
+    BadVoteKey = 95 "bad_vote_key",
+    /// Another validator votes with this key.
+    DuplicateVoteKey = 96 "duplicate_vote_key",
+    /// No validator has this identity.
+    UnknownValidator = 97 "unknown_validator",
+    /// A validator has this identity already.
+    ValidatorExists = 98 "validator_exists",
+    /// There would be no validator.
+    LastValidator = 99 "last_validator",
+    /// The powers would add up to more than may be.
+    TooMuchPower = 100 "too_much_power",
+    /// There would be more validators, or more would ever have been, than may be.
+    TooManyValidators = 101 "too_many_validators",
+    /// A consensus parameter would be out of its bounds, or not fit another one.
+    BadParameter = 102 "bad_parameter",
+    /// A change that leaves its object as it is.
+    NothingChanges = 103 "nothing_changes",
+    /// As many vote keys have been proposed in this block as a block has time for.
+    TooManyVoteKeys = 104 "too_many_vote_keys",
 }
 
 impl Code {

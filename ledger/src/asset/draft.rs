@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use althing_crypto::Encoding;
 
-use super::{Address, Parameters, record::decode};
+use super::{
+    Address, Parameters,
+    record::{decode, read},
+};
 use crate::{
     AppError, Event, TxError,
     state::{Changes, Records, View},
@@ -48,12 +51,14 @@ pub(super) struct Block<'a> {
     base: &'a dyn Records,
     pub(super) parameters: &'a Parameters,
     pub(super) height: u64,
+    /// Vote keys whose proofs it has checked.
+    vote_keys: u32,
     cells: BTreeMap<Vec<u8>, Cell>,
 }
 
 impl<'a> Block<'a> {
     pub(super) fn new(base: &'a dyn Records, parameters: &'a Parameters, height: u64) -> Self {
-        Self { base, parameters, height, cells: BTreeMap::new() }
+        Self { base, parameters, height, vote_keys: 0, cells: BTreeMap::new() }
     }
 
     /// Reads these from `view`, which the block builds on: in the order of their keys, in which they lie closest together,
@@ -103,6 +108,16 @@ impl<'a> Block<'a> {
     pub(super) fn take(&mut self, changes: Changes) {
         for (key, value) in changes {
             self.cells.insert(key, Cell { value, changed: true });
+        }
+    }
+
+    /// What the block has made of a record that it changed, and what that was before.
+    pub(super) fn changed<T: Encoding>(&self, key: &[u8]) -> Result<Option<(Option<T>, T)>, AppError> {
+        match self.cells.get(key) {
+            Some(Cell { value: Some(after), changed: true }) => {
+                Ok(Some((read(self.base, key)?, decode(after)?)))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -161,6 +176,21 @@ impl<'a> Draft<'_, 'a> {
 
     pub(super) fn emit(&mut self, event: Event) {
         self.events.push(event);
+    }
+
+    /// What `attempt` comes to, without its changes and events.
+    pub(super) fn try_out<T>(&mut self, attempt: impl FnOnce(&mut Self) -> T) -> T {
+        let (changes, events) = (self.changes.clone(), self.events.len());
+        let done = attempt(self);
+        self.changes = changes;
+        self.events.truncate(events);
+        done
+    }
+
+    /// How many vote keys the block has met with one more, whatever becomes of it.
+    pub(super) fn count_vote_key(&mut self) -> u32 {
+        self.block.vote_keys = self.block.vote_keys.saturating_add(1);
+        self.block.vote_keys
     }
 
     /// The changes and events, for [`Block::take`].

@@ -1,6 +1,6 @@
 //! Events: one for each change, so that whoever reads them all knows the state. `docs/transactions.md` lists them.
 
-use super::{Address, Change, Lock, LockId, LockState, Role, Symbol};
+use super::{Address, Change, Lock, LockId, LockState, Role, Symbol, ValidatorChange};
 use crate::{Attribute, Event};
 
 /// An event of this kind; the first attributes are worth an index, the others not.
@@ -109,8 +109,41 @@ pub(super) fn proposed(number: u64, proposer: &Address, change: &Change) -> Even
             add("change", "threshold".to_owned());
             add("approvals", approvals.to_string());
         }
+        Change::Validators { changes } => {
+            add("change", "validators".to_owned());
+            add("changes", changes.len().to_string());
+        }
     }
     proposed
+}
+
+/// One change of the validators, or of a consensus parameter.
+pub(super) fn validator_changed(change: &ValidatorChange) -> Event {
+    let of = |identity: &dyn ToString| [("validator", identity.to_string())];
+    let key = |key: &[u8; 48]| ("vote_key", hex::encode(key));
+    match change {
+        ValidatorChange::Add { identity, vote_key, power, account, .. } => {
+            let power = ("power", power.to_string());
+            let plain = [key(&vote_key.key), power, ("account", account.to_string())];
+            event("validator_added", of(identity), plain)
+        }
+        ValidatorChange::Remove { identity } => event("validator_removed", of(identity), []),
+        ValidatorChange::Power { identity, power } => {
+            event("validator_power_set", of(identity), [("power", power.to_string())])
+        }
+        ValidatorChange::VoteKey { identity, vote_key } => {
+            event("validator_vote_key_set", of(identity), [key(&vote_key.key)])
+        }
+        ValidatorChange::Identity { identity, to } => {
+            event("validator_identity_set", of(to), [("former", identity.to_string())])
+        }
+        ValidatorChange::Account { identity, account } => {
+            event("validator_account_set", of(identity), [("account", account.to_string())])
+        }
+        ValidatorChange::Parameter { parameter, value } => {
+            event("parameter_set", [("parameter", parameter.to_string())], [("value", value.to_string())])
+        }
+    }
 }
 
 pub(super) fn approved(number: u64, member: &Address) -> Event {

@@ -7,9 +7,10 @@ use super::{
     draft::{Block, Draft, Step, Stop},
     fee, idempotency, lock, proposal, role,
     transaction::within,
+    validator,
 };
 use crate::{
-    AppError, CheckedTx, Event, TxError, TxResult,
+    AppError, CheckedTx, Event, ParamUpdates, TxError, TxResult, ValidatorUpdate,
     state::{Changes, Records, View},
 };
 
@@ -17,6 +18,8 @@ use crate::{
 pub(super) struct Outcome {
     pub(super) tx_results: Vec<TxResult>,
     pub(super) events: Vec<Event>,
+    pub(super) validator_updates: Vec<ValidatorUpdate>,
+    pub(super) param_updates: ParamUpdates,
     pub(super) changes: Changes,
 }
 
@@ -38,7 +41,9 @@ pub(super) fn block(
         Err(refusal) => Ok(refusal.into()),
     });
     let tx_results = tx_results.collect::<Result<_, _>>()?;
-    Ok(Outcome { tx_results, events, changes: block.into_changes() })
+    let (validator_updates, param_updates) = validator::updates(&mut block)?;
+    let changes = block.into_changes();
+    Ok(Outcome { tx_results, events, validator_updates, param_updates, changes })
 }
 
 /// The records that most transactions need: those of transfers.

@@ -4,19 +4,21 @@ mod check;
 
 use std::collections::BTreeMap;
 
-use althing_crypto::Encoding;
+use althing_crypto::{Encoding, ed25519::PublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Address, COIN, Fees, Parameters, Role, Symbol,
     asset_record::{self, Asset},
     balance::{self, Balance},
+    consensus_parameter::{self, Consensus},
     parameters,
     record::AtHeight,
     role::{self, GOVERNANCE_KEY, Governance},
     text,
+    validator::{self, Validator, Validators},
 };
-use crate::{AppError, InitChain, state::Changes};
+use crate::{AppError, InitChain, ParamUpdates, ValidatorUpdate, state::Changes};
 
 /// `app_state` of a genesis document for the asset ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +31,9 @@ pub struct GenesisState {
     pub roles: GenesisRoles,
     /// How many members must approve a proposal: 1 to the number of members, or 0 if there are none.
     pub threshold: u16,
+    /// What is known of the chain's validators besides their keys and powers, each at most once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub validators: Vec<GenesisValidator>,
     /// Who may send transactions.
     pub submission: Submission,
     /// For how many heights after its own a proposal can be approved.
@@ -66,6 +71,18 @@ pub struct GenesisBalance {
     /// How many of the smallest units.
     #[serde(with = "text")]
     pub amount: u128,
+}
+
+/// What the ledger is told of one of the first validators. Its vote key and power stand in the genesis document itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GenesisValidator {
+    /// Under which it is known to the network.
+    pub identity: PublicKey,
+    /// What people call it, at most 64 bytes; may be empty.
+    pub name: String,
+    /// Who votes for it on proposals, given the role of a member; without one its power approves nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Address>,
 }
 
 /// Who has which role at first.
@@ -132,6 +149,7 @@ impl GenesisState {
                 members,
                 submitters: Vec::new(),
             },
+            validators: Vec::new(),
             submission: Submission::Open,
             proposal_lifetime: Self::DEFAULT_HEIGHTS,
             idempotency_window: Self::DEFAULT_HEIGHTS,
@@ -177,9 +195,48 @@ impl GenesisState {
             ..Governance::default()
         };
         put(GOVERNANCE_KEY.to_vec(), governance.encode());
+        if !init.validators.is_empty() {
+            let validators = self.first_validators(init)?;
+            for one in &validators.all {
+                put(validator::named_key(&one.identity), AtHeight(0).encode());
+            }
+            put(validator::KEY.to_vec(), validators.encode());
+        }
+        if init.params != ParamUpdates::default() {
+            put(consensus_parameter::KEY.to_vec(), Consensus(init.params.clone()).encode());
+        }
         let parameters = self.parameters(init);
         put(parameters::KEY.to_vec(), parameters.encode());
         Ok((parameters, records))
+    }
+
+    /// The validators of the genesis document, with what is said of them here.
+    fn first_validators(&self, init: &InitChain) -> Result<Validators, AppError> {
+        let fault = |field: String, reason: &str| AppError::Genesis { field, reason: reason.to_owned() };
+        let mut all = Vec::with_capacity(init.validators.len());
+        for (i, ValidatorUpdate { identity, power, vote_key }) in init.validators.iter().enumerate() {
+            let identity = PublicKey::from_bytes(*identity);
+            let said = self.validators.iter().find(|one| one.identity == identity);
+            let none = || fault(format!("validators[{i}]"), "comes without a vote key");
+            all.push(Validator {
+                identity,
+                vote_key: vote_key.clone().ok_or_else(none)?,
+                power: *power,
+                name: said.map(|one| one.name.clone()).unwrap_or_default(),
+                account: said.and_then(|one| one.account),
+                since: 0,
+            });
+        }
+        all.sort_by_key(|one| one.identity);
+        let validators = Validators { named: all.len() as u32, all };
+        validators.check().map_err(|refusal| fault("validators".to_owned(), &refusal.log))?;
+        let stranger =
+            |one: &GenesisValidator| !validators.all.iter().any(|each| each.identity == one.identity);
+        if let Some(i) = self.validators.iter().position(stranger) {
+            let reason = "is not one of the validators of the genesis document";
+            return Err(fault(format!("app_state.validators[{i}].identity"), reason));
+        }
+        Ok(validators)
     }
 
     /// How many units there are of each asset. Checks all other rules on the way.

@@ -4,7 +4,7 @@ use althing_crypto::Hash;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Code, LockId, Role, Symbol, text};
+use super::{Address, Code, LockId, Role, Symbol, ValidatorChange, text, validator_change};
 use crate::TxError;
 
 /// One thing to be done. The order of the kinds is that of their numbers in the encoding.
@@ -146,7 +146,7 @@ pub enum Instruction {
 }
 
 /// What members decide on together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Change {
     /// Gives a role.
@@ -167,6 +167,12 @@ pub enum Change {
     Threshold {
         /// From 1 to the number of members.
         approvals: u16,
+    },
+    /// Changes who validates the chain, and its consensus parameters: all of these, or none. It takes members who vote for more than
+    /// two thirds of the power.
+    Validators {
+        /// 1 to 16 of them, in order.
+        changes: Vec<ValidatorChange>,
     },
 }
 
@@ -231,6 +237,7 @@ impl Instruction {
             Self::Propose { change: Change::Threshold { approvals: 0 } } => {
                 Err(Code::BadThreshold.refusal("a threshold of 0 approvals: say at least 1"))
             }
+            Self::Propose { change: Change::Validators { changes } } => validator_change::check_all(changes),
             _ => Ok(()),
         }
     }

@@ -1,4 +1,5 @@
-//! Proposals: changes of roles that as many members must approve as the threshold says.
+//! Proposals: changes of roles, which as many members must approve as the threshold says; and of validators, which members must
+//! approve who vote for more than two thirds of the power.
 //!
 //! Approvals count only while their givers are members. A proposal ends by being enacted, when its proposer withdraws it or
 //! is no member any more, or when its time is over; then its record is removed, and the events tell what became of it.
@@ -13,6 +14,7 @@ use super::{
     event,
     record::corrupt,
     role::{self, GOVERNANCE_KEY, Governance, OpenProposal},
+    validator,
 };
 use crate::{AppError, Event};
 
@@ -49,6 +51,9 @@ pub(super) fn key(number: u64) -> Vec<u8> {
 /// `Propose`.
 pub(super) fn propose(draft: &mut Draft<'_, '_>, change: &Change) -> Step {
     role::expect_sender(draft, Role::Member)?;
+    if let Change::Validators { changes } = change {
+        validator::try_out(draft, changes)?;
+    }
     let proposer = draft.sender;
     let mut governance = role::governance(draft)?;
     let own = governance.open.iter().filter(|one| one.proposer == proposer).count();
@@ -64,7 +69,7 @@ pub(super) fn propose(draft: &mut Draft<'_, '_>, change: &Change) -> Step {
     governance.open.push(OpenProposal { number, proposer, expiry_height });
     draft.write(GOVERNANCE_KEY.to_vec(), &governance);
     draft.emit(event::proposed(number, &proposer, change));
-    let proposal = Proposal { change: *change, proposer, expiry_height, approvals: Vec::new() };
+    let proposal = Proposal { change: change.clone(), proposer, expiry_height, approvals: Vec::new() };
     add_approval(draft, number, proposal)
 }
 
@@ -129,29 +134,34 @@ fn add_approval(draft: &mut Draft<'_, '_>, number: u64, mut proposal: Proposal) 
         proposal.approvals.push(sender);
         draft.emit(event::approved(number, &sender));
     }
-    let mut present = 0;
+    // Of those who are no members any more nothing is kept: else one proposal could outgrow its record, member by member.
+    let mut present = Vec::with_capacity(proposal.approvals.len());
     for approver in &proposal.approvals {
-        present += u16::from(role::has(draft, Role::Member, approver)?);
+        if role::has(draft, Role::Member, approver)? {
+            present.push(*approver);
+        }
     }
-    if present >= role::governance(draft)?.threshold {
+    if suffice(draft, &proposal.change, &present)? {
         close(draft, number)?;
         draft.emit(event::closed("proposal_enacted", number));
         return enact(draft, &proposal.change);
     }
-    // Approving again can only help where the others who approved, or the threshold, have changed meanwhile.
+    // Approving again can only help where the others who approved, the threshold, or the power, have changed meanwhile.
     if again {
         let log = format!("{sender} has approved proposal {number} before: others must");
         return Err(Code::AlreadyApproved.refusal(log).into());
     }
-    // Of those who are no members any more nothing is kept: else one proposal could outgrow its record, member by member.
-    let mut approvals = Vec::with_capacity(proposal.approvals.len());
-    for approver in proposal.approvals {
-        if role::has(draft, Role::Member, &approver)? {
-            approvals.push(approver);
-        }
-    }
-    draft.write(key(number), &Proposal { approvals, ..proposal });
+    draft.write(key(number), &Proposal { approvals: present, ..proposal });
     Ok(())
+}
+
+/// Whether the approvals of these members are enough.
+fn suffice(draft: &mut Draft<'_, '_>, change: &Change, members: &[Address]) -> Result<bool, AppError> {
+    if let Change::Validators { .. } = change {
+        let validators = validator::read(draft)?;
+        return Ok(validators.is_quorum(validators.power_of(members)));
+    }
+    Ok(members.len() >= usize::from(role::governance(draft)?.threshold))
 }
 
 fn enact(draft: &mut Draft<'_, '_>, change: &Change) -> Step {
@@ -159,6 +169,7 @@ fn enact(draft: &mut Draft<'_, '_>, change: &Change) -> Step {
         Change::Grant { role, account } => role::grant(draft, *role, account),
         Change::Revoke { role, account } => role::revoke(draft, *role, account),
         Change::Threshold { approvals } => role::set_threshold(draft, *approvals),
+        Change::Validators { changes } => validator::apply(draft, changes),
     }
 }
 

@@ -9,6 +9,7 @@ mod node;
 mod programs;
 mod proofs;
 mod refusals;
+mod validators;
 
 use std::{
     io,
@@ -16,19 +17,25 @@ use std::{
 };
 
 use althing_crypto::{
-    Encoding, Hash,
-    ed25519::{SecretKey, Signature},
+    Encoding, Hash, bls,
+    ed25519::{PublicKey, SecretKey, Signature},
     sha256,
 };
 use serde::de::DeserializeOwned;
 
 use super::*;
-use crate::Bytes;
+use crate::{Bytes, ParamUpdates, ValidatorUpdate, VoteKey};
 
 const CHAIN: &str = "test-chain";
 
 fn key(n: u8) -> SecretKey {
     SecretKey::from_seed([n; 32])
+}
+
+/// A key to vote with, and the proof that its owner has the secret.
+fn vote_key(n: u8) -> VoteKey {
+    let key = bls::SecretKey::from_seed(&bls::BLS, &[n; 32]);
+    VoteKey { key: *key.public_key().bytes(), proof: *key.prove_possession().as_bytes() }
 }
 
 fn address(n: u8) -> Address {

@@ -24,6 +24,27 @@ pub(crate) fn parse<T: FromStr>(text: &str) -> Result<T, String> {
     })
 }
 
+/// So many bytes, as hexadecimal digits.
+pub(crate) mod hex_array {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(crate) fn serialize<const N: usize, S: Serializer>(
+        bytes: &[u8; N],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(bytes))
+    }
+
+    pub(crate) fn deserialize<'de, const N: usize, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<[u8; N], D::Error> {
+        let (text, mut bytes) = (String::deserialize(deserializer)?, [0; N]);
+        hex::decode_to_slice(&text, &mut bytes)
+            .map_err(|error| de::Error::custom(format!("not {} hexadecimal digits: {error}", 2 * N)))?;
+        Ok(bytes)
+    }
+}
+
 /// Bytes that may be there or not, as hexadecimal digits.
 pub(crate) mod optional_hex {
     use serde::{Deserialize, Deserializer, Serializer, de};

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{GenesisAsset, GenesisBalance, GenesisRoles, GenesisState, Submission};
+use super::{GenesisAsset, GenesisBalance, GenesisRoles, GenesisState, GenesisValidator, Submission};
 use crate::{
     AppError, TxError,
     asset::{
         Address, Fees, Role, Symbol,
         instruction::{check_decimals, check_metadata},
         text,
+        validator_change::check_name,
     },
 };
 
@@ -24,6 +25,8 @@ struct RawState {
     roles: RawRoles,
     #[serde(default)]
     threshold: u16,
+    #[serde(default)]
+    validators: Vec<RawValidator>,
     #[serde(default)]
     submission: Submission,
     #[serde(default = "default_heights")]
@@ -59,6 +62,16 @@ struct RawBalance {
     amount: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawValidator {
+    identity: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    account: Option<String>,
+}
+
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct RawRoles {
@@ -74,11 +87,13 @@ impl GenesisState {
         let raw: RawState = serde_json::from_slice(json).map_err(|error| fault("app_state", error))?;
         let assets = raw.assets.into_iter().enumerate().map(|(i, one)| one.read(i));
         let balances = raw.balances.into_iter().enumerate().map(|(i, one)| one.read(i));
+        let validators = raw.validators.into_iter().enumerate().map(|(i, one)| one.read(i));
         let state = Self {
             assets: assets.collect::<Result<_, _>>()?,
             balances: balances.collect::<Result<_, _>>()?,
             roles: raw.roles.read()?,
             threshold: raw.threshold,
+            validators: validators.collect::<Result<_, _>>()?,
             submission: raw.submission,
             proposal_lifetime: raw.proposal_lifetime,
             idempotency_window: raw.idempotency_window,
@@ -102,6 +117,7 @@ impl GenesisState {
             };
             return Err(fault("threshold", reason));
         }
+        self.check_validators()?;
         let may_submit = [&self.roles.submitters, &self.roles.members, &self.roles.administrators]
             .iter()
             .any(|one| !one.is_empty());
@@ -151,6 +167,18 @@ impl GenesisState {
         Ok(supplies)
     }
 
+    fn check_validators(&self) -> Result<(), AppError> {
+        let mut seen = BTreeSet::new();
+        for (i, GenesisValidator { identity, name, .. }) in self.validators.iter().enumerate() {
+            if !seen.insert(identity) {
+                let reason = format!("{identity} is listed twice; name it once");
+                return Err(fault(&format!("validators[{i}].identity"), reason));
+            }
+            check_name(name).map_err(|error| fault(&format!("validators[{i}].name"), error.log))?;
+        }
+        Ok(())
+    }
+
     fn check_role(&self, role: Role) -> Result<(), AppError> {
         let (accounts, at) = (self.roles.of(role), format!("roles.{role}s"));
         let mut seen = BTreeSet::new();
@@ -185,6 +213,17 @@ impl RawBalance {
             asset: symbol(&at("asset"), &self.asset)?,
             account: address(&at("account"), &self.account)?,
             amount: number(&at("amount"), &self.amount)?,
+        })
+    }
+}
+
+impl RawValidator {
+    fn read(self, i: usize) -> Result<GenesisValidator, AppError> {
+        let at = |field: &str| format!("validators[{i}].{field}");
+        Ok(GenesisValidator {
+            identity: self.identity.parse().map_err(|error| fault(&at("identity"), error))?,
+            name: self.name,
+            account: self.account.map(|account| address(&at("account"), &account)).transpose()?,
         })
     }
 }

@@ -9,6 +9,11 @@ fn what_is_written_is_read() {
     let plain = GenesisState::plain(&[1, 2, 3, 4].map(address), 7);
     let full = GenesisState {
         submission: Submission::Closed,
+        validators: vec![GenesisValidator {
+            identity: PublicKey::from_bytes([5; 32]),
+            name: "five".into(),
+            account: Some(address(2)),
+        }],
         proposal_lifetime: 9,
         idempotency_window: 0,
         fees: Some(Fees { asset: COIN, per_byte: 1, per_instruction: u128::MAX, collector: address(9) }),

@@ -1,23 +1,25 @@
 //! The answers: functions of records alone, whether those of the whole state or of a proof.
 
-use althing_crypto::{Encoding, sha256};
+use althing_crypto::{Encoding, ed25519::PublicKey, sha256};
 use serde::Serialize;
 
 use super::{
     AccountView, AssetView, BalanceView, ChangeView, GovernanceView, HistoryView, LockView, MAX_BACK, Page,
-    ProposalView, Question, RoleView, SupplyView,
+    PowerView, ProposalView, Question, RoleView, SupplyView, ValidatorView,
 };
 use crate::{
     AppError, Bytes,
     asset::{
-        Address, Lock, LockId, Parameters, Role, Symbol,
+        Address, Change, Lock, LockId, Parameters, Role, Symbol,
         account::{self, Account},
         asset_record::{self, Asset},
         balance::{self, Balance},
+        consensus_parameter::{self, Consensus},
         lock, parameters,
         proposal::{self, MAX_OPEN, Proposal},
         record::{AtHeight, corrupt, decode, read},
         role::{self, GOVERNANCE_KEY, Governance},
+        validator::{self, Validator, Validators},
     },
     state::Records,
 };
@@ -47,6 +49,11 @@ impl Question {
             Self::Governance {} => json(&governance(records)?),
             Self::Proposals {} => json(&proposals(records)?),
             Self::Parameters {} => json(&read::<Parameters>(records, parameters::KEY)?),
+            Self::Validators { after, limit } => json(&validators(records, after.as_ref(), *limit)?),
+            Self::Consensus {} => {
+                let consensus: Option<Consensus> = read(records, consensus_parameter::KEY)?;
+                json(&consensus.map(|Consensus(params)| params))
+            }
         }
     }
 }
@@ -207,13 +214,43 @@ fn proposals(records: &dyn Records) -> Result<Vec<ProposalView>, AppError> {
         let number = key[proposal::KEYS.len()..].try_into().map(u64::from_be_bytes);
         let number = number.map_err(|_| corrupt("proposal", "its key holds no number"))?;
         let Proposal { change, proposer, expiry_height, approvals } = decode(&bytes)?;
-        let mut counted = 0;
+        let mut members = Vec::new();
         for account in &approvals {
-            counted += u16::from(records.get(&role::key(Role::Member, account))?.is_some());
+            if records.get(&role::key(Role::Member, account))?.is_some() {
+                members.push(*account);
+            }
         }
-        Ok(ProposalView { number, change, proposer, expiry_height, approvals, counted })
+        let counted = members.len() as u16;
+        let power = match &change {
+            Change::Validators { .. } => {
+                let validators: Validators = read(records, validator::KEY)?.unwrap_or_default();
+                Some(PowerView { approved: validators.power_of(&members), of: validators.total() })
+            }
+            _ => None,
+        };
+        Ok(ProposalView { number, change, proposer, expiry_height, approvals, counted, power })
     };
     found.into_iter().map(view).collect()
+}
+
+fn validators(
+    records: &dyn Records,
+    after: Option<&PublicKey>,
+    limit: u16,
+) -> Result<Page<ValidatorView, PublicKey>, AppError> {
+    let validators: Validators = read(records, validator::KEY)?.unwrap_or_default();
+    let mut rest = validators.all.into_iter().filter(|one| after.is_none_or(|after| one.identity > *after));
+    let mut items = Vec::new();
+    for one in rest.by_ref().take(limit.into()) {
+        let Validator { identity, vote_key, power, name, account, since } = one;
+        let member = match &account {
+            Some(account) => records.get(&role::key(Role::Member, account))?.is_some(),
+            None => false,
+        };
+        items.push(ValidatorView { identity, name, power, account, member, since, vote_key });
+    }
+    let last = items.last().map(|one| one.identity);
+    Ok(Page { items, next: last.filter(|_| rest.next().is_some()) })
 }
 
 /// At most `limit` of the records under `prefix`, after the key that ends in `after`.

@@ -1,5 +1,6 @@
 //! What can be asked, and how it is written.
 
+use althing_crypto::ed25519::PublicKey;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -118,13 +119,24 @@ pub enum Question {
     Proposals {},
     /// What genesis fixed.
     Parameters {},
+    /// Who validates the chain from the next epoch on, paged by identity.
+    Validators {
+        /// The last one of the page before.
+        #[serde(default)]
+        after: Option<PublicKey>,
+        /// At most so many.
+        #[serde(default = "most")]
+        limit: u16,
+    },
+    /// The consensus parameters from the next epoch on.
+    Consensus {},
 }
 
 fn most() -> u16 {
     MAX_LIMIT
 }
 
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 16] = [
     "account",
     "balance",
     "balances",
@@ -139,6 +151,8 @@ const PATHS: [&str; 14] = [
     "governance",
     "proposals",
     "parameters",
+    "validators",
+    "consensus",
 ];
 
 impl Question {
@@ -183,7 +197,8 @@ impl Question {
             | Self::Holders { limit, .. }
             | Self::History { limit, .. }
             | Self::Locks { limit, .. }
-            | Self::Roles { limit, .. } => Some(*limit),
+            | Self::Roles { limit, .. }
+            | Self::Validators { limit, .. } => Some(*limit),
             _ => None,
         }
     }
@@ -200,7 +215,9 @@ fn address(data: &[u8]) -> Result<Address, String> {
 
 /// The key under which the record that a question is mostly about lies, for the `key` of an answer.
 pub(super) fn key(question: &Question) -> Vec<u8> {
-    use crate::asset::{account, asset_record, balance, lock, parameters, proposal, role};
+    use crate::asset::{
+        account, asset_record, balance, consensus_parameter, lock, parameters, proposal, role, validator,
+    };
     match question {
         Question::Account { account } => account::key(account),
         Question::Balance { asset, account } | Question::History { asset, account, .. } => {
@@ -215,5 +232,7 @@ pub(super) fn key(question: &Question) -> Vec<u8> {
         Question::Governance {} => role::GOVERNANCE_KEY.to_vec(),
         Question::Proposals {} => proposal::KEYS.to_vec(),
         Question::Parameters {} => parameters::KEY.to_vec(),
+        Question::Validators { .. } => validator::KEY.to_vec(),
+        Question::Consensus {} => consensus_parameter::KEY.to_vec(),
     }
 }

@@ -1,8 +1,12 @@
 //! Answers, as they stand in JSON.
 
+use althing_crypto::ed25519::PublicKey;
 use serde::{Deserialize, Serialize};
 
-use crate::asset::{Address, Change, Lock, LockId, Role, Symbol, text};
+use crate::{
+    VoteKey,
+    asset::{Address, Change, Lock, LockId, Role, Symbol, text},
+};
 
 /// Some of a list, in the order of its keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +148,41 @@ pub struct ProposalView {
     pub expiry_height: u64,
     /// Who approves it, members or not any more.
     pub approvals: Vec<Address>,
-    /// How many of them are members now: it takes as many as the threshold.
+    /// How many of them are members now: of roles it takes as many as the threshold.
     pub counted: u16,
+    /// For how much of the power they vote: of validators it takes more than two thirds. Absent where the change is one of roles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerView>,
+}
+
+/// A part of the validators' power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PowerView {
+    /// How much.
+    #[serde(with = "text")]
+    pub approved: u64,
+    /// Of how much.
+    #[serde(with = "text")]
+    pub of: u64,
+}
+
+/// An item of `validators`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValidatorView {
+    /// Under which it is known to the network.
+    pub identity: PublicKey,
+    /// What people call it.
+    pub name: String,
+    /// Its weight.
+    #[serde(with = "text")]
+    pub power: u64,
+    /// The account that votes for it on proposals.
+    pub account: Option<Address>,
+    /// Whether that account is a member now: else it approves nothing.
+    pub member: bool,
+    /// Since which height it is as it is; 0 for genesis.
+    #[serde(with = "text")]
+    pub since: u64,
+    /// What it votes with, and the proof that it holds the secret of it.
+    pub vote_key: VoteKey,
 }

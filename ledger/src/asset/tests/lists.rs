@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    model::{ISSUER, List, MEMBER, Model, Motion, Op, Who},
-    programs::ACCOUNTS,
+    model::{BAD_KEYS, ISSUER, List, MEMBER, Model, Motion, Op, Seat, Turn, Who},
+    programs::{ACCOUNTS, SEATS},
 };
 
 /// Numbers that depend on the seed alone (splitmix64).
@@ -53,12 +53,48 @@ fn issuer_of(dice: &mut Dice, model: &Model, asset: usize) -> Who {
     }
 }
 
-fn motion(dice: &mut Dice) -> Motion {
+fn motion(dice: &mut Dice, model: &Model) -> Motion {
+    if dice.one_in(3) {
+        let count = if dice.one_in(30) { dice.of(&[0, 17]) } else { dice.of(&[1, 1, 1, 2, 3]) };
+        return Motion::Validators((0..count).map(|_| turn(dice, model)).collect());
+    }
     let (role, who) = (dice.below(4) as u8, dice.below(ACCOUNTS));
     match dice.below(9) {
         0..4 => Motion::Grant(role, who),
         4..8 => Motion::Revoke(role, who),
         _ => Motion::Threshold(dice.below(6) as u16),
+    }
+}
+
+/// Mostly one that could be made.
+fn turn(dice: &mut Dice, model: &Model) -> Turn {
+    let (present, absent): (Vec<Seat>, Vec<Seat>) =
+        (0..SEATS).partition(|seat| model.validators.contains_key(seat));
+    let any = dice.below(SEATS);
+    let seat = if dice.one_in(8) || present.is_empty() { any } else { dice.of(&present) };
+    let newcomer = if dice.one_in(8) || absent.is_empty() { any } else { dice.of(&absent) };
+    let free: Vec<usize> =
+        (0..BAD_KEYS).filter(|key| model.validators.values().all(|one| one.key != *key)).collect();
+    let key = match free.as_slice() {
+        [] => dice.below(BAD_KEYS),
+        _ if dice.one_in(10) => dice.below(BAD_KEYS + 1),
+        free => dice.of(free),
+    };
+    let power = match dice.below(24) {
+        0 => 0,
+        1 => 1 << 60,
+        2 => u64::MAX,
+        _ => 1 + dice.below(5) as u64,
+    };
+    let account = dice.below(ACCOUNTS);
+    match dice.below(10) {
+        0..2 => Turn::Add { seat: newcomer, key, power, account },
+        2..4 => Turn::Remove(seat),
+        4..6 => Turn::Power(seat, power),
+        6 => Turn::Key(seat, key),
+        7 => Turn::Identity(seat, newcomer),
+        8 => Turn::Account(seat, account),
+        _ => Turn::Heartbeat(dice.of(&[0, 500, 1000, 90_000_000])),
     }
 }
 
@@ -83,6 +119,11 @@ fn op(dice: &mut Dice, model: &Model) -> (Op, Who) {
         _ if dice.one_in(6) => dice.below(model.proposed as usize + 3) as u64,
         n => *model.proposals.keys().nth(dice.below(n)).unwrap(),
     };
+    // Mostly one who has not approved it yet, and may count.
+    let approvals = model.proposals.get(&proposal).map(|one| &one.approvals);
+    let others: Vec<Who> =
+        members.iter().copied().filter(|who| approvals.is_some_and(|given| !given.contains(who))).collect();
+    let approver = if dice.one_in(5) || others.is_empty() { member } else { dice.of(&others) };
     let issuer = issuer_of(dice, model, asset);
     let held = model.balances.get(&(asset_held, from)).map_or(0, |(held, _)| *held);
     let amount = match dice.below(8) {
@@ -130,8 +171,8 @@ fn op(dice: &mut Dice, model: &Model) -> (Op, Who) {
             Op::Revoke(if dice.one_in(9) { 2 } else { 3 }, other),
             dice.of(&[one, *administrators.first().unwrap_or(&one)]),
         ),
-        27..29 => (Op::Propose(motion(dice)), member),
-        29..31 => (Op::Approve(proposal), member),
+        27..29 => (Op::Propose(motion(dice, model)), member),
+        29..31 => (Op::Approve(proposal), approver),
         _ => (Op::Withdraw(proposal), member),
     }
 }

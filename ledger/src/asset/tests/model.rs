@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Who = usize;
 pub(super) type What = usize;
+/// An identity of a validator.
+pub(super) type Seat = usize;
 /// Sender, sequence, index of the instruction.
 pub(super) type LockName = (Who, u64, u8);
 type Refusal = &'static str;
@@ -34,11 +36,33 @@ pub(super) enum Op {
     Withdraw(u64),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Motion {
     Grant(u8, Who),
     Revoke(u8, Who),
     Threshold(u16),
+    Validators(Vec<Turn>),
+}
+
+/// A change of the validators. Keys from [`BAD_KEYS`] on come with the proof of another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Turn {
+    Add { seat: Seat, key: usize, power: u64, account: Who },
+    Remove(Seat),
+    Power(Seat, u64),
+    Key(Seat, usize),
+    Identity(Seat, Seat),
+    Account(Seat, Who),
+    Heartbeat(u64),
+}
+
+pub(super) const BAD_KEYS: usize = 6;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Validator {
+    pub(super) key: usize,
+    pub(super) power: u64,
+    pub(super) account: Option<Who>,
 }
 
 #[derive(Debug, Clone)]
@@ -94,6 +118,10 @@ pub(super) struct Model {
     pub(super) proposals: BTreeMap<u64, Proposal>,
     pub(super) proposed: u64,
     pub(super) keys: BTreeMap<(Who, Vec<u8>), u64>,
+    pub(super) validators: BTreeMap<Seat, Validator>,
+    pub(super) heartbeat: u64,
+    /// Vote keys that proposals of this block have named.
+    pub(super) met: u32,
     pub(super) closed: bool,
     pub(super) lifetime: u64,
     pub(super) window: u64,
@@ -107,7 +135,7 @@ fn ensure(holds: bool, refusal: Refusal) -> Result<(), Refusal> {
 
 impl Model {
     pub(super) fn begin_block(&mut self, height: u64) {
-        self.height = height;
+        (self.height, self.met) = (height, 0);
         self.proposals.retain(|_, one| height <= one.until);
     }
 
@@ -127,7 +155,7 @@ impl Model {
         let before = self.clone();
         let done = self.perform(list, fee);
         if done.is_err() {
-            *self = before;
+            *self = Self { met: self.met, ..before };
         }
         done
     }
@@ -147,6 +175,12 @@ impl Model {
                 Op::Metadata(_, metadata) => ensure(*metadata <= 256, "metadata_too_long")?,
                 Op::Grant(role, _) | Op::Revoke(role, _) => ensure(*role == SUBMITTER, "needs_proposal")?,
                 Op::Propose(Motion::Threshold(0)) => return Err("bad_threshold"),
+                Op::Propose(Motion::Validators(turns)) => {
+                    ensure(!turns.is_empty(), "no_changes")?;
+                    ensure(turns.len() <= 16, "too_many_changes")?;
+                    let none = |turn: &Turn| matches!(turn, Turn::Add { power: 0, .. } | Turn::Power(_, 0));
+                    ensure(!turns.iter().any(none), "zero_power")?;
+                }
                 _ => {}
             }
             if let Op::Transfer(_, from, ..) | Op::Burn(_, from, _) | Op::Lock { from, .. } = op {
@@ -238,6 +272,15 @@ impl Model {
             }
             Op::Propose(motion) => {
                 ensure(self.has(MEMBER, me), "not_member")?;
+                if let Motion::Validators(turns) = &motion {
+                    self.turned(turns)?;
+                    for turn in turns {
+                        let (Turn::Add { key, .. } | Turn::Key(_, key)) = turn else { continue };
+                        self.met += 1;
+                        ensure(self.met <= 64, "too_many_vote_keys")?;
+                        ensure(*key < BAD_KEYS, "bad_vote_key")?;
+                    }
+                }
                 let own = self.proposals.values().filter(|one| one.proposer == me).count();
                 ensure(own < 4, "too_many_proposals")?;
                 self.proposed += 1;
@@ -309,16 +352,72 @@ impl Model {
     fn approve(&mut self, number: u64, me: Who) -> Result<(), Refusal> {
         let proposal = self.proposals.get_mut(&number).unwrap();
         let new = proposal.approvals.insert(me);
-        let (motion, approvals) = (proposal.motion, proposal.approvals.clone());
-        let present = approvals.iter().filter(|who| self.has(MEMBER, **who)).count();
-        if present >= usize::from(self.threshold) {
+        let (motion, approvals) = (proposal.motion.clone(), proposal.approvals.clone());
+        let present: BTreeSet<Who> = approvals.iter().copied().filter(|who| self.has(MEMBER, *who)).collect();
+        let enough = match &motion {
+            Motion::Validators(_) => 3 * self.power_of(&present) > 2 * self.total(),
+            _ => present.len() >= usize::from(self.threshold),
+        };
+        if enough {
             self.proposals.remove(&number);
             return self.enact(motion);
         }
         ensure(new, "already_approved")?;
-        let members: BTreeSet<Who> = approvals.into_iter().filter(|who| self.has(MEMBER, *who)).collect();
-        self.proposals.get_mut(&number).unwrap().approvals = members;
+        self.proposals.get_mut(&number).unwrap().approvals = present;
         Ok(())
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.validators.values().map(|one| one.power).sum()
+    }
+
+    pub(super) fn power_of(&self, accounts: &BTreeSet<Who>) -> u64 {
+        let ours =
+            self.validators.values().filter(|one| one.account.is_some_and(|who| accounts.contains(&who)));
+        ours.map(|one| one.power).sum()
+    }
+
+    /// The validators and the heartbeat after these turns.
+    fn turned(&self, turns: &[Turn]) -> Result<(BTreeMap<Seat, Validator>, u64), Refusal> {
+        let (mut all, mut heartbeat) = (self.validators.clone(), self.heartbeat);
+        for turn in turns {
+            match *turn {
+                Turn::Add { seat, key, power, account } => {
+                    let account = Some(account);
+                    let before = all.insert(seat, Validator { key, power, account });
+                    ensure(before.is_none(), "validator_exists")?;
+                }
+                Turn::Remove(seat) => drop(all.remove(&seat).ok_or("unknown_validator")?),
+                Turn::Identity(seat, to) => {
+                    let one = *all.get(&seat).ok_or("unknown_validator")?;
+                    ensure(!all.contains_key(&to), "validator_exists")?;
+                    all.remove(&seat);
+                    all.insert(to, one);
+                }
+                Turn::Heartbeat(value) => {
+                    ensure(value != heartbeat, "nothing_changes")?;
+                    heartbeat = value;
+                }
+                Turn::Power(seat, _) | Turn::Key(seat, _) | Turn::Account(seat, _) => {
+                    let one = all.get_mut(&seat).ok_or("unknown_validator")?;
+                    let before = *one;
+                    match *turn {
+                        Turn::Power(_, power) => one.power = power,
+                        Turn::Key(_, key) => one.key = key,
+                        Turn::Account(_, who) => one.account = Some(who),
+                        _ => unreachable!(),
+                    }
+                    ensure(*one != before, "nothing_changes")?;
+                }
+            }
+        }
+        ensure(!all.is_empty(), "last_validator")?;
+        let total: u128 = all.values().map(|one| u128::from(one.power)).sum();
+        ensure(total <= 1 << 60, "too_much_power")?;
+        let keys: BTreeSet<usize> = all.values().map(|one| one.key).collect();
+        ensure(keys.len() == all.len(), "duplicate_vote_key")?;
+        ensure(heartbeat <= 86_400_000, "bad_parameter")?;
+        Ok((all, heartbeat))
     }
 
     fn enact(&mut self, motion: Motion) -> Result<(), Refusal> {
@@ -342,6 +441,7 @@ impl Model {
                 ensure(approvals > 0 && usize::from(approvals) <= count(MEMBER), "bad_threshold")?;
                 self.threshold = approvals;
             }
+            Motion::Validators(turns) => (self.validators, self.heartbeat) = self.turned(&turns)?,
         }
         Ok(())
     }

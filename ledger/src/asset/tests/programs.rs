@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     lists::{Dice, list},
-    model::{ISSUER, List, MEMBER, Model, Motion, Op, Who},
+    model::{BAD_KEYS, ISSUER, List, MEMBER, Model, Motion, Op, Seat, Turn, Validator, Who},
     *,
 };
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 
 pub(super) const ACCOUNTS: usize = 7;
 const ASSETS: [&str; 4] = ["COIN", "EUR", "GOLD-9", "X.1"];
+/// Identities that are or can become validators.
+pub(super) const SEATS: usize = 7;
 /// The account of several keys.
 const SHARED: Who = 6;
 
@@ -25,6 +27,9 @@ struct Names {
     accounts: Vec<Address>,
     keys: Vec<SecretKey>,
     policy: Policy,
+    identities: Vec<PublicKey>,
+    /// The last one with the proof of another.
+    vote_keys: Vec<VoteKey>,
 }
 
 impl Names {
@@ -32,7 +37,10 @@ impl Names {
         let keys: Vec<_> = (0..SHARED as u8).map(key).collect();
         let policy = Policy::new(2, keys[..3].iter().map(SecretKey::public_key).collect()).unwrap();
         let own = keys.iter().map(|key| Address::of(&key.public_key()));
-        Self { accounts: own.chain([policy.address()]).collect(), keys, policy }
+        let identities = (0..SEATS as u8).map(|n| key(100 + n).public_key()).collect();
+        let mut vote_keys: Vec<_> = (0..=BAD_KEYS as u8).map(vote_key).collect();
+        vote_keys[BAD_KEYS].proof = vote_keys[0].proof;
+        Self { accounts: own.chain([policy.address()]).collect(), keys, policy, identities, vote_keys }
     }
 
     fn role(role: u8) -> Role {
@@ -50,6 +58,47 @@ impl Names {
                 Change::Revoke { role: Self::role(role), account: self.accounts[who] }
             }
             Motion::Threshold(approvals) => Change::Threshold { approvals },
+            Motion::Validators(turns) => {
+                Change::Validators { changes: turns.into_iter().map(|turn| self.turn(turn)).collect() }
+            }
+        }
+    }
+
+    fn turn(&self, turn: Turn) -> ValidatorChange {
+        let of = |seat: Seat| self.identities[seat];
+        let key = |key: usize| self.vote_keys[key].clone();
+        match turn {
+            Turn::Add { seat, key: voting, power, account } => ValidatorChange::Add {
+                identity: of(seat),
+                vote_key: key(voting),
+                power,
+                name: format!("validator {seat}"),
+                account: self.accounts[account],
+            },
+            Turn::Remove(seat) => ValidatorChange::Remove { identity: of(seat) },
+            Turn::Power(seat, power) => ValidatorChange::Power { identity: of(seat), power },
+            Turn::Key(seat, voting) => ValidatorChange::VoteKey { identity: of(seat), vote_key: key(voting) },
+            Turn::Identity(seat, to) => ValidatorChange::Identity { identity: of(seat), to: of(to) },
+            Turn::Account(seat, account) => {
+                ValidatorChange::Account { identity: of(seat), account: self.accounts[account] }
+            }
+            Turn::Heartbeat(value) => {
+                ValidatorChange::Parameter { parameter: ConsensusParameter::HeartbeatMs, value }
+            }
+        }
+    }
+
+    /// What a node begins the chain with.
+    fn init(&self, model: &Model, genesis: &GenesisState) -> InitChain {
+        let validator = |(seat, one): (&Seat, &Validator)| ValidatorUpdate {
+            identity: *self.identities[*seat].as_bytes(),
+            power: one.power,
+            vote_key: Some(self.vote_keys[one.key].clone()),
+        };
+        InitChain {
+            validators: model.validators.iter().map(validator).collect(),
+            params: ParamUpdates { heartbeat_ms: Some(model.heartbeat), ..ParamUpdates::default() },
+            ..init_of(genesis)
         }
     }
 
@@ -91,7 +140,7 @@ impl Names {
             Op::Revoke(role, account) => {
                 Instruction::Revoke { role: Self::role(role), account: who(account) }
             }
-            Op::Propose(motion) => Instruction::Propose { change: self.change(motion) },
+            Op::Propose(ref motion) => Instruction::Propose { change: self.change(motion.clone()) },
             Op::Approve(proposal) => Instruction::Approve { proposal },
             Op::Withdraw(proposal) => Instruction::Withdraw { proposal },
         }
@@ -145,6 +194,10 @@ fn beginning(dice: &mut Dice, names: &Names) -> (Model, GenesisState) {
             model.assets.get_mut(&asset).unwrap().supply += amount;
         }
     }
+    for seat in 0..1 + dice.below(4) {
+        let account = (!dice.one_in(8)).then_some(seat);
+        model.validators.insert(seat, Validator { key: seat, power: 1 + dice.below(3) as u64, account });
+    }
     let genesis = genesis_of(&model, names);
     (model, genesis)
 }
@@ -174,6 +227,11 @@ fn genesis_of(model: &Model, names: &Names) -> GenesisState {
         account: names.accounts[who],
         amount,
     };
+    let validator = |(seat, one): (&Seat, &Validator)| GenesisValidator {
+        identity: names.identities[*seat],
+        name: format!("validator {seat}"),
+        account: one.account.map(|who| names.accounts[who]),
+    };
     GenesisState {
         assets: model.assets.iter().map(asset).collect(),
         balances: model.balances.iter().map(balance).collect(),
@@ -184,6 +242,7 @@ fn genesis_of(model: &Model, names: &Names) -> GenesisState {
             submitters: with(3),
         },
         threshold: model.threshold,
+        validators: model.validators.iter().map(validator).collect(),
         submission: if model.closed { Submission::Closed } else { Submission::Open },
         proposal_lifetime: model.lifetime,
         idempotency_window: model.window,
@@ -234,11 +293,65 @@ fn compare(chain: &Chain, model: &Model, names: &Names) {
     for (view, (number, proposal)) in open.iter().zip(&model.proposals) {
         let approvals: BTreeSet<Address> =
             proposal.approvals.iter().map(|who| names.accounts[*who]).collect();
-        let found = (view.number, view.change, view.expiry_height, view.approvals.iter().copied().collect());
-        assert_eq!(found, (*number, names.change(proposal.motion), proposal.until, approvals));
+        let found =
+            (view.number, view.change.clone(), view.expiry_height, view.approvals.iter().copied().collect());
+        assert_eq!(found, (*number, names.change(proposal.motion.clone()), proposal.until, approvals));
+        let power = matches!(proposal.motion, Motion::Validators(_)).then(|| {
+            let members = proposal.approvals.iter().copied().filter(|who| model.has(MEMBER, *who));
+            PowerView { approved: model.power_of(&members.collect()), of: model.total() }
+        });
+        assert_eq!(view.power, power);
         assert!(model.has(MEMBER, proposal.proposer), "a proposal ends with its proposer");
     }
     assert_eq!(open.len(), model.proposals.len());
+}
+
+/// The validators that the ledger has are the model's, and those that a node has made of what it was told.
+fn compare_validators(chain: &Chain, model: &Model, names: &Names, node: &Node) {
+    let validators: Page<ValidatorView, PublicKey> =
+        chain.ask(&Question::Validators { after: None, limit: MAX_LIMIT });
+    assert!(validators.items.is_sorted_by_key(|one| one.identity));
+    let view = |one: &ValidatorView| (one.identity, one.vote_key.clone(), one.power, one.account);
+    let found: BTreeSet<_> = validators.items.iter().map(|one| format!("{:?}", view(one))).collect();
+    let expected = model.validators.iter().map(|(seat, one)| {
+        let key = names.vote_keys[one.key].clone();
+        let account = one.account.map(|who| names.accounts[who]);
+        format!("{:?}", (names.identities[*seat], key, one.power, account))
+    });
+    assert_eq!(found, expected.collect());
+    let of_node =
+        validators.items.iter().map(|one| (*one.identity.as_bytes(), (one.vote_key.key, one.power)));
+    assert_eq!(node.set, of_node.collect());
+    let params: ParamUpdates = chain.ask(&Question::Consensus {});
+    assert_eq!((params.heartbeat_ms, node.heartbeat), (Some(model.heartbeat), model.heartbeat));
+}
+
+/// What a node knows of its validators: it remembers the key that was named last for an identity.
+#[derive(Default)]
+struct Node {
+    set: BTreeMap<[u8; 32], ([u8; 48], u64)>,
+    registered: BTreeMap<[u8; 32], [u8; 48]>,
+    heartbeat: u64,
+}
+
+impl Node {
+    /// Takes what a block tells, as the node of this workspace does.
+    fn take(&mut self, validators: &[ValidatorUpdate], params: &ParamUpdates) {
+        for ValidatorUpdate { identity, power, vote_key } in validators {
+            if let Some(VoteKey { key, .. }) = vote_key {
+                self.registered.insert(*identity, *key);
+            }
+            match power {
+                0 => assert!(self.set.remove(identity).is_some(), "one is removed who is none"),
+                _ => drop(self.set.insert(*identity, (self.registered[identity], *power))),
+            }
+        }
+        let keys: BTreeSet<_> = self.set.values().map(|(key, _)| key).collect();
+        assert!(!keys.is_empty() && keys.len() == self.set.len());
+        let named: BTreeSet<_> = validators.iter().map(|one| one.identity).collect();
+        assert_eq!(named.len(), validators.len(), "one is named twice");
+        self.heartbeat = params.heartbeat_ms.unwrap_or(self.heartbeat);
+    }
 }
 
 fn compare_asset(chain: &Chain, model: &Model, names: &Names, asset: usize) {
@@ -265,10 +378,12 @@ fn compare_asset(chain: &Chain, model: &Model, names: &Names, asset: usize) {
 fn run(number: u64, codes: &mut BTreeMap<&'static str, u64>) -> u64 {
     let (mut dice, names) = (Dice(number), Names::new());
     let (mut model, genesis) = beginning(&mut dice, &names);
-    let init = init_of(&genesis);
+    let init = names.init(&model, &genesis);
+    let mut node = Node::default();
+    node.take(&init.validators, &init.params);
     // How many heights are kept is each node's choice.
     let (steady, mut shaky) = (Chain::begin(&init), Chain::begin_keeping(2, &init));
-    let mut lists = 0;
+    let (mut lists, mut told) = (0, 0);
     for height in 1..=40 {
         model.begin_block(height);
         let (mut txs, mut expected, mut sender) = (vec![], vec![], 0);
@@ -287,6 +402,8 @@ fn run(number: u64, codes: &mut BTreeMap<&'static str, u64>) -> u64 {
         let done = steady.block(&txs);
         let found: Vec<_> = done.tx_results.iter().map(|result| name_of(result.code)).collect();
         assert_eq!(found, expected, "height {height}: {:?}", done.tx_results);
+        node.take(&done.validator_updates, &done.param_updates);
+        told += done.validator_updates.len() as u64;
         if expected.len() == 1 && expected[0] != "ok" {
             let sequence = model.sequences.get(&sender).copied().unwrap_or_default();
             only_the_sequence(&before, &dump(&steady), height, (names.accounts[sender], sequence));
@@ -303,8 +420,10 @@ fn run(number: u64, codes: &mut BTreeMap<&'static str, u64>) -> u64 {
         shaky.ledger.commit().unwrap();
         if height % 8 == 0 {
             compare(&steady, &model, &names);
+            compare_validators(&steady, &model, &names, &node);
         }
     }
+    *codes.entry("(updates of validators)").or_default() += told;
     assert_eq!(dump(&steady), dump(&shaky));
     assert_eq!(steady.ledger.info().unwrap(), shaky.ledger.info().unwrap());
     lists
@@ -356,8 +475,9 @@ fn random_programs_do_what_the_model_does() {
     }
     // Lists that all fail at the door would show nothing.
     assert!(codes["ok"] * 4 > lists, "{codes:?}");
+    assert!(codes["(updates of validators)"] * 2_000 > lists, "{codes:?}");
     let met = codes.len();
-    assert!(met >= 35, "only {met} outcomes came up: {codes:?}");
+    assert!(met >= 45, "only {met} outcomes came up: {codes:?}");
 }
 
 /// Says at a panic which program it was.

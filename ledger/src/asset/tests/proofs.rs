@@ -2,9 +2,30 @@
 
 use super::*;
 
+/// By identity.
+fn all_validators() -> Vec<GenesisValidator> {
+    let validator = |n: u8| GenesisValidator {
+        identity: key(n).public_key(),
+        name: format!("v{n}"),
+        account: (n == 1).then(|| address(n)),
+    };
+    let mut all = [1, 2].map(validator).to_vec();
+    all.sort_by_key(|one| one.identity);
+    all
+}
+
 /// A ledger of some heights with something of everything.
 fn lively() -> Chain {
-    let chain = Chain::with(&[(1, 1_000), (2, 500), (3, 20), (4, 1)]);
+    let mut genesis = genesis_with(&[(1, 1_000), (2, 500), (3, 20), (4, 1)]);
+    genesis.validators = all_validators();
+    let validator = |n: u8| ValidatorUpdate {
+        identity: *key(n).public_key().as_bytes(),
+        power: n.into(),
+        vote_key: Some(vote_key(n)),
+    };
+    let validators = [1, 2].map(validator).to_vec();
+    let params = ParamUpdates { heartbeat_ms: Some(5), ..ParamUpdates::default() };
+    let chain = Chain::begin(&InitChain { validators, params, ..init_of(&genesis) });
     let sign = |n: u8, sequence, instructions| {
         Transaction::sign(CHAIN, &key(n), sequence, 0, instructions, "").encode()
     };
@@ -25,6 +46,8 @@ fn lively() -> Chain {
     };
     let propose =
         |n| Instruction::Propose { change: Change::Grant { role: Role::Issuer, account: address(n) } };
+    let changes = vec![ValidatorChange::Power { identity: key(1).public_key(), power: 9 }];
+    let power = Instruction::Propose { change: Change::Validators { changes } };
     let results = [
         chain.block(&[pay(1, 0, 2, 10), pay(2, 0, 5, 1)]),
         chain.block(&[sign(1, 1, vec![create("EUR"), create("GOLD"), lock(5, 50), lock(6, 60)])]),
@@ -37,6 +60,7 @@ fn lively() -> Chain {
                 Instruction::Claim { lock: LockId::new(&from, 1, 2), preimage: Hash::from_bytes([7; 32]) },
                 propose(4),
                 propose(5),
+                power,
             ],
         )]),
         chain.block(&[pay(2, 1, 1, 3), pay(1, 3, 2, 4)]),
@@ -53,6 +77,9 @@ fn questions() -> Vec<Question> {
     let (eur, none): (Symbol, Symbol) = ("EUR".parse().unwrap(), "NONE".parse().unwrap());
     let (open, settled) = (LockId::new(&address(1), 1, 3), LockId::new(&address(1), 1, 2));
     let mut all = vec![Question::Governance {}, Question::Proposals {}, Question::Parameters {}];
+    all.push(Question::Consensus {});
+    let first = all_validators()[0].identity;
+    all.extend([None, Some(first)].map(|after| Question::Validators { after, limit: 1 }));
     for account in [address(1), address(2), address(4), address(9)] {
         all.push(Question::Account { account });
         all.push(Question::Balances { account, after: None, limit: MAX_LIMIT });

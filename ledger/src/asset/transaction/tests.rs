@@ -54,7 +54,7 @@ fn approved_anew(tx: &Transaction, seeds: &Value) -> Transaction {
 fn valid_vectors_are_what_we_build_and_read() {
     let vectors = vectors();
     let valid = vectors["valid"].as_array().unwrap();
-    assert_eq!(valid.len(), 7);
+    assert_eq!(valid.len(), 8);
     let mut kinds = std::collections::BTreeSet::new();
     for vector in valid {
         let name = text(vector, "name");
@@ -77,7 +77,7 @@ fn invalid_vectors_get_their_code() {
     let vectors = vectors();
     let chain_id = text(&vectors["invalid"], "chain_id");
     let invalid = vectors["invalid"]["transactions"].as_array().unwrap();
-    assert_eq!(invalid.len(), 50);
+    assert_eq!(invalid.len(), 56);
     for vector in invalid {
         let encoded = bytes(vector, "transaction");
         let (name, expected) = (text(vector, "name"), text(vector, "refusal"));

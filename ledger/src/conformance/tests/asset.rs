@@ -1,14 +1,14 @@
 //! The asset ledger under the kit.
 
-use althing_crypto::{Encoding, Hash, ed25519::SecretKey, sha256};
+use althing_crypto::{Encoding, Hash, bls, ed25519::SecretKey, sha256};
 
 use super::*;
-use crate::AssetLedger;
 use crate::asset::{
-    self, Address, COIN, Change, GenesisState, Instruction, LockId, Policy, Question, Role, Symbol,
-    Transaction,
+    self, Address, COIN, Change, GenesisState, GenesisValidator, Instruction, LockId, Policy, Question, Role,
+    Symbol, Transaction, ValidatorChange,
 };
 use crate::state::MemoryFiles;
+use crate::{AssetLedger, ValidatorUpdate, VoteKey};
 
 /// The asset ledger.
 pub(super) struct Assets;
@@ -23,6 +23,11 @@ const EUR: &str = "EUR";
 
 fn key(n: u8) -> SecretKey {
     SecretKey::from_seed([n; 32])
+}
+
+fn vote_key(n: u8) -> VoteKey {
+    let key = bls::SecretKey::from_seed(&bls::BLS, &[n; 32]);
+    VoteKey { key: *key.public_key().bytes(), proof: *key.prove_possession().as_bytes() }
 }
 
 fn address(n: u8) -> Address {
@@ -58,9 +63,18 @@ fn pay_from_shared(sequence: u64) -> Bytes {
 }
 
 fn init(amount: u128) -> InitChain {
-    let genesis = GenesisState::plain(&[address(1), address(2), address(3)], amount);
+    let mut genesis = GenesisState::plain(&[address(1), address(2), address(3)], amount);
+    let (identity, account) = (key(1).public_key(), Some(address(1)));
+    genesis.validators = vec![GenesisValidator { identity, name: "one".into(), account }];
     let app_state = serde_json::to_vec(&genesis).unwrap();
-    InitChain { chain_id: CHAIN.into(), initial_height: 1, app_state, ..Default::default() }
+    // Account 1 votes for two thirds and more.
+    let validator = |n: u8, power| ValidatorUpdate {
+        identity: *key(n).public_key().as_bytes(),
+        power,
+        vote_key: Some(vote_key(n)),
+    };
+    let validators = vec![validator(1, 5), validator(2, 1)];
+    InitChain { chain_id: CHAIN.into(), initial_height: 1, app_state, validators, ..Default::default() }
 }
 
 impl Subject for Assets {
@@ -94,6 +108,14 @@ impl Subject for Assets {
         let freeze = Instruction::Freeze { asset: COIN, account: address(2) };
         let propose =
             Instruction::Propose { change: Change::Grant { role: Role::Member, account: address(4) } };
+        let add = ValidatorChange::Add {
+            identity: key(3).public_key(),
+            vote_key: vote_key(3),
+            power: 2,
+            name: "three".into(),
+            account: address(3),
+        };
+        let validators = Instruction::Propose { change: Change::Validators { changes: vec![add] } };
         vec![
             // Two that build on one another, one that cannot be paid, one whose turn has not come.
             vec![
@@ -106,7 +128,11 @@ impl Subject for Assets {
             // All or nothing: the second issue exceeds the cap.
             vec![sign(1, 2, vec![issue(60), issue(60)]), sign(2, 2, vec![claim])],
             vec![],
-            vec![sign(1, 3, vec![issue(60), freeze]), pay(2, 3, address(1), 1), pay_from_shared(1)],
+            vec![
+                sign(1, 3, vec![issue(60), freeze, validators]),
+                pay(2, 3, address(1), 1),
+                pay_from_shared(1),
+            ],
         ]
     }
 
@@ -119,6 +145,7 @@ impl Subject for Assets {
             proved(Question::History { asset: COIN, account: address(1), before: None, limit: 3 }),
             proved(Question::Asset { asset: eur() }),
             proved(Question::Lock { lock: LockId::new(&address(1), 1, 1) }),
+            proved(Question::Validators { after: None, limit: 2 }),
             Question::Proposals {}.query(),
             Question::Assets { after: None, limit: 10 }.query(),
         ]
