@@ -64,6 +64,7 @@ pub use query::{
 pub use role::Role;
 pub use symbol::{Symbol, SymbolError};
 pub use transaction::{COIN, Transaction};
+pub use validator::preview;
 pub use validator_change::ValidatorChange;
 
 use crate::{

@@ -147,6 +147,22 @@ fn check_key(scheme: &dyn VoteScheme, key: &VoteKey) -> Result<(), String> {
     Err("its vote key comes without a proof of possession that holds".to_owned())
 }
 
+/// These parameters, as updates of all of them.
+pub(crate) fn as_updates(params: &ConsensusParams) -> ParamUpdates {
+    ParamUpdates {
+        max_block_bytes: Some(params.max_block_bytes),
+        max_block_txs: Some(params.max_block_txs),
+        max_tx_bytes: Some(params.max_tx_bytes),
+        max_unexecuted_blocks: Some(params.max_unexecuted_blocks),
+        timeout_min_ms: Some(params.timeout_min_ms),
+        timeout_base_max_ms: Some(params.timeout_base_max_ms),
+        timeout_max_ms: Some(params.timeout_max_ms),
+        repeat_interval_ms: Some(params.repeat_interval_ms),
+        heartbeat_ms: Some(params.heartbeat_ms),
+        max_time_ahead_ms: Some(params.max_time_ahead_ms),
+    }
+}
+
 fn change(params: &ConsensusParams, updates: &ParamUpdates) -> ConsensusParams {
     ConsensusParams {
         max_block_bytes: updates.max_block_bytes.unwrap_or(params.max_block_bytes),

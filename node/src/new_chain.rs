@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use althing_consensus::ConsensusParams;
 use althing_crypto::{bls, ed25519};
 use althing_genesis::{Application, Document, ValidatorEntry};
-use althing_ledger::asset::{Address, GenesisState};
+use althing_ledger::asset::{Address, GenesisState, GenesisValidator};
 
 use crate::application::Own;
 
@@ -90,7 +90,7 @@ pub fn document_of(
     accounts: &[Address],
 ) -> Document {
     let state = match kind {
-        Kind::Ledger => serde_json::to_value(GenesisState::plain(accounts, BALANCE)),
+        Kind::Ledger => serde_json::to_value(plain_state(&validators, accounts)),
         Kind::Kv | Kind::Abci => Ok(serde_json::json!({})),
         Kind::Own(own) => serde_json::from_str(own.genesis_state),
     };
@@ -111,4 +111,28 @@ pub fn document_of(
             state: state.expect("a ledger's state has text keys only, and that of others is JSON"),
         },
     }
+}
+
+/// The plain state of a ledger. The accounts vote for the validators in turn, and those that do are members.
+fn plain_state(validators: &[ValidatorEntry], accounts: &[Address]) -> GenesisState {
+    let mut state = GenesisState::plain(accounts, BALANCE);
+    if accounts.is_empty() {
+        return state;
+    }
+    for (index, entry) in validators.iter().enumerate() {
+        let account = accounts[index % accounts.len()];
+        // What is no identity is refused with the document.
+        let Ok(identity) = entry.identity.parse() else { continue };
+        state.validators.push(GenesisValidator {
+            identity,
+            name: entry.name.clone(),
+            account: Some(account),
+        });
+        if !state.roles.members.contains(&account) {
+            state.roles.members.push(account);
+        }
+    }
+    // More than half of the members decide on roles.
+    state.threshold = state.roles.members.len() as u16 / 2 + 1;
+    state
 }

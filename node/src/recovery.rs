@@ -24,13 +24,14 @@ use std::time::{Duration, Instant};
 
 use althing_consensus::engine::{EngineConfig, Recovered};
 use althing_consensus::{Block, Door, Epoch, Executed, Height, Position, Rejection, Validator};
-use althing_crypto::{BlockHash, Hash, TxHash, mutant};
-use althing_genesis::Genesis;
-use althing_ledger::{AppError, Application, Info, InitChain, ValidatorUpdate};
+use althing_crypto::{BlockHash, Hash, TxHash, bls::ProofOfPossession, mutant};
+use althing_genesis::{Genesis, ValidatorEntry};
+use althing_ledger::{AppError, Application, Info, InitChain, ValidatorUpdate, VoteKey};
 
 use crate::body::Body;
 use crate::driver::{MAX_BODIES, Start};
 use crate::epochs::{Epochs, Seat};
+use crate::membership;
 use crate::storage::{ChainStore, StoreError};
 use crate::workers::{Executor, Fatal, consensus_app_hash};
 
@@ -119,6 +120,21 @@ impl From<StoreError> for RecoveryError {
     }
 }
 
+/// The validators of the genesis document, with the proofs that were checked when it was read.
+fn first_validators(genesis: &Genesis) -> Vec<ValidatorUpdate> {
+    let members = genesis.validator_set().members().iter().zip(&genesis.document().validators);
+    let update = |(one, entry): (&Validator, &ValidatorEntry)| {
+        let proof = entry.proof_of_possession.parse::<ProofOfPossession>().ok();
+        let key = *one.vote_key.bytes();
+        ValidatorUpdate {
+            identity: *one.identity.as_bytes(),
+            power: one.power.0,
+            vote_key: proof.map(|proof| VoteKey { key, proof: *proof.as_bytes() }),
+        }
+    };
+    members.map(update).collect()
+}
+
 /// Brings store and application to the same height, from whatever a crash left, and returns block 0.
 pub fn handshake(
     genesis: &Genesis,
@@ -131,11 +147,6 @@ pub fn handshake(
     {
         return Err(RecoveryError::Pruned { application: Height(info.last_height), oldest });
     }
-    let update = |one: &Validator| ValidatorUpdate {
-        identity: *one.identity.as_bytes(),
-        power: one.power.0,
-        vote_key: None,
-    };
     let initial = if info.initialised {
         (info.last_height == 0).then(|| info.app_hash.clone())
     } else {
@@ -144,7 +155,8 @@ pub fn handshake(
             initial_height: 1,
             time_ms: genesis.time_ms(),
             app_state: genesis.app_state().as_bytes().to_vec(),
-            validators: genesis.validator_set().members().iter().map(update).collect(),
+            validators: first_validators(genesis),
+            params: membership::as_updates(genesis.params()),
             max_block_bytes: genesis.params().max_block_bytes.into(),
         };
         Some(application.init_chain(&init).map_err(Fatal::from)?.app_hash)

@@ -3,6 +3,8 @@
 //! What the ledger enacts the node takes: every rule by which a node would drop a change is a refusal here. So the record and the set
 //! that votes never part.
 
+mod preview;
+
 use std::collections::BTreeSet;
 
 use althing_crypto::{
@@ -20,6 +22,8 @@ use super::{
     record::AtHeight,
 };
 use crate::{AppError, ParamUpdates, TxError, ValidatorUpdate, VoteKey};
+
+pub use preview::preview;
 
 /// A validator.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]

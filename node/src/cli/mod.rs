@@ -28,6 +28,7 @@ mod status;
 mod testing;
 mod testnet;
 mod tx;
+mod validator;
 mod version;
 mod with;
 
@@ -64,6 +65,9 @@ enum Command {
     /// Make, submit and show transactions
     #[command(subcommand)]
     Tx(Box<tx::Command>),
+    /// Show the validators, and propose changes of them to the members
+    #[command(subcommand)]
+    Validator(Box<validator::Command>),
     /// Ask a node about the chain
     #[command(subcommand)]
     Query(query::Command),
@@ -122,6 +126,7 @@ fn run(cli: Cli, own: &'static [Own], output: &Output) -> Result<ExitCode, Failu
         Command::Testnet(args) => testnet::run(args, output),
         Command::Keys(command) => keys::run(command, output),
         Command::Tx(command) => wait_for(tx::run(*command, output)),
+        Command::Validator(command) => wait_for(validator::run(*command, output)),
         Command::Query(command) => wait_for(query::run(command, output)),
         Command::Status(args) => wait_for(status::run(args, output)),
         Command::Version => Ok(version::run(output)),
@@ -206,6 +211,9 @@ mod tests {
             &["althing", "tx", "show", "AQ=="],
             &["althing", "tx", "broadcast", "!!"],
             &["althing", "tx", "broadcast", "AQ==", "--wait", "--timeout", "0"],
+            &["althing", "validator", "power", "v", "--dry-run"],
+            &["althing", "validator", "change", "--dry-run"],
+            &["althing", "validator", "change", "--do", "fly", "--dry-run"],
             &["althing", "testnet", "--validators", "0"],
             &["althing", "testnet", "--blocks", "5", "--tx-rate", "0"],
             &["althing", "testnet", "--base-port", "65530"],

@@ -15,7 +15,7 @@ use crate::client::Client;
 mod ask;
 mod history;
 mod newest;
-mod table;
+pub(in crate::cli) mod table;
 mod vouched;
 
 use ask::{Ask, Limit};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use althing_crypto::{Encoding, TxHash};
-use althing_ledger::asset::{Address, Transaction};
+use althing_ledger::asset::{Address, Change, Instruction, Transaction};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -16,13 +16,13 @@ use crate::client::{Client, ClientError, integer};
 
 mod approvals;
 mod ask;
-mod build;
+pub(in crate::cli) mod build;
 mod envelope;
 mod sign;
 mod source;
 mod submit;
 mod turn;
-mod words;
+pub(in crate::cli) mod words;
 
 use approvals::Standing;
 use ask::Ask;
@@ -57,6 +57,19 @@ pub(super) enum Command {
         #[command(flatten)]
         node: NodeArg,
     },
+}
+
+impl Flags {
+    /// The node that is asked.
+    pub(super) fn client(&self) -> Client {
+        self.node.client()
+    }
+
+    /// Who proposes, if that is known without a passphrase.
+    pub(super) fn sender(&self) -> Result<Option<Address>, Failure> {
+        let own = self.signer.from.as_ref().map(|file| self.passphrase.stated_account(file)).transpose()?;
+        Ok(own.or(self.signer.sender))
+    }
 }
 
 /// The flags of every transaction of one instruction.
@@ -117,6 +130,22 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, F
 
 /// A transaction of one instruction.
 async fn one(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failure> {
+    let secret = ask.new_secret();
+    make(|sender| ask.instruction(sender), secret, flags, output).await
+}
+
+/// A transaction that proposes this change to the members.
+pub(super) async fn propose(change: Change, flags: Flags, output: &Output) -> Result<ExitCode, Failure> {
+    make(|_| Ok(Instruction::Propose { change }), None, flags, output).await
+}
+
+/// A transaction of the instruction that `instruction` makes for its sender; for a lock it writes the `secret` to that file.
+async fn make(
+    instruction: impl FnOnce(Address) -> Result<Instruction, Failure>,
+    secret: Option<PathBuf>,
+    flags: Flags,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let Flags { signer, passphrase, envelope, sign_only, out, node, wait } = flags;
     let mut client = node.client();
     let own = signer.from.as_ref().map(|file| passphrase.stated_account(file)).transpose()?;
@@ -128,9 +157,8 @@ async fn one(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failur
     if own_key {
         tx.idempotency_key = Some(turn::fresh_key());
     }
-    let secret = ask.new_secret();
     // The last thing before it is signed, as it may write the secret of a lock.
-    tx.instructions = vec![ask.instruction(sender)?];
+    tx.instructions = vec![instruction(sender)?];
     let Some(file) = signer.from else { return build::finish(&tx, out, output) };
     // Before the passphrase is asked for: that is the moment to think again.
     if !output.is_json() {

@@ -84,3 +84,46 @@ fn one_impossible_change_drops_all() {
     let told = genesis().after(&[update(3, 8, None)], &params).unwrap_err();
     assert!(told.contains("max_block_txs"), "{told}");
 }
+
+/// What the asset ledger lets be proposed no node drops: its bounds are as narrow as those here.
+#[test]
+fn parameters_that_the_ledger_takes_are_taken() {
+    use althing_ledger::asset::{ConsensusParameter, check_params};
+
+    let (mut taken, mut refused, mut state) = (0, 0, 7u64);
+    let interesting = [
+        0,
+        1,
+        499,
+        500,
+        501,
+        8_191,
+        8_192,
+        60_000,
+        60_001,
+        65_536,
+        600_001,
+        1 << 20,
+        8 << 20,
+        86_400_001,
+        u64::MAX,
+    ];
+    for _ in 0..20_000 {
+        let mut updates = ParamUpdates::default();
+        for parameter in ConsensusParameter::ALL {
+            parameter.set(&mut updates, parameter.of(&as_updates(&ConsensusParams::default())).unwrap());
+        }
+        for _ in 0..3 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let parameter = ConsensusParameter::ALL[(state >> 33) as usize % ConsensusParameter::ALL.len()];
+            parameter.set(&mut updates, interesting[(state >> 45) as usize % interesting.len()]);
+        }
+        if check_params(&updates).is_ok() {
+            taken += 1;
+            assert!(genesis().after(&[], &updates).is_ok(), "{updates:?}");
+        } else {
+            refused += 1;
+        }
+    }
+    assert!(taken > 1_000 && refused > 1_000, "{taken} {refused}");
+}

@@ -2,6 +2,7 @@
 
 use std::{error::Error, str::FromStr};
 
+use althing_crypto::ed25519::PublicKey;
 use althing_ledger::asset::{Address, COIN, LockId, MAX_LIMIT, Question, Role, Symbol};
 use clap::{Args, Subcommand, value_parser};
 
@@ -98,6 +99,13 @@ pub(in crate::cli) enum Ask {
     Proposals,
     /// What genesis fixed
     Parameters,
+    /// The validators, as the ledger has them: `althing validator list` is a shorter form
+    Validators {
+        #[command(flatten)]
+        page: Page<PublicKey>,
+    },
+    /// The consensus parameters
+    Consensus,
 }
 
 /// A part of a list.
@@ -161,6 +169,10 @@ impl Ask {
             Self::Governance => Question::Governance {},
             Self::Proposals => Question::Proposals {},
             Self::Parameters => Question::Parameters {},
+            Self::Validators { page: Page { after, limit: Limit { limit } } } => {
+                Question::Validators { after, limit }
+            }
+            Self::Consensus => Question::Consensus {},
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Answers as text: fields one below the other, lists as tables.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 /// The text of an answer.
-pub(super) fn text(answer: &Value) -> String {
+pub(in crate::cli) fn text(answer: &Value) -> String {
     match answer {
         Value::Null => "none".to_owned(),
         Value::Array(items) => table(items),
@@ -27,12 +29,14 @@ fn is_list_of_objects(value: &Value) -> bool {
     value.as_array().is_some_and(|items| items.iter().any(Value::is_object))
 }
 
-/// A table of objects that have the same fields.
+/// A table of objects, of all fields that one of them has.
 fn table(items: &[Value]) -> String {
-    let Some(first) = items.first().and_then(Value::as_object) else {
+    if items.is_empty() {
         return "none".to_owned();
-    };
-    let head: Vec<String> = first.keys().cloned().collect();
+    }
+    // Some may have a field that others have not.
+    let fields = items.iter().filter_map(Value::as_object).flat_map(|item| item.keys().cloned());
+    let head: Vec<String> = fields.collect::<BTreeSet<_>>().into_iter().collect();
     let row = |item: &Value| head.iter().map(|name| cell(&item[name.as_str()])).collect();
     let rows: Vec<Vec<String>> = [head.clone()].into_iter().chain(items.iter().map(row)).collect();
     aligned(&rows)
@@ -92,6 +96,7 @@ mod tests {
                 json!({ "text": "\u{202e}a\u{2066}b\u{200b}c\u{feff}\u{85}" }),
                 "text  \\u{202e}a\\u{2066}b\\u{200b}c\\u{feff}\\u{85}",
             ),
+            (json!([{ "a": "1" }, { "a": "2", "b": "3" }]), "a  b\n1  -\n2  3"),
             (
                 json!({ "items": [{ "a": "1", "b": true }, { "a": "100", "b": false }], "next": "100" }),
                 "next  100\na    b\n1    true\n100  false",

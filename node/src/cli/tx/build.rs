@@ -48,7 +48,7 @@ fn check(line: &str) -> Result<String, String> {
 }
 
 /// The words of a line; quotes hold blanks together, as in a shell, and nothing else has a meaning.
-fn words(line: &str) -> Result<Vec<String>, String> {
+pub(in crate::cli) fn words(line: &str) -> Result<Vec<String>, String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for c in line.chars() {
         match (quote, c) {

@@ -1,6 +1,8 @@
 //! A transaction in words: what people read before they sign it, and when it is shown to them.
 
-use althing_ledger::asset::{Change, Instruction, Symbol, Transaction, idempotency_key_text};
+use althing_ledger::asset::{
+    Change, Instruction, Symbol, Transaction, ValidatorChange, idempotency_key_text,
+};
 
 /// What a transaction says, one thing a line. Text that others wrote is quoted, with what would change a line's look escaped.
 pub(super) fn of(tx: &Transaction) -> String {
@@ -62,9 +64,39 @@ fn instruction(instruction: &Instruction) -> String {
             Change::Grant { role, account } => format!("propose to give the role {role} to {account}"),
             Change::Revoke { role, account } => format!("propose to take the role {role} from {account}"),
             Change::Threshold { approvals } => format!("propose that {approvals} members decide"),
+            Change::Validators { changes } => {
+                let all: Vec<_> = changes.iter().map(validator_change).collect();
+                format!("propose to {}", all.join(", to "))
+            }
         },
         Approve { proposal } => format!("approve proposal {proposal}"),
         Withdraw { proposal } => format!("withdraw the approval of proposal {proposal}"),
+    }
+}
+
+/// What is to be done, after `to`.
+pub(in crate::cli) fn validator_change(change: &ValidatorChange) -> String {
+    match change {
+        ValidatorChange::Add { identity, vote_key, power, name, account } => format!(
+            "add the validator {identity}, named {name:?}, with power {power} and vote key {}, for which {account} votes",
+            hex::encode(vote_key.key)
+        ),
+        ValidatorChange::Remove { identity } => format!("remove the validator {identity}"),
+        ValidatorChange::Power { identity, power } => {
+            format!("give the validator {identity} the power {power}")
+        }
+        ValidatorChange::VoteKey { identity, vote_key } => {
+            format!("let the validator {identity} vote with the key {}", hex::encode(vote_key.key))
+        }
+        ValidatorChange::Identity { identity, to } => {
+            format!("give the validator {identity} the identity {to}")
+        }
+        ValidatorChange::Account { identity, account } => {
+            format!("let {account} vote for the validator {identity}")
+        }
+        ValidatorChange::Parameter { parameter, value } => {
+            format!("set the consensus parameter {parameter} to {value}")
+        }
     }
 }
 

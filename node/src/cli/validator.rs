@@ -1,0 +1,169 @@
+//! `althing validator`: who validates the chain, and proposals to change that. What a proposal would come to is shown before it is made.
+
+use std::process::ExitCode;
+
+use althing_crypto::ed25519::PublicKey;
+use althing_ledger::{
+    ParamUpdates, Query,
+    asset::{Change, MAX_LIMIT, Page, Question, Role, ValidatorChange, ValidatorView, preview},
+};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{Failure, Output, node_arg::NodeArg, query::table, tx, with::With};
+use crate::client::{Client, NodeUrl};
+
+mod change;
+mod effect;
+mod live;
+
+use change::Ask;
+use effect::{Effect, Set};
+use live::Live;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show the validators, their quorum, and how many may fail
+    List {
+        #[command(flatten)]
+        node: NodeArg,
+    },
+    // What can be proposed: each is a command.
+    #[command(flatten)]
+    Propose(With<Ask, Flags>),
+}
+
+/// The flags of every proposal.
+#[derive(Debug, Args)]
+pub(super) struct Flags {
+    /// Show what it would come to, and propose nothing
+    #[arg(long, conflicts_with_all = ["wait", "sign_only", "out"])]
+    dry_run: bool,
+    /// Propose it also where it looks as if it would halt the chain
+    #[arg(long)]
+    force: bool,
+    /// The JSON-RPC of a node that is to become a validator: is it the one, and has it caught up
+    #[arg(long, value_name = "URL")]
+    newcomer: Option<NodeUrl>,
+    #[command(flatten)]
+    tx: tx::Flags,
+}
+
+pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
+    match command {
+        Command::List { node } => list(&mut node.client(), output).await?,
+        Command::Propose(With { command, flags }) => return propose(command, flags, output).await,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(client: &mut Client, output: &Output) -> Result<(), Failure> {
+    let set = Set(validators(client).await?);
+    let live = Live::ask(client).await?;
+    output.result(&json!({ "validators": set.0, "set": set.object(&live) }), set.text(&live));
+    Ok(())
+}
+
+async fn propose(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failure> {
+    let Flags { dry_run, force, newcomer, tx } = flags;
+    let mut client = tx.client();
+    let sender = tx.sender()?;
+    if sender.is_none() && !dry_run {
+        return Err(
+            "a proposal needs --from or --sender; --dry-run shows what it would come to without".into()
+        );
+    }
+    let before = validators(&mut client).await?;
+    let changes = ask.changes(&before)?;
+    let (after, refused) = match preview(&before, &changes) {
+        Ok(after) => (after, None),
+        Err(refusal) => (before.clone(), Some(refusal)),
+    };
+    let mut live = Live::ask(&mut client).await?;
+    let mut warnings: Vec<String> =
+        refused.iter().map(|refusal| format!("the ledger refuses it: {refusal}")).collect();
+    if let Some(newcomer) = newcomer {
+        warnings.extend(live.join(newcomer, &changes).await?);
+    }
+    let after = Set(with_members(after, &mut client).await?);
+    let effect = Effect { before: Set(before), after, params: params(&changes, &mut client).await?, sender };
+    warnings.extend(effect.dangers(&live));
+    if dry_run {
+        let object = json!({ "changes": changes, "effect": effect.object(&live), "warnings": warnings });
+        output.result(&object, effect.text(&changes, &live, &warnings));
+        return Ok(if warnings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if !output.is_json() {
+        output.note(&effect.text(&changes, &live, &[]));
+    }
+    match warnings.first() {
+        Some(first) if !force => {
+            let all = warnings.join("; ");
+            Err(format!(
+                "nothing was proposed: {}; --force proposes it all the same",
+                if warnings.len() == 1 { first } else { &all }
+            )
+            .into())
+        }
+        _ => {
+            warnings.iter().for_each(|warning| output.note(&format!("WARNING: {warning}")));
+            tx::propose(Change::Validators { changes }, tx, output).await
+        }
+    }
+}
+
+/// All validators, at one height.
+async fn validators(client: &mut Client) -> Result<Vec<ValidatorView>, Failure> {
+    let (mut all, mut height, mut after) = (Vec::new(), 0, None);
+    loop {
+        let question = Question::Validators { after, limit: MAX_LIMIT };
+        let answer = client.query(&Query { height, ..question.query() }).await?;
+        height = answer.height;
+        let page: Page<ValidatorView, PublicKey> = serde_json::from_slice(&answer.value)?;
+        all.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if all.is_empty() {
+        return Err(
+            "the ledger of this chain knows no validators: it began without being told of them".into()
+        );
+    }
+    Ok(all)
+}
+
+/// These, with whether the accounts that vote for them are members.
+async fn with_members(
+    validators: Vec<ValidatorView>,
+    client: &mut Client,
+) -> Result<Vec<ValidatorView>, Failure> {
+    let mut all = validators;
+    for one in all.iter_mut().filter(|one| !one.member) {
+        if let Some(account) = &one.account {
+            one.member = client.account(account).await?.roles.contains(&Role::Member);
+        }
+    }
+    Ok(all)
+}
+
+/// Each parameter that would change: its name, its value and the new one.
+async fn params(
+    changes: &[ValidatorChange],
+    client: &mut Client,
+) -> Result<Vec<(String, Option<u64>, u64)>, Failure> {
+    let mut all = Vec::new();
+    for change in changes {
+        if let ValidatorChange::Parameter { parameter, value } = change {
+            let now: Option<ParamUpdates> = client.ask(&Question::Consensus {}).await?;
+            all.push((parameter.to_string(), now.and_then(|now| parameter.of(&now)), *value));
+        }
+    }
+    Ok(all)
+}
+
+/// Rows of a table, as other commands show theirs.
+fn table(rows: &[serde_json::Value]) -> String {
+    table::text(&rows.into())
+}

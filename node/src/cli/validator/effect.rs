@@ -1,0 +1,259 @@
+//! What a proposal would come to: the set before and after, its quorum, how many may fail, who is up, and what is dangerous in it.
+
+use althing_ledger::asset::{Address, ValidatorChange, ValidatorView};
+use serde_json::{Value, json};
+
+use super::{Live, table};
+use crate::cli::tx::words::validator_change;
+
+/// Validators, by identity.
+#[derive(Debug)]
+pub(super) struct Set(pub(super) Vec<ValidatorView>);
+
+impl Set {
+    fn total(&self) -> u64 {
+        self.power_of(|_| true)
+    }
+
+    fn power_of(&self, those: impl Fn(&ValidatorView) -> bool) -> u64 {
+        self.0.iter().filter(|one| those(one)).map(|one| one.power).sum()
+    }
+
+    /// The least power that decides: more than two thirds.
+    fn quorum(&self) -> u64 {
+        // Powers add up to 2^60 at most.
+        2 * self.total() / 3 + 1
+    }
+
+    /// Of how many, whichever they are, the chain can do without.
+    fn tolerated(&self) -> usize {
+        let mut powers: Vec<u64> = self.0.iter().map(|one| one.power).collect();
+        powers.sort_unstable();
+        let mut left = self.total();
+        let mut tolerated = 0;
+        while let Some(largest) = powers.pop() {
+            left -= largest;
+            if left < self.quorum() {
+                break;
+            }
+            tolerated += 1;
+        }
+        tolerated
+    }
+
+    fn live(&self, live: &Live) -> u64 {
+        self.power_of(|one| live.identities.contains(&one.identity))
+    }
+
+    /// The power that can approve proposals at all.
+    fn voiced(&self) -> u64 {
+        self.power_of(|one| one.member)
+    }
+
+    pub(super) fn object(&self, live: &Live) -> Value {
+        json!({
+            "validators": self.0.len(),
+            "total_power": self.total().to_string(),
+            "quorum": self.quorum().to_string(),
+            "tolerated_failures": self.tolerated(),
+            "live_power": self.live(live).to_string(),
+            "member_power": self.voiced().to_string(),
+        })
+    }
+
+    pub(super) fn text(&self, live: &Live) -> String {
+        let row = |one: &ValidatorView| {
+            json!({
+                "name": one.name,
+                "identity": one.identity.to_string(),
+                "power": one.power.to_string(),
+                "account": one.account,
+                "live": live.identities.contains(&one.identity),
+                "member": one.member,
+                "since": one.since.to_string(),
+            })
+        };
+        let rows: Vec<_> = self.0.iter().map(row).collect();
+        format!("{}\n{}", table(&rows), self.line(live))
+    }
+
+    /// All of it on one line.
+    fn line(&self, live: &Live) -> String {
+        let failures = match self.tolerated() {
+            1 => "any 1 may fail".to_owned(),
+            0 => "none may fail".to_owned(),
+            n => format!("any {n} may fail"),
+        };
+        format!(
+            "{} validators with power {}: {} decide, {failures}; power {} is live, as far as this node sees",
+            self.0.len(),
+            self.total(),
+            self.quorum(),
+            self.live(live)
+        )
+    }
+}
+
+/// What a proposal would come to.
+#[derive(Debug)]
+pub(super) struct Effect {
+    pub(super) before: Set,
+    pub(super) after: Set,
+    /// Consensus parameters that change: what they are, and will be.
+    pub(super) params: Vec<(String, Option<u64>, u64)>,
+    pub(super) sender: Option<Address>,
+}
+
+impl Effect {
+    /// What speaks against it.
+    pub(super) fn dangers(&self, live: &Live) -> Vec<String> {
+        let mut dangers = Vec::new();
+        let (up, quorum) = (self.after.live(live), self.after.quorum());
+        if up < quorum {
+            dangers.push(format!(
+                "it would halt the chain: of the new set power {up} is live, as far as this node sees, and {quorum} is needed"
+            ));
+        }
+        let voiced = self.after.voiced();
+        // What is so already does not get worse.
+        if voiced < quorum && self.before.voiced() >= self.before.quorum() {
+            dangers.push(format!(
+                "no proposal about validators could pass any more: members would vote for power {voiced}, and {quorum} is needed"
+            ));
+        }
+        dangers
+    }
+
+    pub(super) fn object(&self, live: &Live) -> Value {
+        let params =
+            self.params.iter().map(|(name, from, to)| json!({ "name": name, "from": from, "to": to }));
+        json!({
+            "before": self.before.object(live),
+            "after": self.after.object(live),
+            "validators": self.after.0,
+            "parameters": params.collect::<Vec<_>>(),
+            "proposer_power": self.own().to_string(),
+        })
+    }
+
+    /// The power for which the proposer votes.
+    fn own(&self) -> u64 {
+        self.before.power_of(|one| one.member && one.account.is_some() && one.account == self.sender)
+    }
+
+    pub(super) fn text(&self, changes: &[ValidatorChange], live: &Live, warnings: &[String]) -> String {
+        let mut lines: Vec<String> =
+            changes.iter().map(|change| format!("to {}", validator_change(change))).collect();
+        lines.push(format!("before: {}", self.before.line(live)));
+        lines.push(format!("after:  {}", self.after.line(live)));
+        lines.push(self.rows(live));
+        let from = |from: &Option<u64>| from.map_or_else(|| "unknown".to_owned(), |from| from.to_string());
+        lines.extend(self.params.iter().map(|(name, now, to)| format!("{name}: {} -> {to}", from(now))));
+        let by = match self.sender {
+            Some(_) => format!("; the proposer votes for {}", self.own()),
+            None => String::new(),
+        };
+        lines.push(format!(
+            "it takes members who vote for power {} of {}{by}",
+            self.before.quorum(),
+            self.before.total()
+        ));
+        lines.extend(warnings.iter().map(|warning| format!("WARNING: {warning}")));
+        lines.join("\n")
+    }
+
+    /// Each validator of either set, with its power before and after.
+    fn rows(&self, live: &Live) -> String {
+        let gone =
+            self.before.0.iter().filter(|one| self.after.0.iter().all(|two| two.identity != one.identity));
+        let power = |set: &Set, of: &ValidatorView| {
+            let found = set.0.iter().find(|one| one.identity == of.identity);
+            found.map(|one| one.power.to_string())
+        };
+        let row = |one: &ValidatorView| {
+            let former = self.before.0.iter().find(|two| two.identity == one.identity);
+            let new_key = former.is_some_and(|two| two.vote_key.key != one.vote_key.key);
+            json!({
+                "name": one.name,
+                "identity": one.identity.to_string(),
+                "before": power(&self.before, one),
+                "after": power(&self.after, one),
+                "live": live.identities.contains(&one.identity),
+                "vote_key": if new_key { "changes" } else { "" },
+            })
+        };
+        let rows: Vec<_> = self.after.0.iter().chain(gone).map(row).collect();
+        table(&rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use althing_crypto::ed25519::SecretKey;
+    use althing_ledger::VoteKey;
+
+    use super::*;
+
+    fn one(n: u8, power: u64) -> ValidatorView {
+        ValidatorView {
+            identity: SecretKey::from_seed([n; 32]).public_key(),
+            name: format!("v{n}"),
+            power,
+            account: Some(Address::from_bytes([n; 20])),
+            member: true,
+            since: 0,
+            vote_key: VoteKey { key: [n; 48], proof: [n; 96] },
+        }
+    }
+
+    fn set(powers: &[u64]) -> Set {
+        Set((0..).zip(powers).map(|(n, power)| one(n, *power)).collect())
+    }
+
+    #[test]
+    fn quorum_and_failures_are_those_of_the_consensus() {
+        for (powers, quorum, tolerated) in [
+            (&[1][..], 1, 0),
+            (&[1, 1], 2, 0),
+            (&[1, 1, 1], 3, 0),
+            (&[1, 1, 1, 1], 3, 1),
+            (&[1; 5], 4, 1),
+            (&[1; 7], 5, 2),
+            (&[2, 1, 1, 1], 4, 0),
+            (&[10, 1, 1, 1], 9, 0),
+            (&[1 << 58, 1 << 58, 1 << 58, 1 << 58], (2 << 60) / 3 + 1, 1),
+        ] {
+            let set = set(powers);
+            assert_eq!((set.quorum(), set.tolerated()), (quorum, tolerated), "{powers:?}");
+        }
+    }
+
+    #[test]
+    fn what_would_halt_the_chain_is_said() {
+        let live = |up: &[u8]| Live {
+            identities: up.iter().map(|n| one(*n, 1).identity).collect(),
+            ..Live::default()
+        };
+        let effect = |before: &[u64], after: &[u64]| Effect {
+            before: set(before),
+            after: set(after),
+            params: vec![],
+            sender: Some(Address::from_bytes([0; 20])),
+        };
+        let grown = effect(&[1; 4], &[1; 5]);
+        assert_eq!(grown.dangers(&live(&[0, 1, 2, 3])), Vec::<String>::new());
+        let dangers = grown.dangers(&live(&[0, 1, 2]));
+        assert!(dangers[0].contains("power 3 is live") && dangers[0].contains("4 is needed"), "{dangers:?}");
+        assert_eq!(grown.own(), 1);
+
+        let mut mute = effect(&[1; 4], &[1, 1, 1, 9]);
+        mute.after.0[3].member = false;
+        let dangers = mute.dangers(&live(&[0, 1, 2, 3]));
+        assert!(dangers[0].contains("no proposal about validators could pass"), "{dangers:?}");
+        let text = mute.text(&[], &live(&[0]), &dangers);
+        assert!(
+            text.contains("before: 4 validators with power 4: 3 decide, any 1 may fail; power 1 is live")
+        );
+        assert!(text.contains("WARNING: no proposal"), "{text}");
+    }
+}
