@@ -212,6 +212,7 @@ mod tests {
             &["althing", "tx", "broadcast", "!!"],
             &["althing", "tx", "broadcast", "AQ==", "--wait", "--timeout", "0"],
             &["althing", "validator", "power", "v", "--dry-run"],
+            &["althing", "validator", "remove", "v"],
             &["althing", "validator", "change", "--dry-run"],
             &["althing", "validator", "change", "--do", "fly", "--dry-run"],
             &["althing", "testnet", "--validators", "0"],

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use althing_crypto::ed25519::PublicKey;
 use althing_ledger::{
-    ParamUpdates, Query,
-    asset::{Change, MAX_LIMIT, Page, Question, Role, ValidatorChange, ValidatorView, preview},
+    ParamUpdates, Query, TxError,
+    asset::{Change, MAX_LIMIT, Page, Question, Role, ValidatorChange, ValidatorView, check_params, preview},
 };
-use clap::{Args, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
 use serde_json::json;
 
 use super::{Failure, Output, node_arg::NodeArg, query::table, tx, with::With};
@@ -37,7 +37,7 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Flags {
     /// Show what it would come to, and propose nothing
-    #[arg(long, conflicts_with_all = ["wait", "sign_only", "out"])]
+    #[arg(long, conflicts_with_all = ["wait", "sign_only", "out"], required_unless_present_any = ["from", "sender"])]
     dry_run: bool,
     /// Propose it also where it looks as if it would halt the chain
     #[arg(long)]
@@ -46,7 +46,32 @@ pub(super) struct Flags {
     #[arg(long, value_name = "URL")]
     newcomer: Option<NodeUrl>,
     #[command(flatten)]
-    tx: tx::Flags,
+    tx: AtWill,
+}
+
+/// The flags of a transaction, which need not say who signs.
+#[derive(Debug)]
+pub(super) struct AtWill(tx::Flags);
+
+impl Args for AtWill {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        tx::Flags::augment_args(command).mut_group("Signer", |signer| signer.required(false))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for AtWill {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        tx::Flags::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
@@ -65,28 +90,27 @@ async fn list(client: &mut Client, output: &Output) -> Result<(), Failure> {
 }
 
 async fn propose(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failure> {
-    let Flags { dry_run, force, newcomer, tx } = flags;
+    let Flags { dry_run, force, newcomer, tx: AtWill(tx) } = flags;
     let mut client = tx.client();
     let sender = tx.sender()?;
-    if sender.is_none() && !dry_run {
-        return Err(
-            "a proposal needs --from or --sender; --dry-run shows what it would come to without".into()
-        );
-    }
     let before = validators(&mut client).await?;
     let changes = ask.changes(&before)?;
     let (after, refused) = match preview(&before, &changes) {
         Ok(after) => (after, None),
         Err(refusal) => (before.clone(), Some(refusal)),
     };
+    let (params, out_of_bounds) = params(&changes, &mut client).await?;
     let mut live = Live::ask(&mut client).await?;
-    let mut warnings: Vec<String> =
-        refused.iter().map(|refusal| format!("the ledger refuses it: {refusal}")).collect();
+    let mut warnings: Vec<String> = refused
+        .iter()
+        .chain(&out_of_bounds)
+        .map(|refusal| format!("the ledger refuses it: {refusal}"))
+        .collect();
     if let Some(newcomer) = newcomer {
         warnings.extend(live.join(newcomer, &changes).await?);
     }
     let after = Set(with_members(after, &mut client).await?);
-    let effect = Effect { before: Set(before), after, params: params(&changes, &mut client).await?, sender };
+    let effect = Effect { before: Set(before), after, params, sender };
     warnings.extend(effect.dangers(&live));
     if dry_run {
         let object = json!({ "changes": changes, "effect": effect.object(&live), "warnings": warnings });
@@ -96,20 +120,12 @@ async fn propose(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Fa
     if !output.is_json() {
         output.note(&effect.text(&changes, &live, &[]));
     }
-    match warnings.first() {
-        Some(first) if !force => {
-            let all = warnings.join("; ");
-            Err(format!(
-                "nothing was proposed: {}; --force proposes it all the same",
-                if warnings.len() == 1 { first } else { &all }
-            )
-            .into())
-        }
-        _ => {
-            warnings.iter().for_each(|warning| output.note(&format!("WARNING: {warning}")));
-            tx::propose(Change::Validators { changes }, tx, output).await
-        }
+    if !warnings.is_empty() && !force {
+        let all = warnings.join("; ");
+        return Err(format!("nothing was proposed: {all}; --force proposes it all the same").into());
     }
+    warnings.iter().for_each(|warning| output.note(&format!("WARNING: {warning}")));
+    tx::propose(Change::Validators { changes }, tx, output).await
 }
 
 /// All validators, at one height.
@@ -148,19 +164,24 @@ async fn with_members(
     Ok(all)
 }
 
-/// Each parameter that would change: its name, its value and the new one.
+/// Each parameter that would change: its name, its value and the new one. With why the ledger would refuse that.
 async fn params(
     changes: &[ValidatorChange],
     client: &mut Client,
-) -> Result<Vec<(String, Option<u64>, u64)>, Failure> {
-    let mut all = Vec::new();
+) -> Result<(Vec<(String, Option<u64>, u64)>, Option<TxError>), Failure> {
+    let is_one = |change: &ValidatorChange| matches!(change, ValidatorChange::Parameter { .. });
+    if !changes.iter().any(is_one) {
+        return Ok((Vec::new(), None));
+    }
+    let now: Option<ParamUpdates> = client.ask(&Question::Consensus {}).await?;
+    let (mut after, mut all) = (now.unwrap_or_default(), Vec::new());
     for change in changes {
         if let ValidatorChange::Parameter { parameter, value } = change {
-            let now: Option<ParamUpdates> = client.ask(&Question::Consensus {}).await?;
-            all.push((parameter.to_string(), now.and_then(|now| parameter.of(&now)), *value));
+            all.push((parameter.to_string(), parameter.of(&after), *value));
+            parameter.set(&mut after, *value);
         }
     }
-    Ok(all)
+    Ok((all, check_params(&after).err()))
 }
 
 /// Rows of a table, as other commands show theirs.
