@@ -30,7 +30,7 @@ pub(super) enum Command {
     },
     // What can be proposed: each is a command.
     #[command(flatten)]
-    Propose(With<Ask, Flags>),
+    Propose(Box<With<Ask, Flags>>),
 }
 
 /// The flags of every proposal.
@@ -77,7 +77,10 @@ impl FromArgMatches for AtWill {
 pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     match command {
         Command::List { node } => list(&mut node.client(), output).await?,
-        Command::Propose(With { command, flags }) => return propose(command, flags, output).await,
+        Command::Propose(with) => {
+            let With { command, flags } = *with;
+            return propose(command, flags, output).await;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
