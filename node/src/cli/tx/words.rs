@@ -107,8 +107,11 @@ fn name(symbol: &Symbol) -> String {
 
 #[cfg(test)]
 mod tests {
-    use althing_crypto::sha256;
-    use althing_ledger::asset::{Address, COIN, LockId, Role};
+    use althing_crypto::{ed25519::PublicKey, sha256};
+    use althing_ledger::{
+        VoteKey,
+        asset::{Address, COIN, ConsensusParameter, LockId, Role},
+    };
 
     use super::*;
 
@@ -117,6 +120,8 @@ mod tests {
         let (sender, to) = (Address::from_bytes([1; 20]), Address::from_bytes([2; 20]));
         let (asset, account, role, amount) = (COIN, to, Role::Member, 77);
         let (lock, hash) = (LockId::new(&sender, 5, 0), sha256(b""));
+        let identity = PublicKey::from_bytes([4; 32]);
+        let vote_key = VoteKey { key: [5; 48], proof: [6; 96] };
         for (one, expected) in [
             (
                 Instruction::Transfer { asset, from: sender, to, amount },
@@ -150,6 +155,30 @@ mod tests {
             (
                 Instruction::Propose { change: Change::Threshold { approvals: 3 } },
                 "propose that 3 members decide".into(),
+            ),
+            (
+                Instruction::Propose {
+                    change: Change::Validators {
+                        changes: vec![
+                            ValidatorChange::Add {
+                                identity,
+                                vote_key,
+                                power: 7,
+                                name: "a\nb".into(),
+                                account,
+                            },
+                            ValidatorChange::Power { identity, power: 3 },
+                            ValidatorChange::Parameter {
+                                parameter: ConsensusParameter::HeartbeatMs,
+                                value: 2_000,
+                            },
+                        ],
+                    },
+                },
+                format!(
+                    "propose to add the validator {identity}, named \"a\\nb\", with power 7 and vote key {}, for which {to} votes, to give the validator {identity} the power 3, to set the consensus parameter heartbeat_ms to 2000",
+                    "05".repeat(48)
+                ),
             ),
             (Instruction::Withdraw { proposal: 4 }, "withdraw the approval of proposal 4".into()),
         ] {
