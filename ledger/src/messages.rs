@@ -194,6 +194,58 @@ pub struct FinalizeBlock<'a> {
     pub proposer: [u8; 32],
     /// The validators of its epoch.
     pub members: &'a [Member],
+    /// What the block proves of validators that contradicted themselves, in the block's order. Of one validator each kind comes once
+    /// an epoch, in at most one block.
+    pub misbehaviour: &'a [Misbehaviour],
+}
+
+/// A validator that signed two messages which no correct validator signs both of, as a block proves it to everyone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Misbehaviour {
+    /// What it did.
+    pub kind: MisbehaviourKind,
+    /// Its Ed25519 identity key.
+    pub identity: [u8; 32],
+    /// Its voting power in the epoch it did this in.
+    pub power: u64,
+    /// The power of all validators of that epoch together.
+    pub total_power: u64,
+    /// The epoch it did this in: that of the block that proves it, or one of the eight before.
+    pub epoch: u64,
+    /// The view of the later of the two messages.
+    pub view: u64,
+    /// The height of that epoch's first block.
+    pub height: u64,
+    /// The time of the block before that one, in milliseconds since 1970.
+    pub time_ms: u64,
+}
+
+/// How a validator contradicted itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MisbehaviourKind {
+    /// Two votes of one view, for different blocks.
+    DoubleVote,
+    /// Two commit votes of one view, for different blocks.
+    DoubleCommitVote,
+    /// Two proposals of one view, of different blocks.
+    DoubleProposal,
+    /// A commit vote of a view, and a timeout vote of that view or a later one that knows of no certificate of it.
+    ForgottenCommitVote,
+    /// A vote for a child of a certified block, and a timeout vote of that view or a later one that knows of no such certificate.
+    ForgottenVote,
+}
+
+impl MisbehaviourKind {
+    /// Its name, as the command line and RPC show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DoubleVote => "double-vote",
+            Self::DoubleCommitVote => "double-commit-vote",
+            Self::DoubleProposal => "double-proposal",
+            Self::ForgottenCommitVote => "forgotten-commit-vote",
+            Self::ForgottenVote => "forgotten-vote",
+        }
+    }
 }
 
 /// A validator, as a block shows it.

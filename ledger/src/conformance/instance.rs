@@ -121,7 +121,15 @@ impl Instance {
     pub(super) fn finalize_block(&self, block: &BlockSample) -> Seen<Result<FinalizedBlock, AppError>> {
         let BlockSample { height, time_ms, hash, proposer, .. } = *block;
         let txs = &slices(&block.txs)[..];
-        let asked = FinalizeBlock { height, time_ms, hash, txs, proposer, members: &block.members };
+        let asked = FinalizeBlock {
+            height,
+            time_ms,
+            hash,
+            txs,
+            proposer,
+            members: &block.members,
+            misbehaviour: &[],
+        };
         self.call("finalize_block", |app| app.finalize_block(&asked))
     }
 

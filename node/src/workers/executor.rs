@@ -122,6 +122,7 @@ impl Executor {
                 txs: &txs,
                 proposer: proposer(engine, header, &parent),
                 members: &members(engine, header),
+                misbehaviour: &[],
             })?;
         if tx_results.len() != txs.len() {
             let (asked, got) = (txs.len(), tx_results.len());
