@@ -21,6 +21,8 @@ pub enum Domain {
     TimeoutVote,
     /// A leader's proposal.
     Proposal,
+    /// The beginning of a process that holds an identity's keys. Of no epoch; its view is the time.
+    Session,
     /// The seed of the choice of a leader among the members not left out. Nobody signs it; as a domain of its own it
     /// collides with nothing that is signed.
     Leader,
@@ -28,8 +30,14 @@ pub enum Domain {
 
 impl Domain {
     /// All of them.
-    pub const ALL: [Domain; 5] =
-        [Domain::Vote, Domain::CommitVote, Domain::TimeoutVote, Domain::Proposal, Domain::Leader];
+    pub const ALL: [Domain; 6] = [
+        Domain::Vote,
+        Domain::CommitVote,
+        Domain::TimeoutVote,
+        Domain::Proposal,
+        Domain::Session,
+        Domain::Leader,
+    ];
 
     /// The first bytes of everything signed for this purpose.
     pub const fn tag(self) -> &'static str {
@@ -38,6 +46,7 @@ impl Domain {
             Domain::CommitVote => "ALTHING/COMMIT-VOTE",
             Domain::TimeoutVote => "ALTHING/TIMEOUT-VOTE",
             Domain::Proposal => "ALTHING/PROPOSAL",
+            Domain::Session => "ALTHING/SESSION",
             Domain::Leader => "ALTHING/LEADER",
         }
     }

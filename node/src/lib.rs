@@ -14,6 +14,7 @@ pub mod new_chain;
 pub mod recovery;
 pub mod rpc;
 pub mod run;
+pub mod session;
 mod shell;
 pub mod storage;
 #[cfg(test)]

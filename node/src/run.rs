@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use althing_consensus::engine::EngineConfig;
 use althing_consensus::{Epoch, ValidatorSet};
@@ -26,6 +27,7 @@ use crate::handle::{self, NodeHandle, NodeStatus, Parts};
 use crate::home::Home;
 use crate::recovery::{RecoveryError, bring_up, recover};
 use crate::rpc;
+use crate::session::Session;
 use crate::shell::{Actor, Lanes, Revival, Wiring, admit, limits, panic_message, pump};
 use crate::storage::{ChainStore, DataDirectory, DirectoryFiles, SafetyStore, SafetyStoreError, StoreError};
 use crate::wire::PROTOCOL_VERSION;
@@ -237,6 +239,8 @@ pub async fn start(
         Revival { genesis: genesis.clone(), chain: chain.clone(), application: application.clone() };
     let (lanes, results, threads) = Lanes::start(workers, revival)?;
     let status = status(&engine, &driver, &chain)?;
+    let session = session(genesis.chain_id(), &identity)?;
+    let driver = driver.in_session(session);
     let identity = identity.public_key();
     let parts = Parts { genesis, chain, application: application.clone(), epochs, identity };
     let (handle, backend) = handle::channel(parts, status.clone());
@@ -258,6 +262,7 @@ pub async fn start(
         answers,
         backend,
         peers: config.p2p.peers.clone(),
+        session,
         admitted,
         stop: stopped.clone(),
     };
@@ -366,6 +371,13 @@ fn driver(
         ..default
     };
     Ok(Driver::new(engine.clone(), limits, start))
+}
+
+/// This process, as it begins.
+fn session(chain_id: &str, identity: &ed25519::SecretKey) -> Result<Session, NodeError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let nonce = getrandom::u64().map_err(io::Error::other)?;
+    Ok(Session::new(chain_id, identity, u64::try_from(now.as_millis()).unwrap_or(u64::MAX), nonce))
 }
 
 /// The validators of these sets, and whom the operator admits or knows the address of.

@@ -60,6 +60,11 @@ impl TestChain {
         self.genesis.validator_set().get(Position(position)).expect("a member").identity
     }
 
+    pub(crate) fn identity(&self, position: u16) -> ed25519::SecretKey {
+        let mut keys = (1..=4).map(|seed| ed25519::SecretKey::from_seed([seed; 32]));
+        keys.find(|key| key.public_key() == self.peer(position)).expect("a member")
+    }
+
     pub(crate) fn transfer(&self, sequence: u64) -> TxBytes {
         let to = Address::of(&ed25519::SecretKey::from_seed([98; 32]).public_key());
         Transaction::transfer(CHAIN, &self.account, sequence, 0, to, 5, "").encode().into()

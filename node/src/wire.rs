@@ -7,6 +7,7 @@ use althing_p2p::Class;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::body::{Body, MAX_BODY_BYTES, transactions};
+use crate::session::Session;
 
 /// Version of all of this together; nodes of another one refuse each other in the handshake.
 pub const PROTOCOL_VERSION: u32 = 2;
@@ -18,6 +19,8 @@ pub enum Wire {
     Consensus(Message),
     /// Pending transactions, while the chain is stuck (rule R8).
     Transactions(#[borsh(deserialize_with = "transactions")] Vec<TxBytes>),
+    /// Which process speaks for an identity.
+    Session(Session),
 }
 
 impl Encoding for Wire {
@@ -31,7 +34,7 @@ impl Wire {
     pub fn class(&self) -> Class {
         match self {
             Self::Consensus(Message::Proposal(_)) | Self::Transactions(_) => Class::Proposal,
-            Self::Consensus(_) => Class::Consensus,
+            Self::Consensus(_) | Self::Session(_) => Class::Consensus,
         }
     }
 }

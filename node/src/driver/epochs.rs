@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use althing_consensus::engine::EpochEntered;
-use althing_consensus::{Certificate, Epoch, Input, Message, Micros, QuorumCertificate, Status};
+use althing_consensus::{Certificate, Epoch, Input, Message, Micros, Position, QuorumCertificate, Status};
 use althing_crypto::mutant;
 
 use super::{Driver, Effect, Job, Peer, SafetyJob, Step, StoreJob};
@@ -92,6 +92,7 @@ impl Driver {
         self.boundary.answered.clear();
         self.peers.seat(&self.config.set);
         let peers = &self.peers;
+        self.sessions.keep(|peer| peers.place(peer) != Position::NONE || peers.is_connected(peer));
         self.sync.seat(|peer| peers.place(peer));
         self.bodies.clear();
         self.payloads.clear();

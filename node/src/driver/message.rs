@@ -8,6 +8,7 @@ use althing_crypto::{TxHash, ed25519};
 use althing_mempool::{Outcome, Refusal, TxBytes};
 
 use super::job::{Done, Job};
+use crate::session::Session;
 use crate::wire::{Request, Response, Wire};
 
 /// A peer is its identity key, as the network authenticated it.
@@ -147,6 +148,8 @@ pub enum Effect {
     Emit(engine::Event),
     /// For the log: something that an operator should know of.
     Warn(String),
+    /// A process that began later holds this node's keys: this one must sign nothing more.
+    Superseded(Session),
     /// Voting and executing has stopped for good; reads go on.
     Halted(engine::Halt),
 }

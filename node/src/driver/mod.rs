@@ -16,6 +16,7 @@
 //! | `commit` | committed blocks to the store, in order |
 //! | `execute` | stored blocks to the application, in order |
 //! | `epochs` | from one epoch to the next, and what is said across |
+//! | `sessions` | which process speaks for an identity |
 //! | `sync` | runs of committed blocks from whoever has more |
 //! | `mempool` | admission, gossip |
 //! | `wake` | one timer for all |
@@ -33,6 +34,7 @@ mod message;
 mod payload;
 mod peers;
 mod requests;
+mod sessions;
 mod sign;
 mod sizes;
 mod sync;
@@ -92,6 +94,7 @@ pub struct Driver {
     execution: execute::Execution,
     sync: sync::BlockSync,
     boundary: epochs::Boundary,
+    sessions: sessions::Sessions,
     wake: wake::Wake,
 }
 
@@ -131,6 +134,7 @@ impl Driver {
             execution: execute::Execution::new(executed),
             sync: sync::BlockSync::default(),
             boundary: epochs::Boundary::new(record.is_some(), opened_by),
+            sessions: sessions::Sessions::default(),
             wake: wake::Wake::default(),
             config,
         }
@@ -160,7 +164,7 @@ impl Driver {
             Event::Started => self.started(step),
             Event::Woken => self.woken(step),
             Event::PeerConnected(peer) => self.connected(step, peer),
-            Event::PeerDisconnected(peer) => self.peers.disconnected(&peer),
+            Event::PeerDisconnected(peer) => self.disconnected(&peer),
             Event::Wire { from, wire } => self.wire_arrived(step, from, wire),
             Event::Gossip { from, id, txs } => self.gossip_arrived(step, from, id, txs),
             Event::Request { from, id, request } => self.asked(step, from, id, request),

@@ -83,10 +83,6 @@ impl Peers {
         (MAX_AT_DOOR_TOTAL / self.connected.len().max(1)).clamp(1, MAX_AT_DOOR)
     }
 
-    pub(super) fn disconnected(&mut self, peer: &Peer) {
-        self.connected.remove(peer);
-    }
-
     pub(super) fn number(&mut self, peer: Peer) -> u64 {
         let known = self.numbers.iter().position(|one| *one == peer);
         known.unwrap_or_else(|| {
@@ -109,9 +105,15 @@ impl Driver {
 
     pub(super) fn connected(&mut self, step: &mut Step, peer: Peer) {
         self.peers.connected.insert(peer);
+        self.introduce(step, peer);
         if let Some(position) = self.peers.positions.get(&peer) {
             step.tell(Input::Connected(*position));
         }
+    }
+
+    pub(super) fn disconnected(&mut self, peer: &Peer) {
+        self.peers.connected.remove(peer);
+        self.sessions.disconnected(peer);
     }
 
     pub(super) fn send(&self, step: &mut Step, position: Position, message: Message) {
@@ -122,8 +124,10 @@ impl Driver {
 
     pub(super) fn wire_arrived(&mut self, step: &mut Step, from: Peer, wire: Wire) {
         let message = match wire {
+            Wire::Consensus(_) if !self.speaks(&from) => return,
             Wire::Consensus(message) => Box::new(message),
             Wire::Transactions(txs) => return self.pending_arrived(step, from, txs),
+            Wire::Session(session) => return self.session_arrived(step, from, session),
         };
         let own = self.config.epoch;
         match message.epoch() {
@@ -339,7 +343,7 @@ mod tests {
         assert_eq!(send(&mut bench, 1), ["send v1"]);
         assert_eq!(send(&mut bench, 2), [""; 0]);
         let peer = bench.peer(1);
-        bench.driver.peers.disconnected(&peer);
+        bench.driver.disconnected(&peer);
         assert_eq!(send(&mut bench, 1), [""; 0]);
     }
 }

@@ -25,6 +25,8 @@ pub struct DriverSizes {
     pub signing: usize,
     /// Messages that wait for the next epoch.
     pub early: usize,
+    /// Identities whose newest process is known.
+    pub sessions: usize,
 }
 
 impl Driver {
@@ -42,6 +44,7 @@ impl Driver {
             outbox,
             signing: self.signing.under_way(),
             early: self.boundary.early(),
+            sessions: self.sessions.len(),
         }
     }
 }

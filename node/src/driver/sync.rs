@@ -389,7 +389,7 @@ mod tests {
             give(&mut bench, 1, 64, ms);
             if leaves {
                 let peer = bench.peer(1);
-                bench.driver.peers.disconnected(&peer);
+                bench.driver.disconnected(&peer);
             }
             assert_eq!(next(&mut bench), [""; 0], "as far as it has gone");
             bench.connect(&[2]);

@@ -134,6 +134,8 @@ impl Bench {
             }
             Effect::Send { to, .. } => format!("send {}", self.name(to)),
             Effect::Broadcast(Wire::Consensus(_)) => "broadcast message".into(),
+            Effect::Broadcast(Wire::Session(_)) => "broadcast session".into(),
+            Effect::Superseded(_) => "superseded".into(),
             Effect::Broadcast(Wire::Transactions(txs)) => format!("broadcast {} txs", txs.len()),
             Effect::Gossip(txs) => format!("gossip {} txs", txs.len()),
             Effect::GossipVerdict { id, accept } => {

@@ -17,6 +17,7 @@ use crate::config::PeerConfig;
 use crate::driver::{Done, Driver, Effect, Event};
 use crate::handle::{Ask, HandleBackend, NodeStatus, PeerInfo};
 use crate::run::peers;
+use crate::session::Session;
 use crate::wire::{Gossip, Request, Response, Wire};
 use crate::workers::Fatal;
 
@@ -39,6 +40,8 @@ pub(crate) struct Wiring {
     pub(crate) backend: HandleBackend,
     /// Whom the operator admits or knows the address of.
     pub(crate) peers: Vec<PeerConfig>,
+    /// When this process began.
+    pub(crate) session: Session,
     /// Whom the network admits from now on.
     pub(crate) admitted: watch::Sender<Vec<Peer>>,
     pub(crate) stop: watch::Receiver<bool>,
@@ -215,6 +218,7 @@ impl Actor {
             Effect::Emit(event) => log(&event),
             Effect::Warn(what) => tracing::warn!("{what}"),
             Effect::Halted(halt) => self.halted(&halt),
+            Effect::Superseded(other) => return Err(self.superseded(&other)),
         }
         Ok(())
     }
@@ -237,6 +241,10 @@ impl Actor {
             // The node may be stopping.
             let _ = answers.send(Arrival::Event(Event::Response { id, response })).await;
         });
+    }
+
+    fn superseded(&self, other: &Session) -> Fatal {
+        Fatal::Superseded { later_ms: other.began_ms.saturating_sub(self.wiring.session.began_ms) }
     }
 
     fn halted(&mut self, halt: &Halt) {

@@ -62,6 +62,16 @@ pub enum Fatal {
         /// What.
         what: String,
     },
+    /// Two processes hold the keys of one validator.
+    #[error(
+        "another process with the keys of this home began {later_ms} ms after this one, by their clocks, and speaks for it from now on: this \
+         one signs nothing more. One home runs in one place: find out where its copy runs, keep one of the two, and delete the other's keys. If \
+         there is no copy, the clock of this machine was set back since an earlier start: start again once that time has passed"
+    )]
+    Superseded {
+        /// By how much the other one began later, as their clocks have it.
+        later_ms: u64,
+    },
     /// An invariant of this program does not hold.
     #[error("this program is at fault: {0}; please report it")]
     Broken(String),

@@ -1,0 +1,210 @@
+//! Of two processes with one identity's keys the one that began later speaks for it; the other one stops.
+//!
+//! Each says when it began as the first thing on a connection. What is newest is kept for each identity, passed on once, and shown to
+//! whoever speaks as an older process: it learns of the other from the first peer that both of them reach. Messages of consensus from an
+//! older one are not taken any more. So by the time a quorum has told a process that its key is free to sign (rule S7), the older one
+//! is on its way to hear of it from the same members.
+
+use std::collections::BTreeMap;
+
+use althing_consensus::Micros;
+
+use super::{Driver, Effect, Peer, Step};
+use crate::session::Session;
+use crate::wire::Wire;
+
+/// A beginning that lies further ahead of this node's clock counts for nothing, else a clock that once was wrong would keep an identity
+/// out for ever.
+const MAX_AHEAD_MS: u64 = 60_000;
+/// Newer beginnings of one identity are taken in, and passed on, at most this often.
+const INTERVAL: Micros = Micros::from_millis(1_000);
+
+/// Which process speaks for whom.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sessions {
+    own: Option<Session>,
+    known: BTreeMap<Peer, Known>,
+    /// The session that a peer's own connection was opened in.
+    speaking: BTreeMap<Peer, (u64, u64)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    newest: Session,
+    since: Micros,
+    /// When the holder of an older one was last shown it.
+    shown: Option<Micros>,
+}
+
+impl Sessions {
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether another process speaks for this peer by now.
+    fn is_superseded(&self, peer: &Peer) -> bool {
+        let newest = self.known.get(peer).map(|known| known.newest.order());
+        self.speaking.get(peer).copied() < newest && self.speaking.contains_key(peer)
+    }
+
+    pub(super) fn disconnected(&mut self, peer: &Peer) {
+        self.speaking.remove(peer);
+    }
+
+    /// Of an identity that is neither a member nor connected nothing is kept.
+    pub(super) fn keep(&mut self, wanted: impl Fn(&Peer) -> bool) {
+        self.known.retain(|peer, _| wanted(peer));
+    }
+}
+
+impl Driver {
+    /// This driver is that of a process of this session.
+    #[must_use]
+    pub fn in_session(mut self, session: Session) -> Self {
+        self.sessions.own = Some(session);
+        self
+    }
+
+    /// Says which process this is, before anything else.
+    pub(super) fn introduce(&mut self, step: &mut Step, to: Peer) {
+        self.sessions.speaking.remove(&to);
+        if let Some(own) = self.sessions.own {
+            step.act(Effect::Send { to, wire: Wire::Session(own) });
+        }
+    }
+
+    /// Whether messages of this peer are those of the process that speaks for it. Who says nothing about itself is taken for that.
+    pub(super) fn speaks(&self, peer: &Peer) -> bool {
+        !self.sessions.is_superseded(peer)
+    }
+
+    pub(super) fn session_arrived(&mut self, step: &mut Step, from: Peer, session: Session) {
+        if session.began_ms > step.now.unix_ms.saturating_add(MAX_AHEAD_MS) {
+            return;
+        }
+        if let Some(own) = self.sessions.own.filter(|own| own.identity == session.identity) {
+            if session.order() > own.order() {
+                match session.holds(&self.config.chain_id) {
+                    true => step.act(Effect::Superseded(session)),
+                    false => self.forged(step, from),
+                }
+            }
+            return;
+        }
+        let is_member = self.config.set.position_of(&session.identity).is_some();
+        if !is_member && !self.peers.is_connected(&session.identity) {
+            return;
+        }
+        let now = step.now.mono;
+        let known = self.sessions.known.get_mut(&session.identity);
+        match known {
+            Some(known) if session.order() <= known.newest.order() => {
+                let is_old = session.order() < known.newest.order();
+                if is_old && known.shown.is_none_or(|at| at.after(INTERVAL) <= now) {
+                    known.shown = Some(now);
+                    step.act(Effect::Send { to: from, wire: Wire::Session(known.newest) });
+                }
+            }
+            Some(known) if known.since.after(INTERVAL) > now => {}
+            _ if !session.holds(&self.config.chain_id) => return self.forged(step, from),
+            _ => {
+                let known = Known { newest: session, since: now, shown: None };
+                self.sessions.known.insert(session.identity, known);
+                step.act(Effect::Broadcast(Wire::Session(session)));
+            }
+        }
+        if from == session.identity {
+            self.sessions.speaking.insert(from, session.order());
+        }
+    }
+
+    fn forged(&self, step: &mut Step, from: Peer) {
+        step.act(Effect::Penalise {
+            peer: from,
+            reason: "a session that its identity did not sign".to_owned(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use althing_consensus::{Message, Status};
+    use althing_crypto::ed25519::SecretKey;
+
+    use super::super::testing::Bench;
+    use super::*;
+
+    fn session(bench: &Bench, of: u16, began_ms: u64) -> Session {
+        Session::new(&bench.driver.config.chain_id, &bench.chain.identity(of), began_ms, 0)
+    }
+
+    fn hear(bench: &mut Bench, from: u16, session: Session) -> Vec<String> {
+        let peer = bench.peer(from);
+        bench.act(|driver, step| driver.wire_arrived(step, peer, Wire::Session(session)))
+    }
+
+    fn speak(bench: &mut Bench, from: u16) -> Vec<String> {
+        let peer = bench.peer(from);
+        bench.act(|driver, step| driver.wire_arrived(step, peer, Message::Status(Status::default()).into()))
+    }
+
+    #[test]
+    fn the_first_thing_on_a_connection_is_ones_own_session() {
+        let mut bench = Bench::new();
+        let own = session(&bench, 0, 5);
+        bench.driver = bench.driver.clone().in_session(own);
+        let peer = bench.peer(1);
+        let lines = bench.act(|driver, step| driver.connected(step, peer));
+        assert_eq!(lines, ["engine: connected v1", "send v1"]);
+    }
+
+    #[test]
+    fn of_two_processes_the_later_one_speaks_and_the_other_is_shown_it() {
+        let mut bench = Bench::connected(&[1, 2]);
+        let (old, new) = (session(&bench, 1, 100), session(&bench, 1, 200));
+        assert_eq!(hear(&mut bench, 1, old), ["broadcast session"]);
+        assert_eq!(speak(&mut bench, 1), ["job admit"]);
+        bench.pass(1_000);
+        assert_eq!(hear(&mut bench, 2, new), ["broadcast session"], "whoever passes it on");
+        assert_eq!(speak(&mut bench, 1), [""; 0], "the older one");
+        assert_eq!(hear(&mut bench, 1, old), ["send v1"], "which learns of the newer one");
+        assert_eq!(hear(&mut bench, 1, old), [""; 0], "at no high rate");
+        assert_eq!(hear(&mut bench, 1, new), [""; 0], "the newer one itself");
+        assert_eq!(speak(&mut bench, 1), ["job admit"]);
+    }
+
+    #[test]
+    fn a_process_that_is_shown_a_later_one_with_its_keys_stops() {
+        let mut bench = Bench::connected(&[1]);
+        let own = session(&bench, 0, 100);
+        bench.driver = bench.driver.clone().in_session(own);
+        for (began, expected) in [(99, ""), (100, ""), (101, "superseded")] {
+            let lines = {
+                let shown = session(&bench, 0, began);
+                hear(&mut bench, 1, shown)
+            };
+            assert_eq!(lines.join(" "), expected, "{began}");
+        }
+        let forged = Session { identity: own.identity, began_ms: 200, ..session(&bench, 1, 200) };
+        assert_eq!(hear(&mut bench, 1, forged), ["penalise v1"]);
+    }
+
+    #[test]
+    fn what_is_forged_or_of_strangers_or_of_tomorrow_or_too_frequent_is_not_kept() {
+        let mut bench = Bench::connected(&[1, 2]);
+        let forged = Session { began_ms: 7, ..session(&bench, 1, 6) };
+        assert_eq!(hear(&mut bench, 2, forged), ["penalise v2"]);
+        let stranger = SecretKey::from_seed([77; 32]);
+        let strange = Session::new(&bench.driver.config.chain_id, &stranger, 6, 0);
+        assert_eq!(hear(&mut bench, 2, strange), [""; 0]);
+        let ahead = session(&bench, 1, bench.now.unix_ms + MAX_AHEAD_MS + 1);
+        assert_eq!(hear(&mut bench, 1, ahead), [""; 0]);
+        assert_eq!(bench.driver.sessions.len(), 0);
+        for began in 1..100 {
+            let one = session(&bench, 1, began);
+            hear(&mut bench, 1, one);
+        }
+        let held = bench.driver.sessions.known.values().next().expect("the first").newest.began_ms;
+        assert_eq!((bench.driver.sessions.len(), held), (1, 1), "one a second");
+    }
+}
