@@ -170,6 +170,7 @@ impl Node {
             Effect::WakeAt(at) => self.wake = at,
             Effect::Penalise { peer, .. } => assert_ne!(peer, UNEQUAL.identities[0].public_key()),
             Effect::Halted(halt) => panic!("the node halts: {halt:?}"),
+            Effect::Superseded(other) => panic!("nobody else has its key: {other:?}"),
             Effect::Gossip(_)
             | Effect::Dropped { .. }
             | Effect::Executed(_)

@@ -15,7 +15,7 @@ pub fn wire(bytes: &[u8]) {
     match decode::<Wire>(bytes) {
         Some(wire @ Wire::Consensus(_)) => consensus(wire),
         Some(Wire::Transactions(txs)) => transactions(&txs),
-        None => {}
+        Some(Wire::Session(_)) | None => {}
     }
     if let Some(Gossip(txs)) = decode(bytes) {
         transactions(&txs);

@@ -1,10 +1,17 @@
 //! The homes of a chain, and which of its validators run.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use althing_crypto::{ed25519::SecretKey, key_file::KeyFile};
 use althing_genesis::Genesis;
-use althing_node::{client::NodeUrl, home::Home};
+use althing_node::{
+    client::NodeUrl,
+    config::{NodeConfig, PeerConfig},
+    home::Home,
+};
 use tempfile::TempDir;
 
 use super::{Ended, Node, Ports, althing, until};
@@ -82,6 +89,60 @@ impl Chain {
         KeyFile::read_account(&file).expect("an account's key")
     }
 
+    /// Writes the home of one more node, by `althing init`, which the others let in: to be done before they start. Its number.
+    pub async fn add(&mut self) -> usize {
+        let index = self.place();
+        let (home, name) = (self.home(index), format!("validator-{index}"));
+        let (path, genesis) = (text(home.path()), self.home(0).genesis_file());
+        let init = ["init", "--home", &path, "--name", &name, "--genesis", &text(&genesis)];
+        let written = althing(init).await;
+        assert_eq!(written.code, Some(0), "{written:#?}");
+        let newcomer = self.peer(index);
+        let others: Vec<_> = (0..index).map(|other| self.peer(other)).collect();
+        self.configure(index, |config| config.p2p.peers = others);
+        for other in 0..index {
+            self.configure(other, |config| config.p2p.peers.push(newcomer.clone()));
+        }
+        index
+    }
+
+    /// Copies the home of validator `index`, which does not run. The number of the copy, which has ports of its own.
+    pub fn copy(&mut self, index: usize) -> usize {
+        assert!(self.nodes[index].is_none(), "validator {index} runs");
+        let copy = self.place();
+        copy_directory(self.home(index).path(), self.home(copy).path());
+        self.configure(copy, |_| {});
+        copy
+    }
+
+    /// The key files, state and safety record of one home take the place of those of another.
+    pub fn restore(&mut self, from: usize, to: usize) {
+        assert!(self.nodes[to].is_none(), "validator {to} runs");
+        fs::remove_dir_all(self.home(to).path()).expect("removed");
+        copy_directory(self.home(from).path(), self.home(to).path());
+        self.configure(to, |_| {});
+    }
+
+    fn place(&mut self) -> usize {
+        self.nodes.push(None);
+        self.nodes.len() - 1
+    }
+
+    fn peer(&self, index: usize) -> PeerConfig {
+        let key = KeyFile::read_identity(&self.home(index).identity_key()).expect("an identity key");
+        PeerConfig { identity: key.public_key(), address: Some(self.ports.p2p(index).to_string()) }
+    }
+
+    /// Changes the configuration of a home, which gets the ports of its number.
+    fn configure(&self, index: usize, change: impl FnOnce(&mut NodeConfig)) {
+        let home = self.home(index);
+        let mut config = NodeConfig::load(&home, &[]).expect("a configuration");
+        config.p2p.listen = self.ports.p2p(index);
+        config.rpc.listen = self.ports.rpc(index);
+        change(&mut config);
+        fs::write(home.config_file(), config.to_toml()).expect("written");
+    }
+
     /// Starts the process of validator `index`.
     pub fn start(&mut self, index: usize) {
         assert!(self.nodes[index].is_none(), "validator {index} runs already");
@@ -136,5 +197,21 @@ impl Chain {
             hashes.push((node.block_hash(height).await, node.app_hash(height).await));
         }
         assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "at height {height}: {hashes:#?}");
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("a path that is text").to_owned()
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        match entry.file_type().expect("a type").is_dir() {
+            true => copy_directory(&entry.path(), &target),
+            false => _ = fs::copy(entry.path(), target).expect("copied"),
+        }
     }
 }

@@ -77,6 +77,12 @@ impl Node {
         .await;
     }
 
+    /// Waits until it ends by itself.
+    pub async fn ends(mut self) -> ExitStatus {
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        ended.expect("it ends").expect("a child can be waited for")
+    }
+
     /// Ends it at once, by SIGKILL.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("a child can be killed");

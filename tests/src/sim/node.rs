@@ -13,6 +13,7 @@ use althing_node::driver::{Done, Driver, Job, Peer};
 use althing_node::epochs::{Epochs, Seat};
 use althing_node::new_chain;
 use althing_node::recovery::{handshake, recover};
+use althing_node::session::Session;
 use althing_node::storage::{ChainStore, SafetyStore};
 use althing_node::workers::{Fatal, Signer, Workers};
 
@@ -95,12 +96,13 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Opens a node on its disk, whatever a crash has left there; with the record that it starts from.
+    /// Opens a node on its disk, whatever a crash has left there; with the record that it starts from. It says when it began, if it says so.
     pub(super) fn open(
         member: &Member,
         genesis: &Genesis,
         disk: &Disk,
         limits: Limits,
+        began_ms: Option<u64>,
     ) -> Result<(Self, SafetyRecord), String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let chain = ChainStore::new(disk.chain().map_err(|e| text(&e))?);
@@ -122,7 +124,12 @@ impl Node {
         start.record = Some(record.clone());
 
         let workers = Workers::new(&epochs, &chain, &application, Some(signer), None);
-        Ok((Self { driver: Driver::new(config, limits, start), workers, chain }, record))
+        let driver = Driver::new(config, limits, start);
+        let driver = match began_ms {
+            Some(began) => driver.in_session(Session::new(CHAIN_ID, &member.identity, began, 0)),
+            None => driver,
+        };
+        Ok((Self { driver, workers, chain }, record))
     }
 
     pub(super) fn work(&mut self, job: Job) -> Result<Done, Fatal> {

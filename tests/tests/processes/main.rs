@@ -5,6 +5,7 @@ mod bad_homes;
 mod bad_peers;
 mod bad_requests;
 mod commands;
+mod copies;
 mod crashes;
 mod rest;
 mod testnet;

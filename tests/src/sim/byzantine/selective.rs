@@ -31,7 +31,7 @@ fn kind(wire: &Wire) -> usize {
         Wire::Consensus(Message::Vote(_)) => 2,
         Wire::Consensus(Message::Timeout(_)) => 3,
         Wire::Consensus(Message::Certificate(_)) => 4,
-        Wire::Consensus(Message::Status(_) | Message::Memory(_)) => 5,
+        Wire::Consensus(Message::Status(_) | Message::Memory(_)) | Wire::Session(_) => 5,
         Wire::Transactions(_) => 6,
     }
 }

@@ -189,7 +189,7 @@ pub(super) fn messages(sent: &[(usize, Wire)]) -> Vec<&Message> {
     sent.iter()
         .filter_map(|(_, wire)| match wire {
             Wire::Consensus(message) => Some(message),
-            Wire::Transactions(_) => None,
+            Wire::Transactions(_) | Wire::Session(_) => None,
         })
         .collect()
 }

@@ -50,7 +50,7 @@ fn engine_rows(driver: &Driver, n: usize) -> [Row; 9] {
     ]
 }
 
-fn driver_rows(driver: &Driver, n: usize) -> [Row; 10] {
+fn driver_rows(driver: &Driver, n: usize) -> [Row; 11] {
     let (sizes, limits) = (driver.pool_sizes(), driver.mempool().limits());
     // Those the engine wants, and those that commits lack.
     let fetched = WANTED + BODIES;
@@ -67,6 +67,7 @@ fn driver_rows(driver: &Driver, n: usize) -> [Row; 10] {
         // Votes end there; what must be said to give up a view does not.
         ("signatures under way", sizes.signing, 2 * UNDER_WAY),
         ("messages of the next epoch", sizes.early, 16 * n),
+        ("sessions", sizes.sessions, n),
     ]
 }
 

@@ -45,6 +45,7 @@ impl Cluster {
             Effect::Penalise { peer, reason } => self.penalised(node, self.places[&peer], &reason),
             Effect::Emit(event) => self.emitted(node, &event),
             Effect::Halted(halt) => self.halted(node, &halt),
+            Effect::Superseded(other) => self.object("halt", format!("node {node} is superseded: {other:?}")),
             Effect::GossipVerdict { .. } | Effect::Members { .. } | Effect::Executed(_) | Effect::Warn(_) => {
             }
         }
