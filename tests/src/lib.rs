@@ -5,6 +5,7 @@ pub mod bare;
 pub mod cheap_votes;
 pub mod execution;
 pub mod fuzzing;
+pub mod members;
 pub mod message_delays;
 pub mod modelcheck;
 pub mod mutants;

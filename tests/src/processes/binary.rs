@@ -49,11 +49,12 @@ fn build() -> PathBuf {
     path
 }
 
-/// Tests lie in `<target>/<profile>/deps`; only the profile `dev` has a directory of another name.
+/// Tests lie in `<target>/<profile>/deps`, programs one above; only the profile `dev` has a directory of another name.
 fn profile() -> String {
-    let test = env::current_exe().expect("a process knows its executable");
-    let directory = test.ancestors().nth(2).and_then(Path::file_name).expect("tests lie in <profile>/deps");
-    match directory.to_str().expect("a profile's name is text") {
+    let own = env::current_exe().expect("a process knows its executable");
+    let directories = own.ancestors().skip(1).filter_map(Path::file_name);
+    let directory = directories.map(|name| name.to_str().expect("text")).find(|name| *name != "deps");
+    match directory.expect("a profile has a directory") {
         "debug" => "dev".to_owned(),
         other => other.to_owned(),
     }

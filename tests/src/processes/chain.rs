@@ -192,11 +192,20 @@ impl Chain {
 
     /// Panics unless all validators that run have the same block and the same application hash at this height.
     pub async fn agree_at(&mut self, height: u64) {
+        assert!(self.all_have_one(height).await, "they disagree at height {height}");
+    }
+
+    /// Whether all validators that run have the same block and the same application hash at this height; if not, it says which.
+    pub async fn all_have_one(&mut self, height: u64) -> bool {
         let mut hashes = Vec::new();
         for node in self.running_nodes() {
             hashes.push((node.block_hash(height).await, node.app_hash(height).await));
         }
-        assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "at height {height}: {hashes:#?}");
+        let agree = hashes.windows(2).all(|pair| pair[0] == pair[1]);
+        if !agree {
+            eprintln!("at height {height}: {hashes:#?}");
+        }
+        agree
     }
 }
 

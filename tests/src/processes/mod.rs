@@ -7,6 +7,7 @@
 //! | `chain` | the homes of a chain and which of its validators run |
 //! | `node` | one running validator |
 //! | `load` | transfers one after the other, and which of them were acknowledged as committed |
+//! | `stream` | transfers at a steady rate, each handed in until it is committed |
 //! | `http` | requests as no client would send them |
 //! | `usage` | memory and processor time of a process |
 
@@ -16,6 +17,7 @@ mod http;
 mod load;
 mod node;
 mod ports;
+mod stream;
 mod usage;
 
 use std::time::Duration;
@@ -29,6 +31,7 @@ pub use self::{
     load::{Acknowledged, Load},
     node::{Node, Outcome, submit},
     ports::Ports,
+    stream::{Route, Stream},
     usage::{children, memory_kib, peak_memory_kib, processor_time},
 };
 
