@@ -9,6 +9,7 @@
 //! | `execute`, `draft` | what a block does to the records, and how all or nothing of a transaction is done |
 //! | `account`, `balance`, `asset_record`, `lock`, `role`, `proposal`, `validator` | the records, and the instructions that change them |
 //! | `validator_change`, `consensus_parameter` | what proposals can change of the chain itself |
+//! | `misbehaviour`, `identity` | validators that contradicted themselves, and what became of those that were |
 //! | `fee`, `idempotency` | what all instructions of a transaction have in common |
 //! | `event` | what a change tells |
 //! | `query` | what can be asked, and the proofs of answers |
@@ -27,8 +28,10 @@ mod execute;
 mod fee;
 mod genesis;
 mod idempotency;
+mod identity;
 mod instruction;
 mod lock;
+mod misbehaviour;
 mod parameters;
 mod policy;
 mod proposal;
@@ -48,23 +51,25 @@ use althing_crypto::ed25519;
 pub use address::{Address, AddressError};
 pub use approval::Approval;
 pub use codes::{CODESPACE, Code};
+pub(crate) use consensus_parameter::MAX_BLOCK_BYTES;
 pub use consensus_parameter::{ConsensusParameter, check_params};
 pub use fee::Fees;
 pub use genesis::{GenesisAsset, GenesisBalance, GenesisRoles, GenesisState, GenesisValidator, Submission};
 pub use idempotency::idempotency_key_text;
 pub use instruction::{Change, Instruction};
 pub use lock::{Lock, LockId, LockState};
-pub use parameters::Parameters;
+pub use misbehaviour::Outcome;
+pub use parameters::{OnEvidence, Parameters};
 pub use policy::Policy;
 pub use query::{
     AccountView, AssetView, BalanceView, ChangeView, GovernanceView, HistoryView, LockView, MAX_BACK,
-    MAX_LIMIT, Page, PowerView, ProposalView, Question, RoleView, SupplyView, ValidatorView, VerifyError,
-    verify,
+    MAX_LIMIT, MisbehaviourStatus, MisbehaviourView, Page, PowerView, ProposalView, Question, RoleView,
+    SupplyView, ValidatorView, VerifyError, verify,
 };
 pub use role::Role;
 pub use symbol::{Symbol, SymbolError};
 pub use transaction::{COIN, Transaction};
-pub use validator::preview;
+pub use validator::{Suspension, preview};
 pub use validator_change::ValidatorChange;
 
 use crate::{
@@ -203,7 +208,7 @@ impl Application for AssetLedger {
         if expected != Some(b.height) {
             return Err(AppError::WrongHeight { expected: expected.unwrap_or(u64::MAX), found: b.height });
         }
-        let outcome = execute::block(&self.state.newest(), &parameters, b.height, b.txs)?;
+        let outcome = execute::block(&self.state.newest(), &parameters, b)?;
         let staged = self.state.stage(b.height, outcome.changes)?;
         let app_hash = AppHash::from(staged.root());
         *self.pending() = Some(staged);

@@ -151,6 +151,8 @@ pub struct PrepareProposal<'a> {
     pub max_bytes: usize,
     /// The identity key of the leader, which is this node.
     pub proposer: [u8; 32],
+    /// What the block will prove of validators, as [`FinalizeBlock::misbehaviour`].
+    pub misbehaviour: &'a [Misbehaviour],
 }
 
 /// A voter's question: is this a block to vote for.
@@ -166,6 +168,8 @@ pub struct ProcessProposal<'a> {
     pub txs: &'a [&'a [u8]],
     /// The identity key of the leader that made it.
     pub proposer: [u8; 32],
+    /// What it proves of validators, as [`FinalizeBlock::misbehaviour`].
+    pub misbehaviour: &'a [Misbehaviour],
 }
 
 /// Why a voter does not vote for a block.
@@ -220,8 +224,22 @@ pub struct Misbehaviour {
     pub time_ms: u64,
 }
 
-/// How a validator contradicted itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// How a validator contradicted itself. The order is that of the numbers in encodings.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum MisbehaviourKind {
     /// Two votes of one view, for different blocks.
     DoubleVote,

@@ -195,6 +195,10 @@ def set_parameter(name, value):
             {"parameter": {"parameter": name, "value": str(value)}})
 
 
+def reinstate(identity):
+    return u8(7) + identity.public, {"reinstate": {"identity": identity.public.hex()}}
+
+
 def of_proposal(kind, name, number):
     return u8(kind) + u64(number), {name: {"proposal": str(number)}}
 
@@ -275,6 +279,7 @@ VALID = [
             add_validator(bob, 7, largest, "Þing", carol), remove_validator(alice), set_power(carol, 3),
             set_vote_key(carol, 9), set_identity(carol, alice), set_account(bob, alice))),
         propose(validators(*[set_parameter(name, i) for i, name in enumerate(PARAMETERS)]))]),
+    vector("a validator reinstated", alice, [propose(validators(reinstate(bob)))]),
     vector("several accounts debited, one of several keys", alice, [
         transfer("COIN", bob, alice, 1), transfer("COIN", shared, alice, 2), transfer("EUR", bob, shared, 3)],
         others=[bob, shared]),
@@ -315,7 +320,7 @@ def invalid():
     yield "unknown instruction 16", "malformed", transaction(alice, [(u8(16), None)])
     yield "unknown role 4", "malformed", transaction(alice, [(u8(11) + u8(4) + bob.address, None)])
     yield "unknown change 4", "malformed", transaction(alice, [(u8(13) + u8(4) + u16(1), None)])
-    yield "unknown change of validators 7", "malformed", transaction(alice, [propose(validators((u8(7), None)))])
+    yield "unknown change of validators 8", "malformed", transaction(alice, [propose(validators((u8(8), None)))])
     yield "unknown parameter 10", "malformed", transaction(alice, [propose(validators((u8(6) + u8(10) + u64(1), None)))])
     yield "no changes of validators", "no_changes", transaction(alice, [propose(validators())])
     powers = [set_power(bob, i + 1) for i in range(17)]

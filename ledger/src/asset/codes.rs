@@ -181,6 +181,12 @@ codes! {
     NothingChanges = 103 "nothing_changes",
     /// As many vote keys have been proposed in this block as a block has time for.
     TooManyVoteKeys = 104 "too_many_vote_keys",
+    /// The validator to be reinstated is not suspended.
+    NotSuspended = 105 "not_suspended",
+    /// The identity is another one of a suspended validator.
+    Suspended = 106 "suspended",
+    /// The identity is that of a validator that was removed while it was suspended.
+    Barred = 107 "barred",
 }
 
 impl Code {

@@ -28,6 +28,8 @@ pub enum ConsensusParameter {
     MaxTimeAheadMs,
 }
 
+/// The most bytes that the transactions of a block may ever have together.
+pub(crate) const MAX_BLOCK_BYTES: u32 = 8 << 20;
 /// The least bytes that transactions may have: else no proposal could undo it.
 const MIN_TX_BYTES: u64 = 8192;
 
@@ -100,7 +102,7 @@ impl ConsensusParameter {
         let at_least = |other: Self, least: u64| other.of(params).unwrap_or(least).max(least);
         match self {
             Self::MaxTxBytes => (MIN_TX_BYTES, 1 << 20),
-            Self::MaxBlockBytes => (at_least(Self::MaxTxBytes, MIN_TX_BYTES), 8 << 20),
+            Self::MaxBlockBytes => (at_least(Self::MaxTxBytes, MIN_TX_BYTES), MAX_BLOCK_BYTES.into()),
             Self::MaxBlockTxs => (1, 20_000),
             Self::MaxUnexecutedBlocks => (0, 100),
             Self::TimeoutMinMs | Self::RepeatIntervalMs => (1, 60_000),

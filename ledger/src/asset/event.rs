@@ -1,6 +1,8 @@
 //! Events: one for each change, so that whoever reads them all knows the state. `docs/transactions.md` lists them.
 
-use super::{Address, Change, Lock, LockId, LockState, Role, Symbol, ValidatorChange};
+use althing_crypto::ed25519::PublicKey;
+
+use super::{Address, Change, Lock, LockId, LockState, Role, Symbol, ValidatorChange, misbehaviour::Piece};
 use crate::{Attribute, Event};
 
 /// An event of this kind; the first attributes are worth an index, the others not.
@@ -143,7 +145,26 @@ pub(super) fn validator_changed(change: &ValidatorChange) -> Event {
         ValidatorChange::Parameter { parameter, value } => {
             event("parameter_set", [("parameter", parameter.to_string())], [("value", value.to_string())])
         }
+        ValidatorChange::Reinstate { identity } => event("validator_reinstated", of(identity), []),
     }
+}
+
+/// A validator that contradicted itself, whatever was done about it.
+pub(super) fn misbehaviour(number: u64, piece: &Piece) -> Event {
+    let indexed = [("misbehaviour", number.to_string()), ("validator", piece.identity.to_string())];
+    let plain = [
+        ("kind", piece.kind.name().to_owned()),
+        ("epoch", piece.epoch.to_string()),
+        ("view", piece.view.to_string()),
+        ("outcome", piece.outcome.name().to_owned()),
+    ];
+    event("misbehaviour", indexed, plain)
+}
+
+/// A validator, by its identity of today, that lost its power.
+pub(super) fn validator_suspended(identity: &PublicKey, misbehaviour: u64) -> Event {
+    let indexed = [("validator", identity.to_string()), ("misbehaviour", misbehaviour.to_string())];
+    event("validator_suspended", indexed, [])
 }
 
 pub(super) fn approved(number: u64, member: &Address) -> Event {

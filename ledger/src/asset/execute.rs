@@ -5,12 +5,12 @@ use super::{
     account::{self, Account},
     asset_record, balance,
     draft::{Block, Draft, Step, Stop},
-    fee, idempotency, lock, proposal, role,
+    fee, idempotency, lock, misbehaviour, proposal, role,
     transaction::within,
     validator,
 };
 use crate::{
-    AppError, CheckedTx, Event, ParamUpdates, TxError, TxResult, ValidatorUpdate,
+    AppError, CheckedTx, Event, FinalizeBlock, ParamUpdates, TxError, TxResult, ValidatorUpdate,
     state::{Changes, Records, View},
 };
 
@@ -28,14 +28,16 @@ pub(super) struct Outcome {
 pub(super) fn block(
     base: &View<'_>,
     parameters: &Parameters,
-    height: u64,
-    txs: &[&[u8]],
+    asked: &FinalizeBlock<'_>,
 ) -> Result<Outcome, AppError> {
+    let FinalizeBlock { height, txs, misbehaviour, .. } = *asked;
     let read: Vec<_> = txs.iter().map(|bytes| Transaction::read(bytes, &parameters.chain_id)).collect();
     let mut block = Block::new(base, parameters, height);
     block.fetch(base, touched(read.iter().flatten(), parameters))?;
     idempotency::forget(&mut block)?;
-    let events = proposal::expire(&mut block)?;
+    // First: whoever lost its power by this block decides on nothing in it.
+    let mut events = misbehaviour::take(&mut block, misbehaviour)?;
+    events.extend(proposal::expire(&mut block)?);
     let tx_results = txs.iter().zip(read).map(|(bytes, tx)| match tx {
         Ok(tx) => execute(&mut block, &tx, bytes.len()),
         Err(refusal) => Ok(refusal.into()),

@@ -8,10 +8,11 @@ use althing_crypto::{Encoding, ed25519::PublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, COIN, Fees, Parameters, Role, Symbol,
+    Address, COIN, Fees, OnEvidence, Parameters, Role, Symbol,
     asset_record::{self, Asset},
     balance::{self, Balance},
     consensus_parameter::{self, Consensus},
+    identity::{self, Known},
     parameters,
     record::AtHeight,
     role::{self, GOVERNANCE_KEY, Governance},
@@ -43,6 +44,8 @@ pub struct GenesisState {
     /// What transactions cost; nothing if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fees: Option<Fees>,
+    /// What becomes of validators that contradict themselves.
+    pub evidence: OnEvidence,
 }
 
 /// One of the first assets.
@@ -154,6 +157,7 @@ impl GenesisState {
             proposal_lifetime: Self::DEFAULT_HEIGHTS,
             idempotency_window: Self::DEFAULT_HEIGHTS,
             fees: None,
+            evidence: OnEvidence::default(),
         }
     }
 
@@ -165,6 +169,7 @@ impl GenesisState {
             proposal_lifetime: self.proposal_lifetime,
             idempotency_window: self.idempotency_window,
             fees: self.fees.clone(),
+            evidence: self.evidence,
         }
     }
 
@@ -198,7 +203,7 @@ impl GenesisState {
         if !init.validators.is_empty() {
             let validators = self.first_validators(init)?;
             for one in &validators.all {
-                put(validator::named_key(&one.identity), AtHeight(0).encode());
+                put(identity::key(&one.identity), Known::default().encode());
             }
             put(validator::KEY.to_vec(), validators.encode());
         }
@@ -225,6 +230,8 @@ impl GenesisState {
                 name: said.map(|one| one.name.clone()).unwrap_or_default(),
                 account: said.and_then(|one| one.account),
                 since: 0,
+                suspended: None,
+                reinstated: 0,
             });
         }
         all.sort_by_key(|one| one.identity);

@@ -24,11 +24,26 @@ pub struct Parameters {
     pub idempotency_window: u64,
     /// What transactions cost, if they do.
     pub fees: Option<Fees>,
+    /// What becomes of validators that contradict themselves.
+    pub evidence: OnEvidence,
+}
+
+/// What becomes of a validator of which a block proves that it contradicted itself.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum OnEvidence {
+    /// It has no power until members reinstate it, unless nobody else has some. It is recorded, too.
+    #[default]
+    Suspend,
+    /// It is recorded.
+    Record,
 }
 
 impl Encoding for Parameters {
     const NAME: &'static str = "parameters";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = 512;
 }
 

@@ -9,12 +9,14 @@
 //! | `i/` sender, idempotency key | the last height of its window |
 //! | `k/` account, lock id | nothing: an open lock that the account is party to |
 //! | `l/` lock id | [`Lock`](super::lock::Lock) |
+//! | `m` | [`Pieces`](super::misbehaviour::Pieces): how many pieces of misbehaviour there were |
+//! | `m/` number (big-endian) | [`Piece`](super::misbehaviour::Piece), of the newest of them |
 //! | `n` | [`Consensus`](super::consensus_parameter::Consensus): the parameters that hold |
 //! | `p/` number (big-endian) | [`Proposal`](super::proposal::Proposal), if open |
 //! | `r/` role, address | since which height the account has the role |
 //! | `s/` symbol | [`Asset`](super::asset_record::Asset) |
 //! | `v` | [`Validators`](super::validator::Validators) |
-//! | `v/` identity | since which height it has been known as that of a validator, present or former |
+//! | `v/` identity | [`Known`](super::identity::Known): it is or was that of a validator |
 //! | `x/` height (big-endian), sender, idempotency key | nothing: what to remove after that height |
 
 use althing_crypto::{DecodeError, Encoding};

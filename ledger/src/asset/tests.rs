@@ -4,6 +4,7 @@ mod governance;
 mod idempotency;
 mod lists;
 mod locks;
+mod misbehaviour;
 mod model;
 mod node;
 mod programs;
@@ -24,7 +25,7 @@ use althing_crypto::{
 use serde::de::DeserializeOwned;
 
 use super::*;
-use crate::{Bytes, ParamUpdates, ValidatorUpdate, VoteKey};
+use crate::{Bytes, Misbehaviour, MisbehaviourKind, ParamUpdates, ValidatorUpdate, VoteKey};
 
 const CHAIN: &str = "test-chain";
 
@@ -110,19 +111,35 @@ impl Chain {
     }
 
     fn finalize(&self, height: u64, txs: &[Bytes]) -> Result<FinalizedBlock, AppError> {
+        self.finalize_with(height, txs, &[])
+    }
+
+    fn finalize_with(
+        &self,
+        height: u64,
+        txs: &[Bytes],
+        misbehaviour: &[Misbehaviour],
+    ) -> Result<FinalizedBlock, AppError> {
         let txs: Vec<&[u8]> = txs.iter().map(Vec::as_slice).collect();
         self.ledger.finalize_block(&FinalizeBlock {
             height,
             time_ms: height,
             hash: Hash::ZERO,
             txs: &txs,
+            misbehaviour,
             ..Default::default()
         })
     }
 
     /// Executes and commits the next block.
     fn block(&self, txs: &[Bytes]) -> FinalizedBlock {
-        let done = self.finalize(self.ledger.info().unwrap().last_height + 1, txs).unwrap();
+        self.block_with(txs, &[])
+    }
+
+    /// As [`Self::block`], one that proves misbehaviour.
+    fn block_with(&self, txs: &[Bytes], misbehaviour: &[Misbehaviour]) -> FinalizedBlock {
+        let height = self.ledger.info().unwrap().last_height + 1;
+        let done = self.finalize_with(height, txs, misbehaviour).unwrap();
         self.ledger.commit().unwrap();
         done
     }

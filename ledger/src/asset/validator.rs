@@ -1,28 +1,22 @@
-//! The validators of the chain: a record of the ledger, put there by the genesis, changed by proposals, told to the node.
+//! The validators of the chain: a record of the ledger, put there by the genesis, changed by proposals and by proofs of misbehaviour,
+//! told to the node.
 //!
 //! What the ledger enacts the node takes: every rule by which a node would drop a change is a refusal here. So the record and the set
 //! that votes never part.
 
+mod enact;
 mod preview;
 
 use std::collections::BTreeSet;
 
-use althing_crypto::{
-    Encoding,
-    bls::{BLS, ProofOfPossession, VoteScheme},
-    ed25519::PublicKey,
-};
+use althing_crypto::{Encoding, ed25519::PublicKey};
 use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
 
-use super::{
-    Address, Code, ConsensusParameter, ValidatorChange,
-    consensus_parameter::{self, Consensus, check_params},
-    draft::{Block, Draft, Step},
-    event,
-    record::AtHeight,
-};
-use crate::{AppError, ParamUpdates, TxError, ValidatorUpdate, VoteKey};
+use super::{Address, Code, Outcome, ValidatorChange, text};
+use crate::{MisbehaviourKind, TxError, VoteKey};
 
+pub(super) use enact::{apply, read, try_out, updates};
 pub use preview::preview;
 
 /// A validator.
@@ -30,12 +24,49 @@ pub use preview::preview;
 pub(super) struct Validator {
     pub(super) identity: PublicKey,
     pub(super) vote_key: VoteKey,
+    /// Its weight; 0 while it is suspended.
     pub(super) power: u64,
     pub(super) name: String,
     /// Who votes for it on proposals.
     pub(super) account: Option<Address>,
     /// Since which height it is as it is; 0 for genesis.
     pub(super) since: u64,
+    /// Why it has no power now.
+    pub(super) suspended: Option<Suspension>,
+    /// At which height it was last reinstated; 0 if it never was.
+    pub(super) reinstated: u64,
+}
+
+/// Why a validator has no power for the time being.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Suspension {
+    /// The power that it had, and has again when it is reinstated.
+    #[serde(with = "text")]
+    pub power: u64,
+    /// What it did.
+    pub kind: MisbehaviourKind,
+    /// In which epoch.
+    #[serde(with = "text")]
+    pub epoch: u64,
+    /// In which view of that.
+    #[serde(with = "text")]
+    pub view: u64,
+    /// The height of the block that proved it.
+    #[serde(with = "text")]
+    pub since: u64,
+    /// The number under which the ledger has recorded it.
+    #[serde(with = "text")]
+    pub misbehaviour: u64,
+}
+
+impl Validator {
+    /// The power that it has, or would have were it not suspended.
+    fn own_power(&mut self) -> &mut u64 {
+        match &mut self.suspended {
+            Some(suspension) => &mut suspension.power,
+            None => &mut self.power,
+        }
+    }
 }
 
 /// All validators.
@@ -49,7 +80,7 @@ pub(super) struct Validators {
 
 impl Encoding for Validators {
     const NAME: &'static str = "validators";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = 1 << 19;
 }
 
@@ -64,11 +95,6 @@ pub(super) const MAX_VOTE_KEYS_OF_A_BLOCK: u32 = 64;
 
 /// Where the validators lie.
 pub(super) const KEY: &[u8] = b"v";
-
-/// Where it lies that an identity is or was a validator.
-pub(super) fn named_key(identity: &PublicKey) -> Vec<u8> {
-    [b"v/", identity.as_bytes().as_slice()].concat()
-}
 
 impl Validators {
     /// The power of all.
@@ -88,6 +114,15 @@ impl Validators {
         3 * u128::from(power) > 2 * u128::from(self.total())
     }
 
+    /// Those that are not suspended: the set that votes.
+    fn active(&self) -> impl Iterator<Item = &Validator> {
+        self.all.iter().filter(|one| one.suspended.is_none())
+    }
+
+    pub(super) fn get(&self, identity: &PublicKey) -> Option<&Validator> {
+        self.at(identity).ok().map(|at| &self.all[at])
+    }
+
     fn at(&self, identity: &PublicKey) -> Result<usize, usize> {
         self.all.binary_search_by_key(identity, |one| one.identity)
     }
@@ -104,8 +139,9 @@ impl Validators {
 
     fn insert(&mut self, validator: Validator) -> Result<(), TxError> {
         match self.at(&validator.identity) {
-            Ok(_) => {
-                let log = format!("there is a validator {} already", validator.identity);
+            Ok(at) => {
+                let how = if self.all[at].suspended.is_some() { ", suspended: reinstate it" } else { "" };
+                let log = format!("there is a validator {} already{how}", validator.identity);
                 Err(Code::ValidatorExists.refusal(log))
             }
             Err(at) => {
@@ -117,7 +153,7 @@ impl Validators {
 
     /// What must hold of all together once all changes are made, so that some of them may pass through what may not stay.
     pub(super) fn check(&self) -> Result<(), TxError> {
-        if self.all.is_empty() {
+        if self.active().next().is_none() {
             return Err(Code::LastValidator.refusal("there would be no validator: add another one first"));
         }
         if self.all.len() > MAX || self.named > MAX_NAMED {
@@ -128,7 +164,9 @@ impl Validators {
             );
             return Err(Code::TooManyValidators.refusal(log));
         }
-        let sum = self.all.iter().try_fold(0u64, |sum, one| sum.checked_add(one.power));
+        // With the powers of those who are suspended: so each can be reinstated, whatever was decided meanwhile.
+        let powers = self.all.iter().map(|one| one.suspended.map_or(one.power, |suspended| suspended.power));
+        let sum = powers.into_iter().try_fold(0u64, u64::checked_add);
         if sum.is_none_or(|sum| sum > MAX_POWER) {
             return Err(
                 Code::TooMuchPower.refusal("the powers would add up to more than 2^60: scale them down")
@@ -145,12 +183,43 @@ impl Validators {
         Ok(())
     }
 
+    /// Takes a validator's power, by this block. `first` is the first height of the epoch in which it contradicted itself: what was before
+    /// it was reinstated is over.
+    pub(super) fn suspend(&mut self, identity: &PublicKey, why: Suspension, first: u64) -> Outcome {
+        let others = self.active().filter(|one| one.identity != *identity).count();
+        let Ok(at) = self.at(identity) else { return Outcome::NoValidator };
+        let one = &mut self.all[at];
+        if one.suspended.is_some() {
+            return Outcome::AlreadySuspended;
+        }
+        if one.reinstated != 0 && first <= one.reinstated {
+            return Outcome::Forgiven;
+        }
+        if others == 0 {
+            return Outcome::LastValidator;
+        }
+        let power = std::mem::take(&mut one.power);
+        (one.suspended, one.since) = (Some(Suspension { power, ..why }), why.since);
+        Outcome::Suspended
+    }
+
     /// Makes one change, as of this height.
     fn change(&mut self, change: &ValidatorChange, height: u64) -> Result<(), TxError> {
         match change.clone() {
             ValidatorChange::Add { identity, vote_key, power, name, account } => {
                 let account = Some(account);
-                self.insert(Validator { identity, vote_key, power, name, account, since: height })?;
+                let (suspended, reinstated) = (None, 0);
+                let since = height;
+                self.insert(Validator {
+                    identity,
+                    vote_key,
+                    power,
+                    name,
+                    account,
+                    since,
+                    suspended,
+                    reinstated,
+                })?;
             }
             ValidatorChange::Remove { identity } => {
                 let found = self.expect(&identity)?.identity;
@@ -158,8 +227,8 @@ impl Validators {
             }
             ValidatorChange::Power { identity, power } => {
                 let one = self.expect(&identity)?;
-                expect_other(one.power != power, &identity, "has that power already")?;
-                (one.power, one.since) = (power, height);
+                expect_other(*one.own_power() != power, &identity, "has that power already")?;
+                (*one.own_power(), one.since) = (power, height);
             }
             ValidatorChange::VoteKey { identity, vote_key } => {
                 let one = self.expect(&identity)?;
@@ -177,6 +246,14 @@ impl Validators {
                 (one.account, one.since) = (Some(account), height);
             }
             ValidatorChange::Parameter { .. } => {}
+            ValidatorChange::Reinstate { identity } => {
+                let one = self.expect(&identity)?;
+                let Some(suspension) = one.suspended.take() else {
+                    let log = format!("validator {identity} is not suspended");
+                    return Err(Code::NotSuspended.refusal(log));
+                };
+                (one.power, one.since, one.reinstated) = (suspension.power, height, height);
+            }
         }
         Ok(())
     }
@@ -184,110 +261,4 @@ impl Validators {
 
 fn expect_other(changes: bool, identity: &PublicKey, how: &str) -> Result<(), TxError> {
     if changes { Ok(()) } else { Err(Code::NothingChanges.refusal(format!("validator {identity} {how}"))) }
-}
-
-pub(super) fn read(draft: &mut Draft<'_, '_>) -> Result<Validators, AppError> {
-    Ok(draft.read(KEY)?.unwrap_or_default())
-}
-
-/// That a proposal of these changes could be enacted now. Leaves nothing behind.
-pub(super) fn try_out(draft: &mut Draft<'_, '_>, changes: &[ValidatorChange]) -> Step {
-    draft.try_out(|draft| apply(draft, changes))?;
-    changes.iter().filter_map(ValidatorChange::vote_key).try_for_each(|key| {
-        if draft.count_vote_key() > MAX_VOTE_KEYS_OF_A_BLOCK {
-            let max = MAX_VOTE_KEYS_OF_A_BLOCK;
-            let log = format!("{max} vote keys have been proposed in this block: propose it in another one");
-            return Err(Code::TooManyVoteKeys.refusal(log));
-        }
-        check_vote_key(key)
-    })?;
-    Ok(())
-}
-
-fn check_vote_key(VoteKey { key, proof }: &VoteKey) -> Result<(), TxError> {
-    let found = BLS.parse_public_key(key).map_err(|error| Code::BadVoteKey.refusal(error.to_string()))?;
-    if BLS.verify_possession(&found, &ProofOfPossession::from_bytes(*proof)) {
-        return Ok(());
-    }
-    let log = format!(
-        "the proof of possession of vote key {found} is not that of its owner: `althing keys show` tells it"
-    );
-    Err(Code::BadVoteKey.refusal(log))
-}
-
-/// Makes all changes, or says why not. The proofs of vote keys were checked when the proposal was made.
-pub(super) fn apply(draft: &mut Draft<'_, '_>, changes: &[ValidatorChange]) -> Step {
-    let (mut validators, height) = (read(draft)?, draft.height());
-    let before = validators.clone();
-    let mut params: Consensus = draft.read(consensus_parameter::KEY)?.unwrap_or_default();
-    let params_before = params.clone();
-    for change in changes {
-        validators.change(change, height)?;
-        match change {
-            ValidatorChange::Add { identity, .. } | ValidatorChange::Identity { to: identity, .. } => {
-                name(draft, &mut validators, identity)?;
-            }
-            ValidatorChange::Parameter { parameter, value } => set(&mut params.0, *parameter, *value)?,
-            _ => {}
-        }
-        draft.emit(event::validator_changed(change));
-    }
-    if validators != before {
-        validators.check()?;
-        draft.write(KEY.to_vec(), &validators);
-    }
-    if params != params_before {
-        check_params(&params.0)?;
-        draft.write(consensus_parameter::KEY.to_vec(), &params);
-    }
-    Ok(())
-}
-
-fn set(params: &mut ParamUpdates, parameter: ConsensusParameter, value: u64) -> Result<(), TxError> {
-    if parameter.of(params) == Some(value) {
-        return Err(Code::NothingChanges.refusal(format!("{parameter} is {value} already")));
-    }
-    parameter.set(params, value);
-    Ok(())
-}
-
-/// Counts an identity that was never a validator.
-fn name(draft: &mut Draft<'_, '_>, validators: &mut Validators, identity: &PublicKey) -> Step {
-    let (key, height) = (named_key(identity), draft.height());
-    if !draft.has(&key)? {
-        validators.named = validators.named.saturating_add(1);
-        draft.write(key, &AtHeight(height));
-    }
-    Ok(())
-}
-
-/// What the block changes, for the node: how it leaves validators and parameters against how it found them.
-pub(super) fn updates(block: &mut Block<'_>) -> Result<(Vec<ValidatorUpdate>, ParamUpdates), AppError> {
-    let validators = match block.changed::<Validators>(KEY)? {
-        Some((before, after)) => difference(&before.unwrap_or_default(), &after),
-        None => Vec::new(),
-    };
-    let params = match block.changed::<Consensus>(consensus_parameter::KEY)? {
-        Some((before, after)) => consensus_parameter::difference(&before.unwrap_or_default().0, &after.0),
-        None => ParamUpdates::default(),
-    };
-    Ok((validators, params))
-}
-
-fn difference(before: &Validators, after: &Validators) -> Vec<ValidatorUpdate> {
-    let gone = before.all.iter().filter(|one| after.at(&one.identity).is_err());
-    let gone = gone.map(|one| update(one, 0, None));
-    let changed = after.all.iter().filter_map(|one| {
-        let former = before.at(&one.identity).ok().map(|at| &before.all[at]);
-        let same_key = former.is_some_and(|former| former.vote_key.key == one.vote_key.key);
-        match former {
-            Some(former) if same_key && former.power == one.power => None,
-            _ => Some(update(one, one.power, (!same_key).then(|| one.vote_key.clone()))),
-        }
-    });
-    gone.chain(changed).collect()
-}
-
-fn update(one: &Validator, power: u64, vote_key: Option<VoteKey>) -> ValidatorUpdate {
-    ValidatorUpdate { identity: *one.identity.as_bytes(), power, vote_key }
 }

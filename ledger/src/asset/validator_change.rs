@@ -67,6 +67,11 @@ pub enum ValidatorChange {
         #[serde(with = "text")]
         value: u64,
     },
+    /// Gives a suspended validator its power again. Nothing else does.
+    Reinstate {
+        /// Which one.
+        identity: ed25519::PublicKey,
+    },
 }
 
 impl ValidatorChange {

@@ -66,5 +66,6 @@ checks! {
     hostile::hostile_transactions: "no bytes panic in precheck, check_tx or finalize_block; what passes precheck fails no block",
     hostile::hostile_questions: "no question panics or changes anything",
     hostile::hostile_genesis: "no genesis panics, and one that is refused leaves no state",
+    hostile::hostile_misbehaviour: "finalize_block takes proofs that anybody contradicted itself, whatever numbers they hold, and more than one at a time",
     hostile::hostile_snapshots: "no offer and no chunk panics or makes a state of another hash than was offered",
 }

@@ -107,14 +107,16 @@ impl Instance {
     pub(super) fn prepare_proposal(&self, block: &BlockSample, max_bytes: usize) -> Seen<Vec<Bytes>> {
         let BlockSample { height, time_ms, proposer, .. } = *block;
         let txs = &slices(&block.txs)[..];
-        let asked = PrepareProposal { height, time_ms, txs, max_bytes, proposer };
+        let asked =
+            PrepareProposal { height, time_ms, txs, max_bytes, proposer, misbehaviour: &block.misbehaviour };
         self.call("prepare_proposal", |app| app.prepare_proposal(&asked))
     }
 
     pub(super) fn process_proposal(&self, block: &BlockSample) -> Seen<Result<(), NoVote>> {
         let BlockSample { height, time_ms, hash, proposer, .. } = *block;
         let txs = &slices(&block.txs)[..];
-        let asked = ProcessProposal { height, time_ms, hash, txs, proposer };
+        let asked =
+            ProcessProposal { height, time_ms, hash, txs, proposer, misbehaviour: &block.misbehaviour };
         self.call("process_proposal", |app| app.process_proposal(&asked))
     }
 
@@ -128,7 +130,7 @@ impl Instance {
             txs,
             proposer,
             members: &block.members,
-            misbehaviour: &[],
+            misbehaviour: &block.misbehaviour,
         };
         self.call("finalize_block", |app| app.finalize_block(&asked))
     }

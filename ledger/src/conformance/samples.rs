@@ -5,10 +5,19 @@ use std::collections::BTreeSet;
 use althing_crypto::{Hash, sha256};
 
 use super::{Subject, instance::Seen, instance::fail};
-use crate::{Bytes, Info, InitChain, Member, Query};
+use crate::{Bytes, Info, InitChain, Member, Misbehaviour, MisbehaviourKind, Query};
 
 /// Time between two sample blocks.
 const BLOCK_TIME_MS: u64 = 1_000;
+
+/// In all ways in which a validator can contradict itself.
+pub(super) const KINDS: [MisbehaviourKind; 5] = [
+    MisbehaviourKind::DoubleVote,
+    MisbehaviourKind::DoubleCommitVote,
+    MisbehaviourKind::DoubleProposal,
+    MisbehaviourKind::ForgottenCommitVote,
+    MisbehaviourKind::ForgottenVote,
+];
 
 /// A block of the samples, or one made of it.
 #[derive(Debug, Clone)]
@@ -19,6 +28,7 @@ pub(super) struct BlockSample {
     pub(super) txs: Vec<Bytes>,
     pub(super) proposer: [u8; 32],
     pub(super) members: Vec<Member>,
+    pub(super) misbehaviour: Vec<Misbehaviour>,
 }
 
 /// The samples. Blocks are counted from 0 here; [`BlockSample::height`] is what the application sees.
@@ -35,6 +45,24 @@ impl<'s> Samples<'s> {
         let members: Vec<Member> = (genesis.validators.iter())
             .map(|one| Member { identity: one.identity, power: one.power, absent: false })
             .collect();
+        // One of several contradicts itself in all ways: of each an application hears once.
+        let total_power = members.iter().map(|one| one.power).fold(0, u64::saturating_add);
+        let culprit = members.last().copied().filter(|_| members.len() > 1);
+        let proved = |nth: u64, height: u64| {
+            let kind = KINDS.get(usize::try_from(nth).ok()?.checked_sub(1)?)?;
+            let Member { identity, power, .. } = culprit?;
+            let (view, first, time_ms) = (height, genesis.initial_height, genesis.time_ms);
+            Some(Misbehaviour {
+                kind: *kind,
+                identity,
+                power,
+                total_power,
+                epoch: 1,
+                view,
+                height: first,
+                time_ms,
+            })
+        };
         let mut leaders = members.iter().map(|one| one.identity).cycle();
         let mut block = |(nth, txs): (u64, Vec<Bytes>)| {
             let height = genesis.initial_height + nth;
@@ -45,6 +73,7 @@ impl<'s> Samples<'s> {
                 txs,
                 proposer: leaders.next().unwrap_or_default(),
                 members: members.clone(),
+                misbehaviour: proved(nth, height).into_iter().collect(),
             }
         };
         let blocks = (0..).zip(subject.blocks()).map(&mut block).collect();

@@ -82,7 +82,8 @@ impl Verifier {
                     what: format!("block {}, whose child is to be judged", header.parent),
                 })?;
                 let proposer = proposer(&self.at(header.epoch)?.config, header, &parent.block.header);
-                let question = ProcessProposal { height, time_ms, hash: block.0, txs: &txs, proposer };
+                let (hash, misbehaviour) = (block.0, &[]);
+                let question = ProcessProposal { height, time_ms, hash, txs: &txs, proposer, misbehaviour };
                 let verdict = match self.application.process_proposal(&question) {
                     Ok(()) => Some(Ok(())),
                     Err(NoVote::Refused(reason)) => Some(Err(reason)),
@@ -127,6 +128,7 @@ impl Verifier {
             txs: &offered,
             max_bytes: at.config.params.max_block_bytes as usize,
             proposer: *me.expect("only a validator leads").identity.as_bytes(),
+            misbehaviour: &[],
         });
         let mut added = Vec::new();
         let mut seen = BTreeSet::new();

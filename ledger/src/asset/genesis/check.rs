@@ -8,7 +8,7 @@ use super::{GenesisAsset, GenesisBalance, GenesisRoles, GenesisState, GenesisVal
 use crate::{
     AppError, TxError,
     asset::{
-        Address, Fees, Role, Symbol,
+        Address, Fees, OnEvidence, Role, Symbol,
         instruction::{check_decimals, check_metadata},
         text,
         validator_change::check_name,
@@ -35,6 +35,8 @@ struct RawState {
     idempotency_window: u64,
     #[serde(default)]
     fees: Option<Fees>,
+    #[serde(default)]
+    evidence: OnEvidence,
 }
 
 fn default_heights() -> u64 {
@@ -98,6 +100,7 @@ impl GenesisState {
             proposal_lifetime: raw.proposal_lifetime,
             idempotency_window: raw.idempotency_window,
             fees: raw.fees,
+            evidence: raw.evidence,
         };
         state.check()?;
         Ok(state)

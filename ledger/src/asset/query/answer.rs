@@ -4,18 +4,21 @@ use althing_crypto::{Encoding, ed25519::PublicKey, sha256};
 use serde::Serialize;
 
 use super::{
-    AccountView, AssetView, BalanceView, ChangeView, GovernanceView, HistoryView, LockView, MAX_BACK, Page,
-    PowerView, ProposalView, Question, RoleView, SupplyView, ValidatorView,
+    AccountView, AssetView, BalanceView, ChangeView, GovernanceView, HistoryView, LockView, MAX_BACK,
+    MisbehaviourStatus, MisbehaviourView, Page, PowerView, ProposalView, Question, RoleView, SupplyView,
+    ValidatorView,
 };
 use crate::{
     AppError, Bytes,
     asset::{
-        Address, Change, Lock, LockId, Parameters, Role, Symbol,
+        Address, Change, Lock, LockId, Outcome, Parameters, Role, Symbol,
         account::{self, Account},
         asset_record::{self, Asset},
         balance::{self, Balance},
         consensus_parameter::{self, Consensus},
-        lock, parameters,
+        identity, lock,
+        misbehaviour::{self, Piece, Pieces},
+        parameters,
         proposal::{self, MAX_OPEN, Proposal},
         record::{AtHeight, corrupt, decode, read},
         role::{self, GOVERNANCE_KEY, Governance},
@@ -54,6 +57,7 @@ impl Question {
                 let consensus: Option<Consensus> = read(records, consensus_parameter::KEY)?;
                 json(&consensus.map(|Consensus(params)| params))
             }
+            Self::Misbehaviour { before, limit } => json(&misbehaviour(records, *before, *limit)?),
         }
     }
 }
@@ -242,15 +246,68 @@ fn validators(
     let mut rest = validators.all.into_iter().filter(|one| after.is_none_or(|after| one.identity > *after));
     let mut items = Vec::new();
     for one in rest.by_ref().take(limit.into()) {
-        let Validator { identity, vote_key, power, name, account, since } = one;
+        let Validator { identity, vote_key, power, name, account, since, suspended, .. } = one;
         let member = match &account {
             Some(account) => records.get(&role::key(Role::Member, account))?.is_some(),
             None => false,
         };
-        items.push(ValidatorView { identity, name, power, account, member, since, vote_key });
+        items.push(ValidatorView { identity, name, power, account, member, since, suspended, vote_key });
     }
     let last = items.last().map(|one| one.identity);
     Ok(Page { items, next: last.filter(|_| rest.next().is_some()) })
+}
+
+fn misbehaviour(
+    records: &dyn Records,
+    before: Option<u64>,
+    limit: u16,
+) -> Result<Page<MisbehaviourView, u64>, AppError> {
+    let Pieces(count) = read(records, misbehaviour::KEY)?.unwrap_or_default();
+    let validators: Validators = read(records, validator::KEY)?.unwrap_or_default();
+    let oldest = count.saturating_sub(misbehaviour::KEPT);
+    let mut numbers = (oldest..before.map_or(count, |before| before.min(count))).rev();
+    let mut items = Vec::new();
+    for number in numbers.by_ref().take(limit.into()) {
+        let piece: Option<Piece> = read(records, &misbehaviour::key(number))?;
+        let piece = piece.ok_or_else(|| corrupt("misbehaviour", format!("number {number} is not there")))?;
+        let now = standing(records, &validators, number, &piece)?;
+        let Piece { kind, identity, power, total_power, epoch, view, height, outcome } = piece;
+        items.push(MisbehaviourView {
+            number,
+            height,
+            kind,
+            identity,
+            power,
+            total_power,
+            epoch,
+            view,
+            outcome,
+            now,
+        });
+    }
+    let last = items.last().map(|one| one.number);
+    Ok(Page { items, next: last.filter(|_| numbers.next().is_some()) })
+}
+
+/// How it stands with what a piece led to.
+fn standing(
+    records: &dyn Records,
+    validators: &Validators,
+    number: u64,
+    piece: &Piece,
+) -> Result<Option<MisbehaviourStatus>, AppError> {
+    if piece.outcome != Outcome::Suspended {
+        return Ok(None);
+    }
+    let known = |one: &PublicKey| Ok(read(records, &identity::key(one))?.unwrap_or_default());
+    let (newest, _) = identity::trace(validators, &piece.identity, known)?;
+    Ok(Some(match validators.get(&newest) {
+        None => MisbehaviourStatus::Removed,
+        Some(one) if one.suspended.is_some_and(|why| why.misbehaviour == number) => {
+            MisbehaviourStatus::Suspended
+        }
+        Some(_) => MisbehaviourStatus::Reinstated,
+    }))
 }
 
 /// At most `limit` of the records under `prefix`, after the key that ends in `after`.

@@ -130,13 +130,22 @@ pub enum Question {
     },
     /// The consensus parameters from the next epoch on.
     Consensus {},
+    /// The validators that contradicted themselves, newest first, as far back as it is kept.
+    Misbehaviour {
+        /// Those of a number below this one: the `next` of the page before.
+        #[serde(default)]
+        before: Option<u64>,
+        /// At most so many.
+        #[serde(default = "most")]
+        limit: u16,
+    },
 }
 
 fn most() -> u16 {
     MAX_LIMIT
 }
 
-const PATHS: [&str; 16] = [
+const PATHS: [&str; 17] = [
     "account",
     "balance",
     "balances",
@@ -153,6 +162,7 @@ const PATHS: [&str; 16] = [
     "parameters",
     "validators",
     "consensus",
+    "misbehaviour",
 ];
 
 impl Question {
@@ -198,7 +208,8 @@ impl Question {
             | Self::History { limit, .. }
             | Self::Locks { limit, .. }
             | Self::Roles { limit, .. }
-            | Self::Validators { limit, .. } => Some(*limit),
+            | Self::Validators { limit, .. }
+            | Self::Misbehaviour { limit, .. } => Some(*limit),
             _ => None,
         }
     }
@@ -216,7 +227,8 @@ fn address(data: &[u8]) -> Result<Address, String> {
 /// The key under which the record that a question is mostly about lies, for the `key` of an answer.
 pub(super) fn key(question: &Question) -> Vec<u8> {
     use crate::asset::{
-        account, asset_record, balance, consensus_parameter, lock, parameters, proposal, role, validator,
+        account, asset_record, balance, consensus_parameter, lock, misbehaviour, parameters, proposal, role,
+        validator,
     };
     match question {
         Question::Account { account } => account::key(account),
@@ -234,5 +246,6 @@ pub(super) fn key(question: &Question) -> Vec<u8> {
         Question::Parameters {} => parameters::KEY.to_vec(),
         Question::Validators { .. } => validator::KEY.to_vec(),
         Question::Consensus {} => consensus_parameter::KEY.to_vec(),
+        Question::Misbehaviour { .. } => misbehaviour::KEY.to_vec(),
     }
 }

@@ -4,8 +4,8 @@ use althing_crypto::ed25519::PublicKey;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    VoteKey,
-    asset::{Address, Change, Lock, LockId, Role, Symbol, text},
+    MisbehaviourKind, VoteKey,
+    asset::{Address, Change, Lock, LockId, Outcome, Role, Suspension, Symbol, text},
 };
 
 /// Some of a list, in the order of its keys.
@@ -173,7 +173,7 @@ pub struct ValidatorView {
     pub identity: PublicKey,
     /// What people call it.
     pub name: String,
-    /// Its weight.
+    /// Its weight; 0 while it is suspended.
     #[serde(with = "text")]
     pub power: u64,
     /// The account that votes for it on proposals.
@@ -183,6 +183,53 @@ pub struct ValidatorView {
     /// Since which height it is as it is; 0 for genesis.
     #[serde(with = "text")]
     pub since: u64,
+    /// Why it has no power now. Absent where it is not suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspension>,
     /// What it votes with, and the proof that it holds the secret of it.
     pub vote_key: VoteKey,
+}
+
+/// An item of `misbehaviour`: a proof in a block that a validator contradicted itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MisbehaviourView {
+    /// Its number; the first has 0.
+    #[serde(with = "text")]
+    pub number: u64,
+    /// The height of the block that proved it.
+    #[serde(with = "text")]
+    pub height: u64,
+    /// What the validator did.
+    pub kind: MisbehaviourKind,
+    /// The identity that it had then.
+    pub identity: PublicKey,
+    /// Its power then.
+    #[serde(with = "text")]
+    pub power: u64,
+    /// The power of all then.
+    #[serde(with = "text")]
+    pub total_power: u64,
+    /// In which epoch.
+    #[serde(with = "text")]
+    pub epoch: u64,
+    /// In which view of that.
+    #[serde(with = "text")]
+    pub view: u64,
+    /// What the ledger did about it.
+    pub outcome: Outcome,
+    /// If it suspended the validator: how that stands now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<MisbehaviourStatus>,
+}
+
+/// How it stands with a suspension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MisbehaviourStatus {
+    /// It lasts.
+    Suspended,
+    /// The validator was reinstated.
+    Reinstated,
+    /// The validator was removed.
+    Removed,
 }

@@ -87,13 +87,18 @@ fn turn(dice: &mut Dice, model: &Model) -> Turn {
         _ => 1 + dice.below(5) as u64,
     };
     let account = dice.below(ACCOUNTS);
-    match dice.below(10) {
+    let suspended: Vec<Seat> = present.into_iter().filter(|seat| model.validators[seat].suspended).collect();
+    if !suspended.is_empty() && dice.one_in(3) {
+        return Turn::Reinstate(dice.of(&suspended));
+    }
+    match dice.below(11) {
         0..2 => Turn::Add { seat: newcomer, key, power, account },
         2..4 => Turn::Remove(seat),
         4..6 => Turn::Power(seat, power),
         6 => Turn::Key(seat, key),
         7 => Turn::Identity(seat, newcomer),
         8 => Turn::Account(seat, account),
+        9 => Turn::Reinstate(seat),
         _ => Turn::Heartbeat(dice.of(&[0, 500, 1000, 90_000_000])),
     }
 }

@@ -54,6 +54,7 @@ pub(super) enum Turn {
     Identity(Seat, Seat),
     Account(Seat, Who),
     Heartbeat(u64),
+    Reinstate(Seat),
 }
 
 pub(super) const BAD_KEYS: usize = 6;
@@ -61,8 +62,24 @@ pub(super) const BAD_KEYS: usize = 6;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Validator {
     pub(super) key: usize,
+    /// What it has, or will have again.
     pub(super) power: u64,
     pub(super) account: Option<Who>,
+    pub(super) suspended: bool,
+    pub(super) reinstated: Option<u64>,
+}
+
+impl Validator {
+    pub(super) fn voting(&self) -> u64 {
+        if self.suspended { 0 } else { self.power }
+    }
+}
+
+/// What became of an identity that was a validator's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Fate {
+    Became(Seat),
+    Barred,
 }
 
 #[derive(Debug, Clone)]
@@ -119,6 +136,11 @@ pub(super) struct Model {
     pub(super) proposed: u64,
     pub(super) keys: BTreeMap<(Who, Vec<u8>), u64>,
     pub(super) validators: BTreeMap<Seat, Validator>,
+    pub(super) fates: BTreeMap<Seat, Fate>,
+    /// Of each piece of misbehaviour, whose it was and what came of it.
+    pub(super) pieces: Vec<(Seat, &'static str)>,
+    /// Misbehaviour is recorded only.
+    pub(super) lenient: bool,
     pub(super) heartbeat: u64,
     /// Vote keys that proposals of this block have named.
     pub(super) met: u32,
@@ -129,6 +151,8 @@ pub(super) struct Model {
     pub(super) fees: Option<(What, u128, u128, Who)>,
 }
 
+type Turned = (BTreeMap<Seat, Validator>, BTreeMap<Seat, Fate>, u64);
+
 fn ensure(holds: bool, refusal: Refusal) -> Result<(), Refusal> {
     if holds { Ok(()) } else { Err(refusal) }
 }
@@ -137,6 +161,39 @@ impl Model {
     pub(super) fn begin_block(&mut self, height: u64) {
         (self.height, self.met) = (height, 0);
         self.proposals.retain(|_, one| height <= one.until);
+    }
+
+    /// A block proves that who had this identity in an epoch contradicted itself; `first` is the first height of that.
+    pub(super) fn misbehaves(&mut self, seat: Seat, first: u64) {
+        let others = |one: &Seat| self.validators.iter().any(|(seat, held)| seat != one && !held.suspended);
+        let outcome = match self.newest(&self.validators, &self.fates, seat) {
+            _ if self.lenient => "recorded",
+            None => "no_validator",
+            Some(now) => match self.validators[&now] {
+                Validator { suspended: true, .. } => "already_suspended",
+                Validator { reinstated: Some(height), .. } if first <= height => "forgiven",
+                _ if !others(&now) => "last_validator",
+                _ => {
+                    self.validators.get_mut(&now).unwrap().suspended = true;
+                    "suspended"
+                }
+            },
+        };
+        self.pieces.push((seat, outcome));
+    }
+
+    /// The validator that has this identity, or took another one in its place.
+    fn newest(
+        &self,
+        validators: &BTreeMap<Seat, Validator>,
+        fates: &BTreeMap<Seat, Fate>,
+        seat: Seat,
+    ) -> Option<Seat> {
+        match fates.get(&seat) {
+            _ if validators.contains_key(&seat) => Some(seat),
+            Some(Fate::Became(next)) => self.newest(validators, fates, *next),
+            _ => None,
+        }
     }
 
     pub(super) fn run(&mut self, list: &List) -> Result<(), Refusal> {
@@ -368,31 +425,65 @@ impl Model {
     }
 
     pub(super) fn total(&self) -> u64 {
-        self.validators.values().map(|one| one.power).sum()
+        self.validators.values().map(Validator::voting).sum()
     }
 
     pub(super) fn power_of(&self, accounts: &BTreeSet<Who>) -> u64 {
         let ours =
             self.validators.values().filter(|one| one.account.is_some_and(|who| accounts.contains(&who)));
-        ours.map(|one| one.power).sum()
+        ours.map(Validator::voting).sum()
     }
 
-    /// The validators and the heartbeat after these turns.
-    fn turned(&self, turns: &[Turn]) -> Result<(BTreeMap<Seat, Validator>, u64), Refusal> {
-        let (mut all, mut heartbeat) = (self.validators.clone(), self.heartbeat);
+    /// That a validator may come under this identity.
+    fn admit(
+        &self,
+        all: &BTreeMap<Seat, Validator>,
+        fates: &BTreeMap<Seat, Fate>,
+        seat: Seat,
+        instead_of: Option<Seat>,
+    ) -> Result<(), Refusal> {
+        let mut last = seat;
+        while let (false, Some(Fate::Became(next))) = (all.contains_key(&last), fates.get(&last)) {
+            last = *next;
+        }
+        let there = all.get(&last);
+        ensure(there.is_some() || fates.get(&last) != Some(&Fate::Barred), "barred")?;
+        let elsewhere = last != seat && Some(last) != instead_of;
+        ensure(!(elsewhere && there.is_some_and(|one| one.suspended)), "suspended")
+    }
+
+    /// The validators, what became of identities, and the heartbeat after these turns.
+    fn turned(&self, turns: &[Turn]) -> Result<Turned, Refusal> {
+        let (mut all, mut fates, mut heartbeat) =
+            (self.validators.clone(), self.fates.clone(), self.heartbeat);
         for turn in turns {
             match *turn {
                 Turn::Add { seat, key, power, account } => {
-                    let account = Some(account);
-                    let before = all.insert(seat, Validator { key, power, account });
-                    ensure(before.is_none(), "validator_exists")?;
+                    self.admit(&all, &fates, seat, None)?;
+                    let (suspended, reinstated) = (false, None);
+                    let newcomer = Validator { key, power, account: Some(account), suspended, reinstated };
+                    ensure(all.insert(seat, newcomer).is_none(), "validator_exists")?;
+                    fates.remove(&seat);
                 }
-                Turn::Remove(seat) => drop(all.remove(&seat).ok_or("unknown_validator")?),
+                Turn::Remove(seat) => {
+                    let gone = all.remove(&seat).ok_or("unknown_validator")?;
+                    if gone.suspended {
+                        fates.insert(seat, Fate::Barred);
+                    }
+                }
+                Turn::Reinstate(seat) => {
+                    let one = all.get_mut(&seat).ok_or("unknown_validator")?;
+                    ensure(one.suspended, "not_suspended")?;
+                    (one.suspended, one.reinstated) = (false, Some(self.height));
+                }
                 Turn::Identity(seat, to) => {
+                    self.admit(&all, &fates, to, Some(seat))?;
                     let one = *all.get(&seat).ok_or("unknown_validator")?;
                     ensure(!all.contains_key(&to), "validator_exists")?;
                     all.remove(&seat);
                     all.insert(to, one);
+                    fates.remove(&to);
+                    fates.insert(seat, Fate::Became(to));
                 }
                 Turn::Heartbeat(value) => {
                     ensure(value != heartbeat, "nothing_changes")?;
@@ -411,13 +502,13 @@ impl Model {
                 }
             }
         }
-        ensure(!all.is_empty(), "last_validator")?;
+        ensure(all.values().any(|one| !one.suspended), "last_validator")?;
         let total: u128 = all.values().map(|one| u128::from(one.power)).sum();
         ensure(total <= 1 << 60, "too_much_power")?;
         let keys: BTreeSet<usize> = all.values().map(|one| one.key).collect();
         ensure(keys.len() == all.len(), "duplicate_vote_key")?;
         ensure(heartbeat <= 86_400_000, "bad_parameter")?;
-        Ok((all, heartbeat))
+        Ok((all, fates, heartbeat))
     }
 
     fn enact(&mut self, motion: Motion) -> Result<(), Refusal> {
@@ -441,7 +532,9 @@ impl Model {
                 ensure(approvals > 0 && usize::from(approvals) <= count(MEMBER), "bad_threshold")?;
                 self.threshold = approvals;
             }
-            Motion::Validators(turns) => (self.validators, self.heartbeat) = self.turned(&turns)?,
+            Motion::Validators(turns) => {
+                (self.validators, self.fates, self.heartbeat) = self.turned(&turns)?;
+            }
         }
         Ok(())
     }

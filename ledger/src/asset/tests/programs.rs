@@ -82,6 +82,7 @@ impl Names {
             Turn::Account(seat, account) => {
                 ValidatorChange::Account { identity: of(seat), account: self.accounts[account] }
             }
+            Turn::Reinstate(seat) => ValidatorChange::Reinstate { identity: of(seat) },
             Turn::Heartbeat(value) => {
                 ValidatorChange::Parameter { parameter: ConsensusParameter::HeartbeatMs, value }
             }
@@ -173,6 +174,7 @@ fn beginning(dice: &mut Dice, names: &Names) -> (Model, GenesisState) {
         closed: dice.one_in(3),
         lifetime: 1 + dice.below(12) as u64,
         window: dice.below(6) as u64,
+        lenient: dice.one_in(8),
         ..Model::default()
     };
     for who in 0..4 {
@@ -196,7 +198,8 @@ fn beginning(dice: &mut Dice, names: &Names) -> (Model, GenesisState) {
     }
     for seat in 0..1 + dice.below(4) {
         let account = (!dice.one_in(8)).then_some(seat);
-        model.validators.insert(seat, Validator { key: seat, power: 1 + dice.below(3) as u64, account });
+        let (power, suspended, reinstated) = (1 + dice.below(3) as u64, false, None);
+        model.validators.insert(seat, Validator { key: seat, power, account, suspended, reinstated });
     }
     let genesis = genesis_of(&model, names);
     (model, genesis)
@@ -252,6 +255,7 @@ fn genesis_of(model: &Model, names: &Names) -> GenesisState {
             per_instruction,
             collector: names.accounts[collector],
         }),
+        evidence: if model.lenient { OnEvidence::Record } else { OnEvidence::Suspend },
     }
 }
 
@@ -311,17 +315,25 @@ fn compare_validators(chain: &Chain, model: &Model, names: &Names, node: &Node) 
     let validators: Page<ValidatorView, PublicKey> =
         chain.ask(&Question::Validators { after: None, limit: MAX_LIMIT });
     assert!(validators.items.is_sorted_by_key(|one| one.identity));
-    let view = |one: &ValidatorView| (one.identity, one.vote_key.clone(), one.power, one.account);
+    let had = |one: &ValidatorView| one.suspended.map(|why| why.power);
+    let view = |one: &ValidatorView| (one.identity, one.vote_key.clone(), one.power, one.account, had(one));
     let found: BTreeSet<_> = validators.items.iter().map(|one| format!("{:?}", view(one))).collect();
     let expected = model.validators.iter().map(|(seat, one)| {
         let key = names.vote_keys[one.key].clone();
         let account = one.account.map(|who| names.accounts[who]);
-        format!("{:?}", (names.identities[*seat], key, one.power, account))
+        let had = one.suspended.then_some(one.power);
+        format!("{:?}", (names.identities[*seat], key, one.voting(), account, had))
     });
     assert_eq!(found, expected.collect());
-    let of_node =
-        validators.items.iter().map(|one| (*one.identity.as_bytes(), (one.vote_key.key, one.power)));
+    let voting = validators.items.iter().filter(|one| one.suspended.is_none());
+    let of_node = voting.map(|one| (*one.identity.as_bytes(), (one.vote_key.key, one.power)));
     assert_eq!(node.set, of_node.collect());
+    let pieces: Page<MisbehaviourView, u64> =
+        chain.ask(&Question::Misbehaviour { before: None, limit: MAX_LIMIT });
+    let found = pieces.items.iter().map(|one| (one.identity, one.outcome.name().to_owned()));
+    let expected = model.pieces.iter().rev().take(MAX_LIMIT.into());
+    let expected = expected.map(|(seat, outcome)| (names.identities[*seat], (*outcome).to_owned()));
+    assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     let params: ParamUpdates = chain.ask(&Question::Consensus {});
     assert_eq!((params.heartbeat_ms, node.heartbeat), (Some(model.heartbeat), model.heartbeat));
 }
@@ -374,8 +386,33 @@ fn compare_asset(chain: &Chain, model: &Model, names: &Names, asset: usize) {
     assert_eq!(balances + locked, found.supply, "units of {} were made or lost", ASSETS[asset]);
 }
 
-/// Runs one program; how often each code came, by name.
-fn run(number: u64, codes: &mut BTreeMap<&'static str, u64>) -> u64 {
+/// What a block proves of validators, mostly of present ones; the model hears of it.
+fn misbehaviour(dice: &mut Dice, names: &Names, model: &mut Model) -> Vec<Misbehaviour> {
+    let count = if dice.one_in(6) { 1 + dice.below(2) } else { 0 };
+    let one = |_| {
+        let present: Vec<Seat> = model.validators.keys().copied().collect();
+        let seat = if dice.one_in(3) { dice.below(SEATS) } else { dice.of(&present) };
+        let height = model.height.saturating_sub(dice.below(20) as u64).max(1);
+        model.misbehaves(seat, height);
+        Misbehaviour {
+            kind: MisbehaviourKind::DoubleVote,
+            identity: *names.identities[seat].as_bytes(),
+            power: 1,
+            total_power: 4,
+            epoch: 1,
+            view: 1,
+            height,
+            time_ms: 0,
+        }
+    };
+    (0..count).map(one).collect()
+}
+
+/// How often each came, by name.
+type Counts = BTreeMap<&'static str, u64>;
+
+/// Runs one program; counts codes, and what came of misbehaviour.
+fn run(number: u64, codes: &mut Counts, outcomes: &mut Counts) -> u64 {
     let (mut dice, names) = (Dice(number), Names::new());
     let (mut model, genesis) = beginning(&mut dice, &names);
     let init = names.init(&model, &genesis);
@@ -386,6 +423,7 @@ fn run(number: u64, codes: &mut BTreeMap<&'static str, u64>) -> u64 {
     let (mut lists, mut told) = (0, 0);
     for height in 1..=40 {
         model.begin_block(height);
+        let proved = misbehaviour(&mut dice, &names, &mut model);
         let (mut txs, mut expected, mut sender) = (vec![], vec![], 0);
         for _ in 0..dice.of(&[0, 1, 1, 4, 8]) {
             let mut list = list(&mut dice, &model);
@@ -398,13 +436,14 @@ fn run(number: u64, codes: &mut BTreeMap<&'static str, u64>) -> u64 {
             sender = list.sender;
         }
         lists += txs.len() as u64;
-        let before = if txs.len() == 1 { dump(&steady) } else { vec![] };
-        let done = steady.block(&txs);
+        let alone = txs.len() == 1 && proved.is_empty();
+        let before = if alone { dump(&steady) } else { vec![] };
+        let done = steady.block_with(&txs, &proved);
         let found: Vec<_> = done.tx_results.iter().map(|result| name_of(result.code)).collect();
         assert_eq!(found, expected, "height {height}: {:?}", done.tx_results);
         node.take(&done.validator_updates, &done.param_updates);
         told += done.validator_updates.len() as u64;
-        if expected.len() == 1 && expected[0] != "ok" {
+        if alone && expected[0] != "ok" {
             let sequence = model.sequences.get(&sender).copied().unwrap_or_default();
             only_the_sequence(&before, &dump(&steady), height, (names.accounts[sender], sequence));
         }
@@ -412,10 +451,12 @@ fn run(number: u64, codes: &mut BTreeMap<&'static str, u64>) -> u64 {
             shaky.kept_heights = dice.of(&[1, 2, 5, 100]);
             shaky.restart();
         }
-        assert_eq!(shaky.finalize(height, &txs).unwrap(), done, "two instances differ at height {height}");
+        let again = || shaky.finalize_with(height, &txs, &proved).unwrap();
+        assert_eq!(again(), done, "two instances differ at height {height}");
         if dice.one_in(12) {
             shaky.restart();
-            assert_eq!(shaky.finalize(height, &txs).unwrap(), done, "after a crash at height {height}");
+            let again = shaky.finalize_with(height, &txs, &proved).unwrap();
+            assert_eq!(again, done, "after a crash at height {height}");
         }
         shaky.ledger.commit().unwrap();
         if height % 8 == 0 {
@@ -424,6 +465,9 @@ fn run(number: u64, codes: &mut BTreeMap<&'static str, u64>) -> u64 {
         }
     }
     *codes.entry("(updates of validators)").or_default() += told;
+    for (_, outcome) in &model.pieces {
+        *outcomes.entry(*outcome).or_default() += 1;
+    }
     assert_eq!(dump(&steady), dump(&shaky));
     assert_eq!(steady.ledger.info().unwrap(), shaky.ledger.info().unwrap());
     lists
@@ -460,9 +504,9 @@ fn name_of(code: u32) -> &'static str {
 
 #[test]
 fn random_programs_do_what_the_model_does() {
-    let mut codes = BTreeMap::new();
+    let (mut codes, mut outcomes) = (Counts::new(), Counts::new());
     if let Ok(program) = std::env::var("ALTHING_PROGRAM") {
-        run(program.parse().unwrap(), &mut codes);
+        run(program.parse().unwrap(), &mut codes, &mut outcomes);
         return;
     }
     let default = if cfg!(debug_assertions) { 5_000 } else { 100_000 };
@@ -470,14 +514,15 @@ fn random_programs_do_what_the_model_does() {
     let (mut lists, mut program) = (0, 0);
     while lists < wanted {
         let _replay = Replay(program);
-        lists += run(program, &mut codes);
+        lists += run(program, &mut codes, &mut outcomes);
         program += 1;
     }
     // Lists that all fail at the door would show nothing.
     assert!(codes["ok"] * 4 > lists, "{codes:?}");
     assert!(codes["(updates of validators)"] * 2_000 > lists, "{codes:?}");
+    assert_eq!(outcomes.len(), 6, "{outcomes:?}");
     let met = codes.len();
-    assert!(met >= 45, "only {met} outcomes came up: {codes:?}");
+    assert!(met >= 47, "only {met} outcomes came up: {codes:?}");
 }
 
 /// Says at a panic which program it was.

@@ -2,15 +2,15 @@
 
 use super::*;
 
-fn identity(n: u8) -> PublicKey {
+pub(super) fn identity(n: u8) -> PublicKey {
     key(100 + n).public_key()
 }
 
-fn update(n: u8, power: u64, key: Option<u8>) -> ValidatorUpdate {
+pub(super) fn update(n: u8, power: u64, key: Option<u8>) -> ValidatorUpdate {
     ValidatorUpdate { identity: *identity(n).as_bytes(), power, vote_key: key.map(vote_key) }
 }
 
-fn params() -> ParamUpdates {
+pub(super) fn params() -> ParamUpdates {
     ParamUpdates {
         max_block_bytes: Some(1 << 20),
         max_tx_bytes: Some(64 << 10),
@@ -23,7 +23,7 @@ fn params() -> ParamUpdates {
 }
 
 /// Validators 1, 2, 3 with powers 1, 2, 3, for which the members 1, 2, 3 vote. Two members decide on roles.
-fn init() -> InitChain {
+pub(super) fn init() -> InitChain {
     let mut genesis = genesis_with(&[]);
     let validator =
         |n: u8| GenesisValidator { identity: identity(n), name: format!("v{n}"), account: Some(address(n)) };
@@ -32,40 +32,40 @@ fn init() -> InitChain {
     InitChain { validators, params: params(), ..init_of(&genesis) }
 }
 
-fn by(n: u8, sequence: u64, instruction: Instruction) -> Bytes {
+pub(super) fn by(n: u8, sequence: u64, instruction: Instruction) -> Bytes {
     Transaction::sign(CHAIN, &key(n), sequence, 0, vec![instruction], "").encode()
 }
 
-fn propose(n: u8, sequence: u64, changes: Vec<ValidatorChange>) -> Bytes {
+pub(super) fn propose(n: u8, sequence: u64, changes: Vec<ValidatorChange>) -> Bytes {
     by(n, sequence, Instruction::Propose { change: Change::Validators { changes } })
 }
 
-fn approve(n: u8, sequence: u64, proposal: u64) -> Bytes {
+pub(super) fn approve(n: u8, sequence: u64, proposal: u64) -> Bytes {
     by(n, sequence, Instruction::Approve { proposal })
 }
 
-fn add(n: u8, power: u64) -> ValidatorChange {
+pub(super) fn add(n: u8, power: u64) -> ValidatorChange {
     let (name, account) = (format!("v{n}"), address(n));
     ValidatorChange::Add { identity: identity(n), vote_key: vote_key(n), power, name, account }
 }
 
-fn remove(n: u8) -> ValidatorChange {
+pub(super) fn remove(n: u8) -> ValidatorChange {
     ValidatorChange::Remove { identity: identity(n) }
 }
 
-fn power(n: u8, power: u64) -> ValidatorChange {
+pub(super) fn power(n: u8, power: u64) -> ValidatorChange {
     ValidatorChange::Power { identity: identity(n), power }
 }
 
-fn parameter(parameter: ConsensusParameter, value: u64) -> ValidatorChange {
+pub(super) fn parameter(parameter: ConsensusParameter, value: u64) -> ValidatorChange {
     ValidatorChange::Parameter { parameter, value }
 }
 
-fn codes(done: &FinalizedBlock) -> Vec<u32> {
+pub(super) fn codes(done: &FinalizedBlock) -> Vec<u32> {
     done.tx_results.iter().map(|result| result.code).collect()
 }
 
-fn validators(chain: &Chain) -> Vec<ValidatorView> {
+pub(super) fn validators(chain: &Chain) -> Vec<ValidatorView> {
     chain.ask::<Page<ValidatorView, PublicKey>>(&Question::Validators { after: None, limit: MAX_LIMIT }).items
 }
 

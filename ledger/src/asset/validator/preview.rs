@@ -1,21 +1,21 @@
 //! What changes would come to, for those who are about to propose them.
 
-use super::{Validator, Validators, check_vote_key};
+use super::{Validator, Validators, enact::check_vote_key};
 use crate::{
     TxError,
     asset::{ValidatorChange, ValidatorView, validator_change},
 };
 
 /// What these validators would be after these changes, by identity; or why the ledger would refuse them. Parameters are not looked
-/// at, nor how many identities there were before. Whether an account is a member is known only of those that `validators` show.
+/// at, nor what identities were before. Whether an account is a member is known only of those that `validators` show.
 pub fn preview(
     validators: &[ValidatorView],
     changes: &[ValidatorChange],
 ) -> Result<Vec<ValidatorView>, TxError> {
     validator_change::check_all(changes)?;
     let all = validators.iter().cloned().map(|view| {
-        let ValidatorView { identity, name, power, account, since, vote_key, .. } = view;
-        Validator { identity, vote_key, power, name, account, since }
+        let ValidatorView { identity, name, power, account, since, suspended, vote_key, .. } = view;
+        Validator { identity, vote_key, power, name, account, since, suspended, reinstated: 0 }
     });
     let mut set = Validators { all: all.collect(), named: 0 };
     set.all.sort_by_key(|one| one.identity);
@@ -28,8 +28,8 @@ pub fn preview(
     };
     let view = |one: Validator| {
         let member = is_member(&one);
-        let Validator { identity, vote_key, power, name, account, since } = one;
-        ValidatorView { identity, name, power, account, member, since, vote_key }
+        let Validator { identity, vote_key, power, name, account, since, suspended, .. } = one;
+        ValidatorView { identity, name, power, account, member, since, suspended, vote_key }
     };
     Ok(set.all.into_iter().map(view).collect())
 }

@@ -4,9 +4,9 @@ use super::snapshots::feed;
 use crate::conformance::chain::Chain;
 use crate::conformance::garbage::Garbage;
 use crate::conformance::instance::{Seen, ensure, fail};
-use crate::conformance::samples::BlockSample;
+use crate::conformance::samples::{BlockSample, KINDS};
 use crate::conformance::trial::Trial;
-use crate::{AppHash, Bytes, CheckKind, InitChain, Query, Snapshot};
+use crate::{AppHash, Bytes, CheckKind, InitChain, Misbehaviour, Query, Snapshot};
 
 pub(super) fn hostile_transactions(trial: &Trial<'_>) -> Seen {
     let mut garbage = Garbage::new("transactions");
@@ -101,6 +101,31 @@ pub(super) fn hostile_genesis(trial: &Trial<'_>) -> Seen {
         }
     }
     chain.restarted()?.go_on(trial, 0, "after a genesis was refused")
+}
+
+pub(super) fn hostile_misbehaviour(trial: &Trial<'_>) -> Seen {
+    let chain = Chain::begun(&trial.samples)?;
+    let first = &trial.samples.blocks[0];
+    let known = trial.samples.genesis.validators.iter().map(|one| one.identity);
+    let mut all = Vec::new();
+    for identity in known.chain([[0; 32], [7; 32], [255; 32]]) {
+        for kind in KINDS {
+            for n in [0, 1, u64::MAX] {
+                let (power, total_power, epoch, view) = (n, n, n, n);
+                let numbers =
+                    Misbehaviour { kind, identity, power, total_power, epoch, view, height: n, time_ms: n };
+                all.push(numbers);
+            }
+        }
+    }
+    let alone = all.iter().map(|one| vec![*one]);
+    for misbehaviour in alone.chain([all.clone()]) {
+        let block = BlockSample { misbehaviour, ..first.clone() };
+        if let Err(error) = chain.app.finalize_block(&block)? {
+            fail(format!("a block with {} proofs of misbehaviour fails: {error}", block.misbehaviour.len()))?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn hostile_snapshots(trial: &Trial<'_>) -> Seen {

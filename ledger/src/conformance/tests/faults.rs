@@ -34,6 +34,7 @@ pub(super) enum Kind {
     PanicOnLong,
     PanicOnPath,
     PanicOnEmpty,
+    PanicOnStranger,
     PanicOnChunks,
     /// No fault if it is said; see `Subject::tells_of_genesis`.
     GenesisUntold,
@@ -86,5 +87,6 @@ faults! {
     PanicOnLong: "a long transaction is a panic" => [hostile_transactions],
     PanicOnPath: "a path with a zero byte is a panic" => [hostile_questions],
     PanicOnEmpty: "a genesis without state is a panic" => [hostile_genesis],
+    PanicOnStranger: "misbehaviour of somebody unknown is a panic" => [hostile_misbehaviour],
     PanicOnChunks: "an offer of too many chunks is a panic" => [hostile_snapshots],
 }

@@ -11,7 +11,8 @@ use super::*;
 use crate::state::{StateFiles, Witness};
 use crate::{
     Admission, CheckKind, CheckedTx, ChunkApplied, CommitResult, FinalizeBlock, FinalizedBlock, Info,
-    InitChainResult, NoVote, PrepareProposal, ProcessProposal, Snapshot, SnapshotOffer, TxError,
+    InitChainResult, Misbehaviour, NoVote, PrepareProposal, ProcessProposal, Snapshot, SnapshotOffer,
+    TxError,
 };
 
 /// The sample with this fault, or with none.
@@ -231,6 +232,8 @@ impl Application for Faulty {
         if self.has(Kind::BlockFails) && b.height == 2 {
             return Err(AppError::Failed("a transaction does not apply".to_owned()));
         }
+        let known = |one: &Misbehaviour| b.members.iter().any(|member| member.identity == one.identity);
+        assert!(!self.has(Kind::PanicOnStranger) || b.misbehaviour.iter().all(known), "no such validator");
         let next = self.app.info()?.last_height + 1;
         let height = if self.has(Kind::AnyHeight) { next } else { b.height };
         let mut done = self.app.finalize_block(&FinalizeBlock { height, ..*b })?;

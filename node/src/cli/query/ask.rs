@@ -106,6 +106,14 @@ pub(in crate::cli) enum Ask {
     },
     /// The consensus parameters
     Consensus,
+    /// The validators that contradicted themselves, newest first: `althing evidence list` shows what they signed, too
+    Misbehaviour {
+        /// Those of a number below this one, which the page before gives as `next`
+        #[arg(long, value_name = "NUMBER")]
+        before: Option<u64>,
+        #[command(flatten)]
+        limit: Limit,
+    },
 }
 
 /// A part of a list.
@@ -173,6 +181,7 @@ impl Ask {
                 Question::Validators { after, limit }
             }
             Self::Consensus => Question::Consensus {},
+            Self::Misbehaviour { before, limit: Limit { limit } } => Question::Misbehaviour { before, limit },
         }
     }
 }

@@ -97,6 +97,9 @@ pub(in crate::cli) fn validator_change(change: &ValidatorChange) -> String {
         ValidatorChange::Parameter { parameter, value } => {
             format!("set the consensus parameter {parameter} to {value}")
         }
+        ValidatorChange::Reinstate { identity } => {
+            format!("give the suspended validator {identity} its power again")
+        }
     }
 }
 
@@ -168,6 +171,7 @@ mod tests {
                                 account,
                             },
                             ValidatorChange::Power { identity, power: 3 },
+                            ValidatorChange::Reinstate { identity },
                             ValidatorChange::Parameter {
                                 parameter: ConsensusParameter::HeartbeatMs,
                                 value: 2_000,
@@ -176,7 +180,7 @@ mod tests {
                     },
                 },
                 format!(
-                    "propose to add the validator {identity}, named \"a\\nb\", with power 7 and vote key {}, for which {to} votes, to give the validator {identity} the power 3, to set the consensus parameter heartbeat_ms to 2000",
+                    "propose to add the validator {identity}, named \"a\\nb\", with power 7 and vote key {}, for which {to} votes, to give the validator {identity} the power 3, to give the suspended validator {identity} its power again, to set the consensus parameter heartbeat_ms to 2000",
                     "05".repeat(48)
                 ),
             ),

@@ -84,6 +84,11 @@ pub(in crate::cli) enum One {
         #[arg(value_parser = address)]
         account: Address,
     },
+    /// Propose that a suspended validator gets its power again
+    Reinstate {
+        /// Which one
+        validator: String,
+    },
     /// Propose another value of a consensus parameter
     Parameter {
         /// Its name, as in the genesis document
@@ -199,6 +204,7 @@ impl One {
                 ValidatorChange::Account { identity: of(validator)?, account }
             }
             Self::Parameter { parameter, value } => ValidatorChange::Parameter { parameter, value },
+            Self::Reinstate { validator } => ValidatorChange::Reinstate { identity: of(validator)? },
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What a proposal would come to: the set before and after, its quorum, how many may fail, who is up, and what is dangerous in it.
 
-use althing_ledger::asset::{Address, ValidatorChange, ValidatorView};
+use althing_ledger::asset::{Address, Suspension, ValidatorChange, ValidatorView};
 use serde_json::{Value, json};
 
 use super::{Live, table};
@@ -11,6 +11,15 @@ use crate::cli::tx::words::validator_change;
 pub(super) struct Set(pub(super) Vec<ValidatorView>);
 
 impl Set {
+    /// Those that are not suspended.
+    fn active(&self) -> impl Iterator<Item = &ValidatorView> {
+        self.0.iter().filter(|one| one.suspended.is_none())
+    }
+
+    fn suspended(&self) -> usize {
+        self.0.len() - self.active().count()
+    }
+
     fn total(&self) -> u64 {
         self.power_of(|_| true)
     }
@@ -27,7 +36,7 @@ impl Set {
 
     /// Of how many, whichever they are, the chain can do without.
     fn tolerated(&self) -> usize {
-        let mut powers: Vec<u64> = self.0.iter().map(|one| one.power).collect();
+        let mut powers: Vec<u64> = self.active().map(|one| one.power).collect();
         powers.sort_unstable();
         let mut left = self.total();
         let mut tolerated = 0;
@@ -52,7 +61,8 @@ impl Set {
 
     pub(super) fn object(&self, live: &Live) -> Value {
         json!({
-            "validators": self.0.len(),
+            "validators": self.active().count(),
+            "suspended": self.suspended(),
             "total_power": self.total().to_string(),
             "quorum": self.quorum().to_string(),
             "tolerated_failures": self.tolerated(),
@@ -66,7 +76,7 @@ impl Set {
             json!({
                 "name": one.name,
                 "identity": one.identity.to_string(),
-                "power": one.power.to_string(),
+                "power": power(one),
                 "account": one.account,
                 "live": live.identities.contains(&one.identity),
                 "member": one.member,
@@ -74,7 +84,9 @@ impl Set {
             })
         };
         let rows: Vec<_> = self.0.iter().map(row).collect();
-        format!("{}\n{}", table(&rows), self.line(live))
+        let mut lines = vec![table(&rows), self.line(live)];
+        lines.extend(self.0.iter().filter_map(why));
+        lines.join("\n")
     }
 
     /// All of it on one line.
@@ -84,14 +96,33 @@ impl Set {
             0 => "none may fail".to_owned(),
             n => format!("any {n} may fail"),
         };
+        let suspended = match self.suspended() {
+            0 => String::new(),
+            n => format!(" and {n} suspended"),
+        };
         format!(
-            "{} validators with power {}: {} decide, {failures}; power {} is live, as far as this node sees",
-            self.0.len(),
+            "{} validators with power {}{suspended}: {} decide, {failures}; power {} is live, as far as this node sees",
+            self.active().count(),
             self.total(),
             self.quorum(),
             self.live(live)
         )
     }
+}
+
+/// Its power, as a table shows it.
+fn power(one: &ValidatorView) -> String {
+    if one.suspended.is_some() { "suspended".to_owned() } else { one.power.to_string() }
+}
+
+/// Why a validator is suspended, if it is.
+fn why(one: &ValidatorView) -> Option<String> {
+    let Suspension { power, kind, epoch, view, since, .. } = one.suspended?;
+    let name = if one.name.is_empty() { one.identity.to_string() } else { format!("{:?}", one.name) };
+    Some(format!(
+        "{name} is suspended since height {since} for a {} in view {view} of epoch {epoch}; it had power {power}",
+        kind.name()
+    ))
 }
 
 /// What a proposal would come to.
@@ -168,7 +199,7 @@ impl Effect {
             self.before.0.iter().filter(|one| self.after.0.iter().all(|two| two.identity != one.identity));
         let power = |set: &Set, of: &ValidatorView| {
             let found = set.0.iter().find(|one| one.identity == of.identity);
-            found.map(|one| one.power.to_string())
+            found.map(power)
         };
         let row = |one: &ValidatorView| {
             let former = self.before.0.iter().find(|two| two.identity == one.identity);
@@ -190,7 +221,7 @@ impl Effect {
 #[cfg(test)]
 mod tests {
     use althing_crypto::ed25519::SecretKey;
-    use althing_ledger::VoteKey;
+    use althing_ledger::{MisbehaviourKind, VoteKey};
 
     use super::*;
 
@@ -202,6 +233,7 @@ mod tests {
             account: Some(Address::from_bytes([n; 20])),
             member: true,
             since: 0,
+            suspended: None,
             vote_key: VoteKey { key: [n; 48], proof: [n; 96] },
         }
     }
@@ -226,6 +258,31 @@ mod tests {
             let set = set(powers);
             assert_eq!((set.quorum(), set.tolerated()), (quorum, tolerated), "{powers:?}");
         }
+    }
+
+    #[test]
+    fn who_is_suspended_counts_for_nothing_and_is_shown_with_the_reason() {
+        let mut four = set(&[1; 4]);
+        let (kind, epoch, view, since) = (MisbehaviourKind::DoubleVote, 2, 7, 40);
+        four.0[3].suspended = Some(Suspension { power: 1, kind, epoch, view, since, misbehaviour: 0 });
+        four.0[3].power = 0;
+        let live = Live { identities: four.0.iter().map(|one| one.identity).collect(), ..Live::default() };
+        assert_eq!((four.quorum(), four.tolerated(), four.live(&live), four.voiced()), (3, 0, 3, 3));
+        let text = four.text(&live);
+        for part in [
+            "3 validators with power 3 and 1 suspended: 3 decide, none may fail",
+            "\n\"v3\" is suspended since height 40 for a double-vote in view 7 of epoch 2; it had power 1",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        let changes = [ValidatorChange::Reinstate { identity: four.0[3].identity }];
+        let mut after = set(&[1; 4]);
+        after.0[3].since = 50;
+        let effect = Effect { before: four, after, params: vec![], sender: None };
+        let text = effect.text(&changes, &live, &[]);
+        assert!(text.contains("to give the suspended validator") && text.contains("suspended"), "{text}");
+        let row = text.lines().find(|line| line.ends_with("v3    -") && line.contains("suspended"));
+        assert!(row.is_some_and(|row| row.starts_with("1 ")), "{text}");
     }
 
     #[test]
