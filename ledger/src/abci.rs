@@ -23,12 +23,15 @@ mod tests;
 
 pub use address::{Address, BadAddress};
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use convert::{
     address as validator_address, app_hash, commit_info, consensus_params, events, expect_no_vote_extensions,
-    offered, query_result, signed, snapshot, time, tx_result, txs, unsigned, validator_update,
-    validator_updates,
+    misbehavior, offered, param_updates, query_result, signed, snapshot, time, tx_result, txs, unsigned,
+    validator_update, validator_updates,
 };
 use fault::Fault;
 use link::{Connections, Line, ToNode};
@@ -68,13 +71,15 @@ const P2P_VERSION: u64 = 8;
 pub struct RemoteApplication {
     connections: Arc<Connections>,
     link: ToNode,
+    /// What it asked for last by parameters and was not given: said once, as applications repeat them with every block.
+    ignored: Mutex<Vec<String>>,
 }
 
 impl RemoteApplication {
     /// The application at this address. Nothing is tried before [`Link::connect`].
     pub fn new(address: Address) -> Self {
         let connections = Connections::new(address);
-        Self { link: ToNode(connections.clone()), connections }
+        Self { link: ToNode(connections.clone()), connections, ignored: Mutex::default() }
     }
 
     /// Asks what the chain cannot go on without.
@@ -87,6 +92,15 @@ impl RemoteApplication {
         let asked = self.connections.call_initialised(Line::Consensus, request, Some(PROPOSAL_PATIENCE));
         self.connections.complain(asked.as_ref().err());
         asked
+    }
+
+    /// Says in the log what of its parameters the application does not get.
+    fn tell_ignored(&self, height: u64, ignored: Vec<String>) {
+        let mut said = self.ignored.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ignored.is_empty() && *said != ignored {
+            tracing::warn!(height, "the application asks for consensus parameters: {}", ignored.join("; "));
+        }
+        *said = ignored;
     }
 
     fn impossible(&self, asked: &'static str, reason: String) -> AppError {
@@ -189,6 +203,7 @@ impl Application for RemoteApplication {
             max_tx_bytes: signed(p.max_bytes as u64),
             txs: txs(p.txs),
             local_last_commit: Some(Default::default()),
+            misbehavior: misbehavior(p.misbehaviour),
             height: signed(p.height),
             time: time(p.time_ms),
             proposer_address: validator_address(&p.proposer),
@@ -220,6 +235,7 @@ impl Application for RemoteApplication {
         let request = RequestProcessProposal {
             txs: txs(p.txs),
             proposed_last_commit: Some(Default::default()),
+            misbehavior: misbehavior(p.misbehaviour),
             hash: p.hash.as_bytes().to_vec().into(),
             height: signed(p.height),
             time: time(p.time_ms),
@@ -245,6 +261,7 @@ impl Application for RemoteApplication {
         let answer = self.consensus(RequestFinalizeBlock {
             txs: txs(b.txs),
             decided_last_commit: Some(commit_info(b.members)),
+            misbehavior: misbehavior(b.misbehaviour),
             hash: b.hash.as_bytes().to_vec().into(),
             height: signed(b.height),
             time: time(b.time_ms),
@@ -254,6 +271,8 @@ impl Application for RemoteApplication {
         let impossible =
             |reason| self.impossible("FinalizeBlock", format!("at height {}: {reason}", b.height));
         expect_no_vote_extensions(answer.consensus_param_updates.as_ref()).map_err(impossible)?;
+        let (param_updates, ignored) = param_updates(answer.consensus_param_updates);
+        self.tell_ignored(b.height, ignored);
         let (asked, got) = (b.txs.len(), answer.tx_results.len());
         if asked != got {
             return Err(impossible(format!("{got} results for {asked} transactions")));
@@ -262,8 +281,8 @@ impl Application for RemoteApplication {
             tx_results: answer.tx_results.into_iter().map(tx_result).collect(),
             app_hash: app_hash(answer.app_hash).map_err(impossible)?,
             validator_updates: validator_updates(answer.validator_updates).map_err(impossible)?,
+            param_updates,
             events: events(answer.events),
-            ..FinalizedBlock::default()
         })
     }
 

@@ -15,7 +15,8 @@ use tendermint_proto::{
 };
 
 use crate::{
-    AppHash, Attribute, Event, InitChain, Member, ProofOp, QueryResult, Snapshot, TxResult, ValidatorUpdate,
+    AppHash, Attribute, Event, InitChain, Member, Misbehaviour, MisbehaviourKind, ParamUpdates, ProofOp,
+    QueryResult, Snapshot, TxResult, ValidatorUpdate, asset::MAX_BLOCK_BYTES,
 };
 
 /// Milliseconds since 1970.
@@ -47,15 +48,80 @@ pub(super) fn txs(txs: &[&[u8]]) -> Vec<Shared> {
 pub(super) fn consensus_params(init: &InitChain) -> ConsensusParams {
     ConsensusParams {
         block: Some(BlockParams { max_bytes: signed(init.max_block_bytes), max_gas: -1 }),
-        evidence: Some(EvidenceParams {
-            max_age_num_blocks: 100_000,
-            max_age_duration: Some(Duration { seconds: 48 * 3_600, nanos: 0 }),
-            max_bytes: 1 << 20,
-        }),
+        evidence: Some(evidence_params()),
         version: Some(VersionParams { app: 0 }),
-        validator: Some(ValidatorParams { pub_key_types: vec!["ed25519".to_owned()] }),
+        validator: Some(validator_params()),
         abci: Some(AbciParams { vote_extensions_enable_height: 0 }),
     }
+}
+
+fn evidence_params() -> EvidenceParams {
+    EvidenceParams {
+        max_age_num_blocks: 100_000,
+        max_age_duration: Some(Duration { seconds: 48 * 3_600, nanos: 0 }),
+        max_bytes: 1 << 20,
+    }
+}
+
+fn validator_params() -> ValidatorParams {
+    ValidatorParams { pub_key_types: vec!["ed25519".to_owned()] }
+}
+
+/// What this chain takes of the parameters that an application asks for, and in words what it does not take. Many applications repeat all
+/// parameters in every answer: what they were told in the beginning asks for nothing.
+pub(super) fn param_updates(params: Option<ConsensusParams>) -> (ParamUpdates, Vec<String>) {
+    let Some(ConsensusParams { block, evidence, validator, version, abci: _ }) = params else {
+        return Default::default();
+    };
+    let (mut updates, mut ignored) = (ParamUpdates::default(), Vec::new());
+    if let Some(BlockParams { max_bytes, max_gas }) = block {
+        match max_bytes {
+            // As much as may be.
+            -1 => updates.max_block_bytes = Some(MAX_BLOCK_BYTES),
+            _ => match u32::try_from(max_bytes) {
+                Ok(bytes @ 1..=MAX_BLOCK_BYTES) => updates.max_block_bytes = Some(bytes),
+                _ => ignored.push(format!(
+                    "block.max_bytes is {max_bytes}, and -1 or 1 to {MAX_BLOCK_BYTES} is possible: it stays as it is"
+                )),
+            },
+        }
+        if max_gas != -1 {
+            ignored
+                .push(format!("block.max_gas is {max_gas}: this chain does not count gas, leave it at -1"));
+        }
+    }
+    if evidence.is_some_and(|evidence| evidence != evidence_params()) {
+        ignored.push("evidence: how long it counts is fixed on this chain".to_owned());
+    }
+    if let Some(validator) = validator.filter(|validator| *validator != validator_params()) {
+        let kinds = validator.pub_key_types;
+        ignored.push(format!("validator.pub_key_types is {kinds:?}: identities here are ed25519 keys"));
+    }
+    if let Some(VersionParams { app }) = version.filter(|version| version.app != 0) {
+        ignored.push(format!("version.app is {app}: headers of this chain carry no such version"));
+    }
+    (updates, ignored)
+}
+
+/// What a block proves of validators. Two votes, commit votes or proposals of one view are what ABCI calls a duplicate vote. For one that
+/// denies what it had signed ABCI has no word; whoever has no rule for it passes over an unknown kind.
+pub(super) fn misbehavior(pieces: &[Misbehaviour]) -> Vec<pb::Misbehavior> {
+    let one = |piece: &Misbehaviour| pb::Misbehavior {
+        r#type: match piece.kind {
+            MisbehaviourKind::DoubleVote
+            | MisbehaviourKind::DoubleCommitVote
+            | MisbehaviourKind::DoubleProposal => pb::MisbehaviorType::DuplicateVote,
+            MisbehaviourKind::ForgottenCommitVote | MisbehaviourKind::ForgottenVote => {
+                pb::MisbehaviorType::Unknown
+            }
+        }
+        .into(),
+        validator: Some(pb::Validator { address: address(&piece.identity), power: signed(piece.power) }),
+        height: signed(piece.height),
+        time: time(piece.time_ms),
+        total_voting_power: signed(piece.total_power),
+    };
+    pieces.iter().map(one).collect()
 }
 
 /// What an application may not ask for by parameters.

@@ -12,10 +12,11 @@ use tempfile::TempDir;
 use tendermint_proto::v0_38::{
     abci::{self as pb, Request, Response, request, response},
     crypto::{PublicKey, public_key},
-    types::{AbciParams, ConsensusParams},
+    types::{AbciParams, BlockParams, ConsensusParams, ValidatorParams, VersionParams},
 };
 
 use super::*;
+use crate::{Misbehaviour, MisbehaviourKind, ParamUpdates};
 
 /// What a connection does with a request: the bytes it answers with. It ends where there are none.
 type Script = dyn Fn(usize, request::Value) -> Option<Vec<u8>> + Send + Sync;
@@ -303,6 +304,92 @@ fn an_impossible_answer_is_a_fault_of_the_application() {
     expect(finalize(pb::ResponseFinalizeBlock { app_hash: vec![0; 65].into(), ..one.clone() }), "65 bytes");
     let asked = pb::ResponseFinalizeBlock { consensus_param_updates: vote_extensions(), ..one };
     expect(finalize(asked), "leave it at 0");
+}
+
+#[test]
+fn parameters_that_mean_the_same_here_are_taken_and_others_named() {
+    let block = |max_bytes, max_gas| {
+        let block = Some(BlockParams { max_bytes, max_gas });
+        param_updates(Some(ConsensusParams { block, ..Default::default() }))
+    };
+    let max = |bytes| ParamUpdates { max_block_bytes: Some(bytes), ..Default::default() };
+    assert_eq!(block(4096, -1), (max(4096), vec![]));
+    assert_eq!(block(8 << 20, -1), (max(8 << 20), vec![]));
+    assert_eq!(block(-1, -1), (max(8 << 20), vec![]));
+    for impossible in [0, -2, (8 << 20) + 1, 22_020_096, i64::MAX] {
+        let (updates, ignored) = block(impossible, -1);
+        assert_eq!(updates, ParamUpdates::default());
+        let words = format!("block.max_bytes is {impossible}, and -1 or 1 to 8388608 is possible");
+        assert!(ignored.len() == 1 && ignored[0].starts_with(&words), "{ignored:?}");
+    }
+    let (updates, ignored) = block(4096, 10_000);
+    assert!(updates == max(4096) && ignored[0].contains("max_gas is 10000"), "{ignored:?}");
+
+    // What an application was told it may repeat.
+    let told = consensus_params(&InitChain { max_block_bytes: 4096, ..Default::default() });
+    assert_eq!(param_updates(Some(told.clone())), (max(4096), vec![]));
+    assert_eq!(param_updates(None), Default::default());
+    let mut others = ConsensusParams { block: None, ..told };
+    others.evidence.as_mut().unwrap().max_age_num_blocks = 1;
+    others.validator = Some(ValidatorParams { pub_key_types: vec!["bls".to_owned()] });
+    others.version = Some(VersionParams { app: 3 });
+    let (updates, ignored) = param_updates(Some(others));
+    assert_eq!((updates, ignored.len()), (ParamUpdates::default(), 3), "{ignored:?}");
+    for (reason, words) in ignored.iter().zip(["evidence", "[\"bls\"]", "version.app is 3"]) {
+        assert!(reason.contains(words), "{reason}");
+    }
+}
+
+#[test]
+fn an_application_is_told_of_misbehaviour_and_may_ask_for_larger_blocks() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = told.clone();
+    let (_place, remote) = but(move |request| {
+        let mut heard = heard.lock().unwrap();
+        match request {
+            request::Value::PrepareProposal(asked) => heard.push(asked.misbehavior.clone()),
+            request::Value::ProcessProposal(asked) => heard.push(asked.misbehavior.clone()),
+            request::Value::FinalizeBlock(asked) => {
+                heard.push(asked.misbehavior.clone());
+                let block = Some(BlockParams { max_bytes: 5_000, max_gas: -1 });
+                let params = ConsensusParams { block, ..Default::default() };
+                let answer =
+                    pb::ResponseFinalizeBlock { consensus_param_updates: Some(params), ..Default::default() };
+                return Some(response::Value::FinalizeBlock(answer));
+            }
+            _ => {}
+        }
+        None
+    });
+    remote.init_chain(&InitChain::default()).unwrap();
+    let piece = |kind| Misbehaviour {
+        kind,
+        identity: [7; 32],
+        power: 3,
+        total_power: 10,
+        epoch: 2,
+        view: 9,
+        height: 41,
+        time_ms: 1_500,
+    };
+    use MisbehaviourKind::*;
+    let pieces =
+        [DoubleVote, DoubleCommitVote, DoubleProposal, ForgottenCommitVote, ForgottenVote].map(piece);
+    let txs: [&[u8]; 1] = [b"a"];
+    let (txs, misbehaviour) = (&txs, &pieces);
+    remote.prepare_proposal(&PrepareProposal { txs, max_bytes: 9, misbehaviour, ..Default::default() });
+    remote.process_proposal(&ProcessProposal { txs, misbehaviour, ..Default::default() }).unwrap();
+    let done = remote.finalize_block(&FinalizeBlock { misbehaviour, ..block(&[]) }).unwrap();
+    assert_eq!(done.param_updates.max_block_bytes, Some(5_000));
+    let told = told.lock().unwrap();
+    assert!(told.len() == 3 && told[0] == told[2] && told[1] == told[2]);
+    let kinds: Vec<_> = told[2].iter().map(|one| one.r#type().as_str_name()).collect();
+    assert_eq!(kinds, ["DUPLICATE_VOTE", "DUPLICATE_VOTE", "DUPLICATE_VOTE", "UNKNOWN", "UNKNOWN"]);
+    let first = &told[2][0];
+    assert_eq!((first.height, first.total_voting_power), (41, 10));
+    assert_eq!(first.time.as_ref().map(|time| (time.seconds, time.nanos)), Some((1, 500_000_000)));
+    let validator = first.validator.as_ref().unwrap();
+    assert_eq!((&validator.address, validator.power), (&validator_address(&[7; 32]), 3));
 }
 
 #[test]
