@@ -61,6 +61,13 @@ pub struct ParamError {
 }
 
 impl ConsensusParams {
+    /// The most that [`Self::max_block_bytes`] may be, in any epoch.
+    pub const MAX_BLOCK_BYTES: u32 = 8 << 20;
+    /// The most that [`Self::max_block_txs`] may be.
+    pub const MAX_BLOCK_TXS: u32 = 20_000;
+    /// The most that [`Self::max_tx_bytes`] may be.
+    pub const MAX_TX_BYTES: u32 = 1 << 20;
+
     /// Whether each parameter is within its bounds and fits the others.
     pub fn validate(&self) -> Result<(), ParamError> {
         let check = |field, value: u64, low: u64, high: u64| {
@@ -70,9 +77,10 @@ impl ConsensusParams {
                 Err(ParamError { field, value, bounds: format!("from {low} to {high}") })
             }
         };
-        check("max_tx_bytes", self.max_tx_bytes.into(), 1, 1 << 20)?;
-        check("max_block_bytes", self.max_block_bytes.into(), self.max_tx_bytes.into(), 8 << 20)?;
-        check("max_block_txs", self.max_block_txs.into(), 1, 20_000)?;
+        check("max_tx_bytes", self.max_tx_bytes.into(), 1, Self::MAX_TX_BYTES.into())?;
+        let most = Self::MAX_BLOCK_BYTES.into();
+        check("max_block_bytes", self.max_block_bytes.into(), self.max_tx_bytes.into(), most)?;
+        check("max_block_txs", self.max_block_txs.into(), 1, Self::MAX_BLOCK_TXS.into())?;
         check("max_unexecuted_blocks", self.max_unexecuted_blocks.into(), 0, 100)?;
         check("timeout_min_ms", self.timeout_min_ms, 1, 60_000)?;
         check("timeout_base_max_ms", self.timeout_base_max_ms, self.timeout_min_ms, 600_000)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use althing_consensus::engine::EngineConfig;
-use althing_consensus::{ConsensusParams, Door, Epoch, EpochStart, Height, ValidatorSet};
+use althing_consensus::{Door, Epoch, EpochStart, Height, ValidatorSet};
 use althing_crypto::bls::VoteScheme;
 use althing_crypto::{bls, ed25519};
 use althing_genesis::Genesis;
@@ -127,20 +127,6 @@ impl Epochs {
         let Opening { header, certificate } = self.chain.opening(epoch)?.ok_or_else(|| missing("opening"))?;
         let certificate = certificate.ok_or_else(|| missing("opening certificate"))?;
         Ok(EpochStart { epoch, opening: header, certificate, set: set.clone(), params: params.clone() })
-    }
-
-    /// The parameters of the newest epoch, with sizes at least those that the chain began with: blocks of all epochs are passed on. Those
-    /// of an epoch to come count from the next start on.
-    pub fn largest_params(&self) -> ConsensusParams {
-        let first = self.genesis.params();
-        // A store that cannot be read stops the node elsewhere.
-        let newest = self.newest().map_or_else(|_| first.clone(), |newest| newest.config.params.clone());
-        ConsensusParams {
-            max_block_bytes: newest.max_block_bytes.max(first.max_block_bytes),
-            max_block_txs: newest.max_block_txs.max(first.max_block_txs),
-            max_tx_bytes: newest.max_tx_bytes.max(first.max_tx_bytes),
-            ..newest
-        }
     }
 
     fn scheme(&self) -> &'static dyn VoteScheme {

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use althing_consensus::{AppHash, Epoch, Height, Position, ValidatorSet, View};
+use althing_consensus::{AppHash, ConsensusParams, Epoch, Height, Position, ValidatorSet, View};
 use althing_crypto::{TxHash, ed25519};
 use althing_genesis::Genesis;
 use althing_ledger::Application;
@@ -42,6 +42,8 @@ pub struct NodeStatus {
     pub pending_bytes: usize,
     /// The epoch's validators.
     pub validators: Arc<ValidatorSet>,
+    /// The epoch's parameters.
+    pub params: Arc<ConsensusParams>,
     /// This node's place among them, if it is one.
     pub position: Option<Position>,
     /// The peers connected now.
@@ -234,9 +236,9 @@ impl NodeHandle {
         })
     }
 
-    /// No block can carry it, so it does not even take a place in the queue.
+    /// No block of this epoch can carry it, so it does not even take a place in the queue.
     fn too_large(&self, tx: &[u8]) -> Option<Refusal> {
-        let max = self.node.genesis.params().max_tx_bytes as usize;
+        let max = self.status.borrow().params.max_tx_bytes as usize;
         (tx.len() > max).then(|| Refusal {
             code: Code::TooLarge as u32,
             codespace: CODESPACE.to_owned(),

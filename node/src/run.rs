@@ -231,7 +231,7 @@ pub async fn start(
             protocol_version: PROTOCOL_VERSION,
             software: concat!("althing/", env!("CARGO_PKG_VERSION")).to_owned(),
         },
-        limits: limits(&epochs.largest_params()),
+        limits: limits(),
     })
     .await?;
     let p2p_address = network.listen_address();
@@ -413,6 +413,7 @@ fn status(engine: &EngineConfig, driver: &Driver, chain: &ChainStore) -> Result<
         pending_txs: 0,
         pending_bytes: 0,
         validators: engine.set.clone(),
+        params: Arc::new(engine.params.clone()),
         position: engine.me,
         peers: Arc::new([]),
         halted: None,

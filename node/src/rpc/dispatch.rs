@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Context, RpcError, application, blocks, net, params::Params, status, transactions};
 
 /// Every method and its parameters in their order.
-pub(crate) const METHODS: [(&str, &[&str]); 16] = [
+pub(crate) const METHODS: [(&str, &[&str]); 17] = [
     ("abci_info", &[]),
     ("abci_query", &["path", "data", "height", "prove"]),
     ("block", &["height"]),
@@ -17,6 +17,7 @@ pub(crate) const METHODS: [(&str, &[&str]); 16] = [
     ("broadcast_tx_commit", &["tx"]),
     ("broadcast_tx_sync", &["tx"]),
     ("commit", &["height"]),
+    ("consensus_params", &["height"]),
     ("genesis", &[]),
     ("health", &[]),
     ("net_info", &[]),
@@ -131,6 +132,7 @@ async fn call(context: &Arc<Context>, method: &str, params: &Params) -> Result<V
         "broadcast_tx_commit" => transactions::broadcast_tx_commit(context, params).await,
         "broadcast_tx_sync" => transactions::broadcast_tx_sync(context, params).await,
         "commit" => blocks::commit(context, params).await,
+        "consensus_params" => status::consensus_params(context, params),
         "genesis" => Ok(status::genesis(context)),
         "health" => Ok(status::health()),
         "net_info" => Ok(net::net_info(context)),

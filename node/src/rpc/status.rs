@@ -1,8 +1,8 @@
-//! Where the node stands, and what all nodes share: `health`, `status`, `genesis`, `validators`.
+//! Where the node stands, and what all nodes share: `health`, `status`, `genesis`, `consensus_params`, `validators`.
 
 use std::sync::Arc;
 
-use althing_consensus::{Height, Power, Validator};
+use althing_consensus::{ConsensusParams, Height, Power, Validator};
 use serde_json::{Value, json};
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
     net,
     params::Params,
 };
+use crate::epochs::EpochContext;
 
 /// Validators on a page: by default, and at most.
 const PER_PAGE: (u64, u64) = (30, 100);
@@ -109,16 +110,41 @@ pub(crate) fn genesis(context: &Context) -> Value {
         "genesis_time": time(genesis.time_ms()),
         "chain_id": genesis.chain_id(),
         "initial_height": "1",
-        "consensus_params": consensus_params(context),
+        "consensus_params": dialect(genesis.params()),
         "validators": members.map(validator).collect::<Vec<_>>(),
         "app_hash": "",
         "app_state": genesis.document().application.state,
     }})
 }
 
-fn consensus_params(context: &Context) -> Value {
+/// The parameters that hold at a height.
+pub(crate) fn consensus_params(context: &Context, params: &Params) -> Result<Value, RpcError> {
+    let (height, epoch) = epoch_at(context, params)?;
+    let params = &epoch.config.params;
+    Ok(json!({
+        "block_height": height.to_string(),
+        "consensus_params": dialect(params),
+        // What this dialect has no words for.
+        "althing": { "epoch": epoch.config.epoch.to_string(), "consensus_params": params },
+    }))
+}
+
+/// The height that is asked about, and its epoch.
+fn epoch_at(context: &Context, params: &Params) -> Result<(Height, Arc<EpochContext>), RpcError> {
+    let height = match params.height("height")? {
+        // Also before the first block: what holds is what the genesis document says.
+        None => *context.node.executed().borrow(),
+        asked => context.height(asked)?,
+    };
+    let epoch = context.node.epochs().at(height).map_err(|error| RpcError::internal(error.to_string()))?;
+    let epoch =
+        epoch.ok_or_else(|| RpcError::internal(format!("height {height} is not kept by this node")))?;
+    Ok((height, epoch))
+}
+
+fn dialect(params: &ConsensusParams) -> Value {
     json!({
-        "block": { "max_bytes": context.node.genesis().params().max_block_bytes.to_string(), "max_gas": "-1" },
+        "block": { "max_bytes": params.max_block_bytes.to_string(), "max_gas": "-1" },
         "evidence": { "max_age_num_blocks": "0", "max_age_duration": "0", "max_bytes": "0" },
         "validator": { "pub_key_types": ["ed25519"] },
         "version": { "app": "0" },
@@ -128,14 +154,7 @@ fn consensus_params(context: &Context) -> Value {
 
 /// The validators at a height, a page of them.
 pub(crate) fn validators(context: &Context, params: &Params) -> Result<Value, RpcError> {
-    let height = match params.height("height")? {
-        // Also before the first block: the validators are those of the genesis document.
-        None => *context.node.executed().borrow(),
-        asked => context.height(asked)?,
-    };
-    let epoch = context.node.epochs().at(height).map_err(|error| RpcError::internal(error.to_string()))?;
-    let epoch =
-        epoch.ok_or_else(|| RpcError::internal(format!("height {height} is not kept by this node")))?;
+    let (height, epoch) = epoch_at(context, params)?;
     let members = epoch.config.set.members();
     let per_page = params.number("per_page")?.unwrap_or(PER_PAGE.0).clamp(1, PER_PAGE.1);
     let page = params.number("page")?.unwrap_or(1);

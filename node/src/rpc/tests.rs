@@ -75,6 +75,7 @@ impl Scripted {
             pending_txs: 3,
             pending_bytes: 600,
             validators: Arc::clone(genesis.validator_set()),
+            params: Arc::new(genesis.params().clone()),
             position: None,
             peers: Arc::new([PeerInfo {
                 identity: ed25519::SecretKey::from_seed([2; 32]).public_key(),

@@ -115,6 +115,7 @@ impl Actor {
             }
             Event::Done(Done::EpochEntered { next, .. }) => {
                 self.status.validators = next.config.set.clone();
+                self.status.params = Arc::new(next.config.params.clone());
                 self.status.position = next.config.me;
             }
             _ => {}

@@ -1,4 +1,4 @@
-//! From the network's events to the driver's: decoding, and the limits that the chain's parameters ask for.
+//! From the network's events to the driver's: decoding, and the limits that blocks ask for.
 
 use std::time::Instant;
 
@@ -11,16 +11,22 @@ use super::actor::Arrival;
 use super::refusals::Refusals;
 use crate::driver::Event;
 use crate::wire::{Gossip, Request, Wire};
-use crate::workers::max_response_bytes;
+use crate::workers::MAX_RESPONSE_BYTES;
 
-/// Sizes that suit what this chain's blocks may be.
-pub(crate) fn limits(params: &ConsensusParams) -> p2p::Limits {
+/// The largest blocks that any epoch's parameters may allow.
+const BLOCK_BYTES: usize = ConsensusParams::MAX_BLOCK_BYTES as usize;
+const BLOCK_TXS: usize = ConsensusParams::MAX_BLOCK_TXS as usize;
+const TX_BYTES: usize = ConsensusParams::MAX_TX_BYTES as usize;
+
+/// Sizes that suit what blocks may be, whatever epoch they are of: the same on all nodes at any time, so that nobody takes for misbehaviour
+/// what an epoch allows that it has not heard of. What the own epoch does not allow the driver's door refuses.
+pub(crate) fn limits() -> p2p::Limits {
     let mut limits = p2p::Limits::default();
-    let block = params.max_block_bytes as usize + 64 * params.max_block_txs as usize + (64 << 10);
-    raise(&mut limits.proposal, block);
-    raise(&mut limits.gossip, params.max_tx_bytes as usize + (256 << 10));
-    raise(&mut limits.request, 33 * params.max_block_txs as usize + 1024);
-    limits.max_response_bytes = limits.max_response_bytes.max(max_response_bytes(params));
+    // Hashes of transactions, what the block proves of validators, certificates.
+    raise(&mut limits.proposal, BLOCK_BYTES + 64 * BLOCK_TXS + (256 << 10));
+    raise(&mut limits.gossip, TX_BYTES + (256 << 10));
+    raise(&mut limits.request, 33 * BLOCK_TXS + 1024);
+    limits.max_response_bytes = limits.max_response_bytes.max(MAX_RESPONSE_BYTES);
     limits
 }
 

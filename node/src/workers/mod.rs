@@ -12,7 +12,7 @@ mod verifier;
 pub use checker::Checker;
 pub use executor::Executor;
 pub use keeper::Keeper;
-pub use server::{Server, max_response_bytes};
+pub use server::{MAX_RESPONSE_BYTES, Server};
 pub use signer::{Signer, SignerError};
 pub use verifier::Verifier;
 
@@ -111,7 +111,7 @@ impl Workers {
             executor: Executor::new(epochs.clone(), chain.clone(), application.clone()).keeping(kept_blocks),
             verifier: Verifier::new(epochs.clone(), chain.clone(), application.clone()),
             checker: Checker::new(chain.clone(), application.clone()),
-            server: Server::new(chain.clone(), &epochs.largest_params()),
+            server: Server::new(chain.clone()),
         }
     }
 

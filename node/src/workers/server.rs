@@ -35,24 +35,20 @@ fn weight(body: &Body) -> usize {
 #[derive(Clone)]
 pub struct Server {
     chain: ChainStore,
-    max_response_bytes: usize,
 }
 
-/// The longest response on a chain with these parameters: whoever asks must be ready for it. A run holds what its last certificate
-/// covers, whole.
-pub fn max_response_bytes(params: &ConsensusParams) -> usize {
-    RUN_BYTES + 2 * max_body_bytes(params)
-}
+/// The longest response, whatever the parameters of any epoch allow: whoever asks must be ready for it. A run holds what its last
+/// certificate covers, whole.
+pub const MAX_RESPONSE_BYTES: usize = RUN_BYTES + 2 * MAX_SENT_BODY_BYTES;
 
-fn max_body_bytes(params: &ConsensusParams) -> usize {
-    // Hash and length of each transaction, the header, slack.
-    params.max_block_bytes as usize + 36 * params.max_block_txs as usize + (32 << 10)
-}
+/// The longest body: its transactions, hash and length of each, what it proves of validators, the header, slack.
+const MAX_SENT_BODY_BYTES: usize =
+    ConsensusParams::MAX_BLOCK_BYTES as usize + 36 * ConsensusParams::MAX_BLOCK_TXS as usize + (128 << 10);
 
 impl Server {
     /// One that reads this store.
-    pub fn new(chain: ChainStore, params: &ConsensusParams) -> Self {
-        Self { chain, max_response_bytes: max_response_bytes(params) }
+    pub fn new(chain: ChainStore) -> Self {
+        Self { chain }
     }
 
     /// Does a job.
@@ -74,10 +70,7 @@ impl Server {
             bytes += weight(&body);
             let begun = bodies.first().map(|first| first.block.header.epoch);
             let ends = begun.is_some_and(|epoch| epoch != body.block.header.epoch);
-            if height == Height(0)
-                || bytes > self.max_response_bytes
-                || (ends && !mutant!("run_across_epochs"))
-            {
+            if height == Height(0) || bytes > MAX_RESPONSE_BYTES || (ends && !mutant!("run_across_epochs")) {
                 break;
             }
             bodies.push(body);
@@ -106,7 +99,7 @@ impl Server {
         let found: Option<Vec<TxBytes>> =
             wanted.iter().map(|tx| by_hash.get(tx).map(|tx| (*tx).clone())).collect();
         Ok(found
-            .filter(|found| found.iter().map(|tx| tx.len()).sum::<usize>() <= self.max_response_bytes / 2)
+            .filter(|found| found.iter().map(|tx| tx.len()).sum::<usize>() <= MAX_RESPONSE_BYTES / 2)
             .map(Response::Transactions))
     }
 }

@@ -104,7 +104,7 @@ impl Bench {
     }
 
     fn serve(&self, request: Request) -> Response {
-        let server = Server::new(self.chain.clone(), self.test.genesis.params());
+        let server = Server::new(self.chain.clone());
         let job = ServeJob { from: self.test.peer(1), id: 1, request };
         match server.run(job).unwrap() {
             Done::Served { response, .. } => response,

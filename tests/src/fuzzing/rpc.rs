@@ -83,6 +83,7 @@ fn status() -> NodeStatus {
         pending_txs: 3,
         pending_bytes: 3,
         validators: CHAIN.set().clone(),
+        params: Arc::new(CHAIN.genesis.params().clone()),
         position: None,
         peers: Arc::new([]),
         halted: None,

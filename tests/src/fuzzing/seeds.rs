@@ -241,6 +241,7 @@ fn rpc() -> Vec<Vec<u8>> {
         ("tx", format!(r#"{{"hash":"{hash}","prove":true}}"#)),
         ("unconfirmed_txs", r#"{"limit":2}"#.into()),
         ("validators", r#"{"height":1,"page":"1","per_page":2}"#.into()),
+        ("consensus_params", r#"{"height":"1"}"#.into()),
     ];
     let call = |(method, params): &(&str, String)| {
         format!(r#"{{"jsonrpc":"2.0","id":7,"method":"{method}","params":{params}}}"#)
