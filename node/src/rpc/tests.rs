@@ -184,6 +184,12 @@ async fn a_fresh_node_tells_where_it_stands() {
     assert_eq!(genesis["genesis"]["genesis_time"], "1970-01-01T00:00:01Z");
     assert_eq!(genesis["genesis"]["validators"][0]["address"], status["validator_info"]["address"]);
 
+    let params = client.call("consensus_params", json!({})).await.unwrap();
+    assert_eq!(params["block_height"], "0");
+    assert_eq!(params["consensus_params"], genesis["genesis"]["consensus_params"]);
+    assert_eq!(params["althing"]["consensus_params"]["max_tx_bytes"], 65_536);
+    assert_eq!(error_code(client.call("consensus_params", json!({"height": "1"})).await), -32603);
+
     let validators = client.call("validators", json!({})).await.unwrap();
     assert_eq!((&validators["total"], &validators["count"]), (&json!("1"), &json!("1")));
     assert_eq!(validators["validators"][0]["pub_key"]["type"], "tendermint/PubKeyEd25519");

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use althing_consensus::{Epoch, Height};
+use althing_consensus::{ConsensusParams, Epoch, Height};
 use althing_crypto::{Encoding, TxHash, bls};
 use althing_ledger::asset::{Address, Transaction};
 use althing_ledger::kv::{self, KeyValue};
 use althing_ledger::{
     Admission, CheckKind, CheckedTx, CommitResult, FinalizeBlock, FinalizedBlock, Info, InitChain,
-    InitChainResult, Query, QueryResult, TxError, ValidatorUpdate, VoteKey,
+    InitChainResult, ParamUpdates, Query, QueryResult, TxError, ValidatorUpdate, VoteKey,
 };
 use althing_mempool::Outcome;
+use borsh::BorshDeserialize;
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::client::Client;
 use crate::config::PeerConfig;
 use crate::new_chain::Kind;
 use crate::{application, home::Home, new_chain};
@@ -229,13 +232,20 @@ async fn what_stops_a_start_is_said_with_what_to_do() {
     members.clear();
 }
 
-/// The key-value sample, with a kind of transaction more that changes validators, whoever sends it.
+/// The key-value sample, with transactions more that change validators and parameters, whoever sends them.
 struct Governed(KeyValue);
 
 const CHANGE: &[u8] = b"change:";
 
-fn change_of(tx: &[u8]) -> Option<Vec<ValidatorUpdate>> {
-    borsh::from_slice(tx.strip_prefix(CHANGE)?).ok()
+/// What to change; what comes behind it is of any length.
+#[derive(Default, borsh::BorshSerialize, borsh::BorshDeserialize)]
+struct ChangeTx {
+    validators: Vec<ValidatorUpdate>,
+    params: ParamUpdates,
+}
+
+fn change_of(tx: &[u8]) -> Option<ChangeTx> {
+    ChangeTx::deserialize(&mut tx.strip_prefix(CHANGE)?).ok()
 }
 
 impl Application for Governed {
@@ -269,9 +279,11 @@ impl Application for Governed {
 
     /// A change is no transaction of the sample: there it fails, which changes nothing.
     fn finalize_block(&self, block: &FinalizeBlock<'_>) -> Result<FinalizedBlock, AppError> {
-        let changes = block.txs.iter().filter_map(|tx| change_of(tx)).flatten().collect();
+        let changes: Vec<ChangeTx> = block.txs.iter().filter_map(|tx| change_of(tx)).collect();
+        let param_updates = changes.last().map(|change| change.params.clone()).unwrap_or_default();
+        let validator_updates = changes.into_iter().flat_map(|change| change.validators).collect();
         let finalized = self.0.finalize_block(block)?;
-        Ok(FinalizedBlock { validator_updates: changes, ..finalized })
+        Ok(FinalizedBlock { validator_updates, param_updates, ..finalized })
     }
 
     fn commit(&self) -> Result<CommitResult, AppError> {
@@ -294,8 +306,13 @@ async fn in_epoch(node: &RunningNode, epoch: u64) -> NodeStatus {
 }
 
 async fn change(node: &RunningNode, updates: &[ValidatorUpdate]) {
-    let tx = [CHANGE, &borsh::to_vec(updates).unwrap()].concat();
-    assert_eq!(node.handle.submit(tx).await.unwrap().outcome, Outcome::Accepted { duplicate: false });
+    let change = ChangeTx { validators: updates.to_vec(), ..ChangeTx::default() };
+    assert_eq!(submit_change(node, &change, &[]).await, Outcome::Accepted { duplicate: false });
+}
+
+async fn submit_change(node: &RunningNode, change: &ChangeTx, behind: &[u8]) -> Outcome {
+    let tx = [CHANGE, &borsh::to_vec(change).unwrap(), behind].concat();
+    node.handle.submit(tx).await.unwrap().outcome
 }
 
 fn update(member: &Member, power: u64, key: Option<&bls::SecretKey>) -> ValidatorUpdate {
@@ -358,6 +375,65 @@ async fn a_newcomer_is_admitted_with_its_epoch_and_its_vote_counts() {
         executed(node, height + 1).await;
     }
     for node in nodes.into_iter().chain([fifth, out]) {
+        node.stop().await.unwrap();
+    }
+}
+
+/// The largest transactions that may ever be, eight to a block, on a chain that began with blocks of a quarter of that.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_of_larger_blocks_needs_no_restart() {
+    const LARGE: usize = 1_000_000;
+    let (mut members, _) = homes_of(Kind::Kv, 3, 2);
+    let mut nodes = Vec::new();
+    for index in 0..2 {
+        let known = members[..index].iter().zip(&nodes).map(|(member, node): (&Member, &RunningNode)| {
+            PeerConfig { identity: member.identity.public_key(), address: Some(node.p2p_address.to_string()) }
+        });
+        members[index].peers = known.collect();
+        // The one that will fetch the chain.
+        let late = PeerConfig { identity: members[2].identity.public_key(), address: None };
+        members[index].peers.push(late);
+        nodes.push(boot_governed(&members[index]).await);
+    }
+    executed(&nodes[1], 1).await;
+    let large = |n: u8| vec![n; LARGE];
+    let refused = submit_change(&nodes[0], &ChangeTx::default(), &large(0)).await;
+    assert!(matches!(refused, Outcome::Refused(refusal) if refusal.log.contains("at most 65536")));
+    let params = ParamUpdates {
+        max_block_bytes: Some(ConsensusParams::MAX_BLOCK_BYTES),
+        max_tx_bytes: Some(ConsensusParams::MAX_TX_BYTES),
+        ..ParamUpdates::default()
+    };
+    submit_change(&nodes[0], &ChangeTx { params, ..ChangeTx::default() }, &[]).await;
+    for node in &nodes {
+        assert_eq!(in_epoch(node, 2).await.params.max_tx_bytes, ConsensusParams::MAX_TX_BYTES);
+    }
+    let mut hashes = Vec::new();
+    for n in 0..8 {
+        let tx = [CHANGE, &borsh::to_vec(&ChangeTx::default()).unwrap(), &large(n)].concat();
+        hashes.push(TxHash::of(&tx));
+        assert_eq!(nodes[0].handle.submit(tx).await.unwrap().outcome, Outcome::Accepted { duplicate: false });
+    }
+    members[2].peers = vec![PeerConfig {
+        identity: members[1].identity.public_key(),
+        address: Some(nodes[1].p2p_address.to_string()),
+    }];
+    nodes.push(boot_governed(&members[2]).await);
+    for node in &nodes {
+        let all = || hashes.iter().all(|hash| node.handle.chain().tx_location(hash).unwrap().is_some());
+        let mut heights = node.handle.executed();
+        let there = heights.wait_for(|_| all());
+        tokio::time::timeout(Duration::from_secs(60), there).await.expect("in time").expect("running");
+    }
+
+    let mut client = Client::new(format!("http://{}", nodes[0].rpc_address).parse().unwrap());
+    for (height, epoch, max_bytes) in [(Some("1"), "1", "2097152"), (None, "2", "8388608")] {
+        let asked = height.map_or(json!({}), |height| json!({ "height": height }));
+        let answer = client.call("consensus_params", asked).await.unwrap();
+        assert_eq!(answer["consensus_params"]["block"]["max_bytes"], max_bytes, "{answer}");
+        assert_eq!(answer["althing"]["epoch"], epoch, "{answer}");
+    }
+    for node in nodes {
         node.stop().await.unwrap();
     }
 }

@@ -102,3 +102,31 @@ pub(super) enum Pending {
     Verdict(Validation),
     Answer(Responder),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a proposal and a response may weigh is what decoding lets in, and what the network carries.
+    #[test]
+    fn what_any_epoch_allows_fits_and_what_is_decoded_is_no_less() {
+        let limits = limits();
+        assert!(limits.proposal.max_message_bytes <= Wire::MAX_BYTES);
+        assert!(limits.max_response_bytes <= crate::wire::Response::MAX_BYTES);
+        assert!(limits.gossip.max_message_bytes > TX_BYTES);
+        let largest = ConsensusParams {
+            max_block_bytes: ConsensusParams::MAX_BLOCK_BYTES,
+            max_block_txs: ConsensusParams::MAX_BLOCK_TXS,
+            max_tx_bytes: ConsensusParams::MAX_TX_BYTES,
+            ..ConsensusParams::default()
+        };
+        assert_eq!(largest.validate(), Ok(()));
+        for beyond in [
+            ConsensusParams { max_block_bytes: largest.max_block_bytes + 1, ..largest.clone() },
+            ConsensusParams { max_block_txs: largest.max_block_txs + 1, ..largest.clone() },
+            ConsensusParams { max_tx_bytes: largest.max_tx_bytes + 1, ..largest.clone() },
+        ] {
+            assert!(beyond.validate().is_err(), "{beyond:?}");
+        }
+    }
+}

@@ -118,7 +118,7 @@ fn power_counts_for_members_only_and_as_it_is_now() {
     let back = Change::Grant { role: Role::Member, account: address(3) };
     let again = Instruction::Propose { change: back };
     let done = chain.block(&[by(1, 2, again), approve(2, 2, 3), approve(3, 1, 1)]);
-    assert_eq!((codes(&done), done.validator_updates), (vec![0; 3], vec![update(2, 9, None)]));
+    assert_eq!((codes(&done), done.validator_updates), (vec![0; 3], vec![update(2, 9, Some(2))]));
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn several_changes_are_told_as_what_they_come_to() {
         // Now 1 votes for 11 of 15.
         propose(1, 1, vec![power(1, 9)]),
     ]);
-    assert_eq!((codes(&done), done.validator_updates), (vec![0; 3], vec![update(1, 9, None)]));
+    assert_eq!((codes(&done), done.validator_updates), (vec![0; 3], vec![update(1, 9, Some(2))]));
 }
 
 #[test]

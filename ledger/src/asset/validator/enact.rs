@@ -99,8 +99,8 @@ pub(in crate::asset) fn updates(
     Ok((validators, params))
 }
 
-/// What has changed of the set that votes, which those who are suspended are not in. Who was not in it before comes with its key, also
-/// if the node knows one: it may have changed meanwhile.
+/// What has changed of the set that votes, which those who are suspended are not in. All come with their keys: without one it would be the
+/// key that was named last, or that which the validator itself has registered through a block since.
 fn difference(before: &Validators, after: &Validators) -> Vec<ValidatorUpdate> {
     let in_set = |validators: &Validators, identity: &PublicKey| {
         validators.get(identity).filter(|one| one.suspended.is_none()).cloned()
@@ -112,7 +112,7 @@ fn difference(before: &Validators, after: &Validators) -> Vec<ValidatorUpdate> {
         let same_key = former.as_ref().is_some_and(|former| former.vote_key.key == one.vote_key.key);
         match former {
             Some(former) if same_key && former.power == one.power => None,
-            _ => Some(update(one, one.power, (!same_key).then(|| one.vote_key.clone()))),
+            _ => Some(update(one, one.power, Some(one.vote_key.clone()))),
         }
     });
     gone.chain(changed).collect()
