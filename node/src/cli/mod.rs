@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::{application::Own, home::Home};
 
+mod evidence;
 mod init;
 mod keys;
 mod logs;
@@ -68,6 +69,9 @@ enum Command {
     /// Show the validators, and propose changes of them to the members
     #[command(subcommand)]
     Validator(Box<validator::Command>),
+    /// What blocks prove of validators that contradicted themselves
+    #[command(subcommand)]
+    Evidence(evidence::Command),
     /// Ask a node about the chain
     #[command(subcommand)]
     Query(query::Command),
@@ -127,6 +131,7 @@ fn run(cli: Cli, own: &'static [Own], output: &Output) -> Result<ExitCode, Failu
         Command::Keys(command) => keys::run(command, output),
         Command::Tx(command) => wait_for(tx::run(*command, output)),
         Command::Validator(command) => wait_for(validator::run(*command, output)),
+        Command::Evidence(command) => wait_for(evidence::run(command, output)),
         Command::Query(command) => wait_for(query::run(command, output)),
         Command::Status(args) => wait_for(status::run(args, output)),
         Command::Version => Ok(version::run(output)),
@@ -213,6 +218,9 @@ mod tests {
             &["althing", "tx", "broadcast", "AQ==", "--wait", "--timeout", "0"],
             &["althing", "validator", "power", "v", "--dry-run"],
             &["althing", "validator", "remove", "v"],
+            &["althing", "validator", "reinstate", "--dry-run"],
+            &["althing", "evidence", "list", "--limit", "0"],
+            &["althing", "evidence"],
             &["althing", "validator", "change", "--dry-run"],
             &["althing", "validator", "change", "--do", "fly", "--dry-run"],
             &["althing", "testnet", "--validators", "0"],
