@@ -26,7 +26,7 @@ fn the_page_says_what_the_commands_print() {
             ("ALTHING_RPC__LISTEN", format!("127.0.0.1:{rpc}")),
             ("ALTHING_P2P__LISTEN", format!("127.0.0.1:{}", rpc + 1)),
         ],
-        rpc,
+        ports: vec![(26657, rpc)],
         patience: Duration::from_secs(150),
     });
     assert!(commands > 40, "the page has its commands");

@@ -61,7 +61,7 @@ fn the_page_builds_and_says_what_the_commands_print() {
             ("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true".to_owned()),
             ("BASE_PORT", base_port.to_string()),
         ],
-        rpc: base_port + 7,
+        ports: vec![(26657, base_port + 7)],
         patience: Duration::from_secs(1_500),
     });
     assert!(commands > 20, "the page has its commands");

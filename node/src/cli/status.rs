@@ -24,8 +24,9 @@ fn text(status: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    // The genesis document names validators only.
+    // The genesis document names the first validators only.
     let name = Some(field("node_info", "moniker")).filter(|name| !name.is_empty());
+    let unnamed = if field("validator_info", "voting_power") == "0" { "follower" } else { "validator" };
     let height = field("sync_info", "latest_block_height");
     let newest = match height.as_str() {
         "0" => "no block yet".to_owned(),
@@ -33,7 +34,7 @@ fn text(status: &Value) -> String {
     };
     let mut lines = vec![
         format!("chain        {}", field("node_info", "network")),
-        format!("node         {} ({})", name.as_deref().unwrap_or("follower"), field("node_info", "id")),
+        format!("node         {} ({})", name.as_deref().unwrap_or(unnamed), field("node_info", "id")),
         format!("height       {newest}"),
         format!("block        {}", field("sync_info", "latest_block_hash")),
         format!("app hash     {}", field("sync_info", "latest_app_hash")),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use althing_consensus::engine::{EngineConfig, EpochEntered};
-use althing_consensus::{Epoch, Position, SafetyError, SafetyRecord, SafetyRules, Signed, ValidatorSet};
+use althing_consensus::{
+    Epoch, Position, SafetyError, SafetyRecord, SafetyRules, Signed, Validator, ValidatorSet,
+};
 use althing_crypto::{BlockHash, DecodeError, Encoding, bls, mutant};
 
 use super::Fatal;
@@ -193,9 +195,12 @@ fn recover(keys: &[bls::SecretKey], epochs: &Epochs, record: SafetyRecord) -> Re
     Ok(State::Rules(SafetyRules::recover(key, chain_id, set.clone(), *epoch_hash, record)?))
 }
 
-/// The key that this place votes with; the first one where it has no place.
-fn key_in(keys: &[bls::SecretKey], set: &ValidatorSet, me: Option<Position>) -> bls::SecretKey {
-    let voting = me.and_then(|me| set.get(me)).map(|member| &member.vote_key);
-    let found = keys.iter().find(|key| Some(key.public_key()) == voting);
-    found.or(keys.first()).expect("a signer has a key").clone()
+/// The key that this place votes with. Without a place, as while the identity changes, the one that has a place in the set; where none has,
+/// the newest, which is there to stay.
+pub(super) fn key_in(keys: &[bls::SecretKey], set: &ValidatorSet, me: Option<Position>) -> bls::SecretKey {
+    let votes = |key: &&bls::SecretKey, member: &Validator| *key.public_key() == member.vote_key;
+    let own = me.and_then(|me| set.get(me));
+    let found = own.and_then(|own| keys.iter().find(|key| votes(key, own)));
+    let found = found.or_else(|| keys.iter().find(|key| set.members().iter().any(|one| votes(key, one))));
+    found.or(keys.last()).expect("a signer has a key").clone()
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use althing_consensus::engine::BuildPayload;
 use althing_consensus::{
     AppHash, Block, ConsensusParams, Epoch, Execution, Height, Newest, Position, ProposalDraft, SafetyRecord,
-    SignRequest, Signed, View,
+    SignRequest, Signed, Validator, ValidatorSet, View,
 };
-use althing_crypto::{BlockHash, Encoding, Hash, TxHash};
+use althing_crypto::{BlockHash, Encoding, Hash, TxHash, bls};
 use althing_ledger::{
     Admission, Application, AssetLedger, CheckKind, CheckedTx, CommitResult, FinalizeBlock, FinalizedBlock,
     Info, InitChain, InitChainResult, ParamUpdates, PrepareProposal, Query, QueryResult, TxError,
@@ -16,6 +16,7 @@ use althing_ledger::{
 };
 use althing_mempool::{Code, TxBytes};
 
+use super::signer::key_in;
 use super::*;
 use crate::body::Body;
 use crate::driver::{CheckJob, ExecuteJob, PrecheckJob, SafetyJob, ServeJob, StoreJob, VerifyJob};
@@ -460,6 +461,26 @@ fn the_next_epoch_is_entered_durably_by_whoever_signs_and_whoever_follows() {
     let entered = keeper.run(StoreJob::EnterEpoch(Epoch(2))).unwrap();
     let Done::EpochEntered { next, .. } = entered else { panic!("{entered:?}") };
     assert_eq!((next.config.epoch, next.config.me, next.record), (Epoch(2), None, None));
+}
+
+/// While the identity changes its node has the old one; whichever key the record is of, that one has to stay in the home.
+#[test]
+fn an_epoch_without_a_place_for_the_identity_is_entered_with_the_key_that_has_one_or_with_the_newest() {
+    let bench = Bench::new();
+    let next = bls::SecretKey::from_seed(&bls::BLS, &[77; 32]);
+    let keys = [bench.test.vote_keys[0].clone(), next.clone()];
+    let genesis = Membership::of_genesis(&bench.test.genesis);
+    let set = genesis.set();
+    let key_of = |set: &ValidatorSet, me| *key_in(&keys, set, me).public_key().bytes();
+    let [old, new] = [&keys[0], &keys[1]].map(|key| *key.public_key().bytes());
+    assert_eq!(key_of(set, Some(Position(0))), old);
+    assert_eq!(key_of(set, None), old, "the set has it");
+    let others = ValidatorSet::new(set.scheme(), set.members()[1..].to_vec()).unwrap();
+    assert_eq!(key_of(&others, None), new, "nobody has either");
+    let mut changed = others.members().to_vec();
+    changed.push(Validator { vote_key: next.public_key().clone(), ..set.members()[0].clone() });
+    let changed = ValidatorSet::new(set.scheme(), changed).unwrap();
+    assert_eq!(key_of(&changed, None), new, "the set has the next one");
 }
 
 #[test]

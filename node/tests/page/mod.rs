@@ -36,8 +36,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) prelude: &'a str,
     /// Variables of the environment.
     pub(crate) variables: Vec<(&'a str, String)>,
-    /// The port that the page calls 26657.
-    pub(crate) rpc: u16,
+    /// The ports that the page names, and those that are used in their place. The first is that of the node that is asked.
+    pub(crate) ports: Vec<(u16, u16)>,
     /// Far longer than it takes.
     pub(crate) patience: Duration,
 }
@@ -96,14 +96,30 @@ pub(crate) fn free_port(distances: &[u16]) -> u16 {
     (0..500).map(|i| 16_000 + (begin + i) % 500 * 2).find(free).unwrap()
 }
 
+/// The text with these numbers replaced, where they stand alone.
+fn numbers_replaced(text: &str, numbers: &[(u16, u16)]) -> String {
+    let (mut replaced, mut word) = (String::new(), String::new());
+    for c in text.chars().chain(['\n']) {
+        if c.is_ascii_alphanumeric() {
+            word.push(c);
+            continue;
+        }
+        let other = numbers.iter().find(|(from, _)| word == from.to_string());
+        replaced += &other.map_or(std::mem::take(&mut word), |(_, to)| to.to_string());
+        word.clear();
+        replaced.push(c);
+    }
+    replaced.pop();
+    replaced
+}
+
 /// What each command prints, run one after the other by one shell.
 fn run(steps: &[Step], setting: &Setting<'_>) -> Vec<Vec<String>> {
-    let Setting { directory, rpc, patience, .. } = setting;
-    let (said, real) = (":26657".to_owned(), format!(":{rpc}"));
+    let Setting { directory, ports, patience, .. } = setting;
     // What is started in the background ends with this process, whatever becomes of the shell.
     let mut script = format!("exec 2>&1 3<&0\nPAGE=$PWD\n{}\n", setting.prelude);
     for step in steps {
-        script += &format!("{}\necho '{END}'\n", step.command.replace(&said, &real));
+        script += &format!("{}\necho '{END}'\n", numbers_replaced(&step.command, ports));
     }
     let script_file = directory.join("page.sh");
     fs::write(&script_file, script).unwrap();
@@ -114,7 +130,7 @@ fn run(steps: &[Step], setting: &Setting<'_>) -> Vec<Vec<String>> {
     let mut shell = shell
         .arg(&script_file)
         .current_dir(directory)
-        .env("ALTHING_NODE", format!("http://127.0.0.1:{rpc}"))
+        .env("ALTHING_NODE", format!("http://127.0.0.1:{}", ports[0].1))
         .envs(setting.variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(fs::File::create(directory.join("page.out")).unwrap())
@@ -129,7 +145,8 @@ fn run(steps: &[Step], setting: &Setting<'_>) -> Vec<Vec<String>> {
     if ended.is_none() {
         Command::new("kill").args(["--", &group]).status().unwrap();
     }
-    let text = fs::read_to_string(directory.join("page.out")).unwrap().replace(&real, &said);
+    let back: Vec<_> = ports.iter().map(|(said, real)| (*real, *said)).collect();
+    let text = numbers_replaced(&fs::read_to_string(directory.join("page.out")).unwrap(), &back);
     assert!(ended.is_some(), "not done within {patience:?}:\n{text}");
     drop(stdin);
     eprintln!("{} commands in {:.1?}", steps.len(), begun.elapsed());
