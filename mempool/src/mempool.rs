@@ -46,11 +46,6 @@ impl Mempool {
         }
     }
 
-    /// The chain takes transactions up to this size from now on. What is pending stays: to leave it out is the block's maker's business.
-    pub fn set_max_tx_bytes(&mut self, max: usize) {
-        self.pool.set_max_tx_bytes(max);
-    }
-
     /// Takes in what happened and tells what is to be done, in this order.
     pub fn step(&mut self, input: Input) -> Vec<Action> {
         let mut out = Vec::new();
@@ -68,6 +63,7 @@ impl Mempool {
                 self.height = self.height.max(height);
                 self.rechecks.executed(height);
             }
+            Input::MaxTxBytes(max) => self.pool.set_max_tx_bytes(max),
         }
         self.ask_rechecks(&mut out);
         for (hash, refusal) in self.pool.take_dropped() {

@@ -82,6 +82,8 @@ pub enum Input {
         /// The block's height.
         height: u64,
     },
+    /// An epoch has begun whose blocks take transactions of at most so many bytes.
+    MaxTxBytes(usize),
 }
 
 /// What is to be done outside.

@@ -5,7 +5,7 @@
 
 mod batch;
 mod queue;
-mod rules;
+pub(crate) mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,8 +74,14 @@ impl Pool {
         }
     }
 
+    /// Drops what is larger: no block could ever hold it, and as long as it is pending the chain would not come to rest.
     pub(crate) fn set_max_tx_bytes(&mut self, max: usize) {
         self.limits.max_tx_bytes = max;
+        let larger = self.entries.iter().filter(|(_, entry)| entry.bytes.len() > max);
+        let larger: Vec<(TxHash, usize)> = larger.map(|(_, entry)| (entry.hash, entry.bytes.len())).collect();
+        for (hash, len) in larger {
+            self.refuse(&hash, rules::too_large(&hash, len, max));
+        }
     }
 
     pub(crate) fn limits(&self) -> &Limits {

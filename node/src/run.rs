@@ -367,7 +367,6 @@ fn driver(
         max_txs: config.mempool.max_txs,
         max_bytes: config.mempool.max_bytes,
         max_txs_per_sender: config.mempool.max_txs_per_sender,
-        max_tx_bytes: engine.params.max_tx_bytes as usize,
         ..default
     };
     Ok(Driver::new(engine.clone(), limits, start))

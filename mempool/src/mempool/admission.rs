@@ -4,6 +4,7 @@ use althing_crypto::{TxHash, mutant};
 
 use super::Mempool;
 use crate::in_flight::{Flight, Payer, Stage};
+use crate::pool::rules::too_large;
 use crate::{
     Action, Admission, CheckedTx, Code, Limits, MAX_SENDER_BYTES, Outcome, Refusal, Sender, Source, TxBytes,
 };
@@ -78,8 +79,7 @@ impl Mempool {
             ));
         }
         if len > max {
-            let log = format!("transaction {hash} has {len} bytes, this node takes at most {max}; split it");
-            return Err(Refusal::own(Code::TooLarge, log));
+            return Err(too_large(hash, len, max));
         }
         if !self.in_flight.room(self.limits(), source.into(), len) {
             return Err(self.busy());
@@ -170,7 +170,10 @@ impl Mempool {
         let Stage::Check { admission, executed } = &flight.stage else { return };
         let sender: Option<Sender> = admission.sender.as_deref().map(Sender::from);
         let next = sender.as_ref().zip(next).map(|(sender, next)| self.learn_next(sender, next, *executed));
-        let verdict = self.pool.judge(admission, next, flight.bytes.len(), !flight.gossip, self.height);
+        // The bound may be lower than when it came.
+        let (len, max) = (flight.bytes.len(), self.limits().max_tx_bytes);
+        let fits = if len > max { Err(too_large(&hash, len, max)) } else { Ok(()) };
+        let verdict = fits.and_then(|()| self.pool.judge(admission, next, len, !flight.gossip, self.height));
         if let Err(refusal) = verdict {
             return answer(hash, &flight, &Outcome::Refused(refusal), out);
         }

@@ -1,6 +1,6 @@
 //! The rules of admission that are the pool's own.
 
-use althing_crypto::mutant;
+use althing_crypto::{TxHash, mutant};
 
 use super::queue::Queue;
 use super::{Arrival, Pool};
@@ -137,6 +137,12 @@ pub(super) fn used(sequence: Option<u64>, next: u64) -> Refusal {
     let log =
         format!("sequence {sequence} of the sender is used already; sign it again with {next} or later");
     Refusal::own(Code::SequenceUsed, log)
+}
+
+/// Whatever comes of it, no block of this epoch can hold it.
+pub(crate) fn too_large(hash: &TxHash, len: usize, max: usize) -> Refusal {
+    let log = format!("transaction {hash} has {len} bytes, the chain takes at most {max}; split it");
+    Refusal::own(Code::TooLarge, log)
 }
 
 pub(super) fn no_room_behind(missing: u64) -> Refusal {

@@ -31,14 +31,12 @@ pub(super) struct Boundary {
     early: BTreeMap<Peer, VecDeque<Box<Message>>>,
     /// When whom was last answered.
     answered: BTreeMap<Peer, Micros>,
-    /// An epoch has begun that takes smaller transactions than the one before: larger ones may be pending.
-    tx_bytes_shrunk: bool,
 }
 
 impl Boundary {
     pub(super) fn new(signs: bool, opened_by: Option<QuorumCertificate>) -> Self {
         let (early, answered) = (BTreeMap::new(), BTreeMap::new());
-        Self { signs, opened_by, entering: false, early, answered, tx_bytes_shrunk: false }
+        Self { signs, opened_by, entering: false, early, answered }
     }
 
     fn may_answer(&mut self, peer: Peer, now: Micros) -> bool {
@@ -47,11 +45,6 @@ impl Boundary {
             self.answered.insert(peer, now);
         }
         due
-    }
-
-    /// Whether transactions may be pending that are too large for any block.
-    pub(super) fn tx_bytes_shrunk(&self) -> bool {
-        self.tx_bytes_shrunk
     }
 
     /// Messages that wait for the next epoch.
@@ -86,7 +79,6 @@ impl Driver {
         certificate: QuorumCertificate,
     ) {
         let before = std::mem::replace(&mut self.config, next.config.clone());
-        self.boundary.tx_bytes_shrunk |= self.config.params.max_tx_bytes < before.params.max_tx_bytes;
         self.boundary.entering = false;
         self.boundary.opened_by = Some(certificate.clone());
         self.boundary.answered.clear();
@@ -97,7 +89,7 @@ impl Driver {
         self.bodies.clear();
         self.payloads.clear();
         self.fetches.clear();
-        self.set_max_tx_bytes(self.config.params.max_tx_bytes as usize);
+        self.set_max_tx_bytes(step, self.config.params.max_tx_bytes);
         step.act(Effect::Members { now: self.config.set.clone(), before: before.set });
         step.tell(Input::EpochEntered(next));
         // Whoever is late learns of the end of the old epoch; the members of the new one say themselves when they are there.

@@ -113,8 +113,8 @@ impl Pool {
 
 impl Driver {
     /// Transactions that are larger fit into no block.
-    pub(super) fn set_max_tx_bytes(&mut self, max: usize) {
-        self.mempool.inner.set_max_tx_bytes(max);
+    pub(super) fn set_max_tx_bytes(&mut self, step: &mut Step, max: u32) {
+        self.tell_mempool(step, Input::MaxTxBytes(max as usize));
     }
 
     pub(super) fn submitted(&mut self, step: &mut Step, ticket: u64, tx: Vec<u8>) {

@@ -119,10 +119,11 @@ impl Driver {
     /// A driver over a node's durable state.
     pub fn new(config: EngineConfig, limits: Limits, start: Start) -> Self {
         let Start { recovered, bodies, recent, record, opened_by } = start;
+        let max_tx_bytes = config.params.max_tx_bytes as usize;
         let (stored, executed) = (recovered.committed.header.height, recovered.executed);
         Self {
             engine: Engine::new(config.clone(), recovered, record.as_ref()),
-            mempool: mempool::Pool::new(Mempool::new(limits, executed.0), recent),
+            mempool: mempool::Pool::new(Mempool::new(Limits { max_tx_bytes, ..limits }, executed.0), recent),
             peers: peers::Peers::new(&config.set),
             requests: requests::Requests::default(),
             bodies: bodies::Bodies::new(stored, bodies),

@@ -102,12 +102,7 @@ impl Driver {
     pub(super) fn build_payload(&mut self, step: &mut Step, build: BuildPayload) {
         let params = &self.config.params;
         let (max_bytes, max_txs) = (params.max_block_bytes as usize, params.max_block_txs as usize);
-        let max_tx = params.max_tx_bytes as usize;
-        // What came in under larger limits fits into no block of this epoch.
-        let too_large = |hash: &TxHash| self.mempool().get(hash).is_some_and(|tx| tx.len() > max_tx);
-        let shrunk = self.boundary.tx_bytes_shrunk();
-        let left_out = |hash: &TxHash| build.exclude.contains(hash) || (shrunk && too_large(hash));
-        let txs = self.mempool().batch(max_bytes, max_txs, &left_out);
+        let txs = self.mempool().batch(max_bytes, max_txs, &|hash| build.exclude.contains(hash));
         if txs.is_empty() {
             let BuildPayload { view, parent, .. } = build;
             return step.tell(Input::PayloadBuilt { view, parent, txs: Vec::new() });

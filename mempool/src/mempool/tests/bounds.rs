@@ -25,6 +25,27 @@ fn sizes_are_bounded_at_the_door() {
 }
 
 #[test]
+fn what_no_block_can_hold_any_more_is_dropped_and_not_waited_for() {
+    let (large, fits) = (Tx { pad: 9, ..tx("alice", 0) }, tx("bob", 0));
+    let (behind, awaited) = (tx("alice", 1), Tx { pad: 9, ..tx("carol", 0) });
+    let mut pool = pool();
+    admit(&mut pool, 0, &[&large, &fits, &behind]);
+    pool.step(local(1, &[&awaited]));
+    pool.step(passed(&[&awaited]));
+    play(
+        &mut pool,
+        vec![
+            ("smaller", Input::MaxTxBytes(behind.len()), vec![dropped(&large, own(Code::TooLarge))]),
+            ("still being checked", checked(&awaited, 0), vec![no(1, &awaited, Code::TooLarge)]),
+            ("the others go on", committed(1, &[&fits]), vec![Action::WorkChanged(false)]),
+            ("as it was", Input::MaxTxBytes(large.len()), vec![]),
+            ("again", local(2, &[&large]), vec![precheck(&[&large])]),
+        ],
+    );
+    assert_eq!(pool.status(&behind.hash()), Status::Held { missing: 0 });
+}
+
+#[test]
 fn one_source_cannot_take_anothers_room_for_verdicts() {
     let txs: Vec<Tx> = (0..6).map(|sequence| tx("alice", sequence)).collect();
     let [a, b, c, d, e, f] = [&txs[0], &txs[1], &txs[2], &txs[3], &txs[4], &txs[5]];

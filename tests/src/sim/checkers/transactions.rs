@@ -108,7 +108,9 @@ impl Checker for Transactions {
             }
             Seen::Dropped { tx, refusal } => {
                 let place = self.owed.get(&node).and_then(|owed| *owed.get(tx)?);
-                if place.is_some_and(|place| may_be_dropped(place, refusal)) {
+                // Only a change of the parameters makes what was admitted too large.
+                let shrunk = world.sets.len() > 1 && refusal.own_code() == Some(Code::TooLarge);
+                if shrunk || place.is_some_and(|place| may_be_dropped(place, refusal)) {
                     self.owed.entry(node).or_default().remove(tx);
                 }
             }
