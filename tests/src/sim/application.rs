@@ -19,8 +19,11 @@ const MAX_VERDICTS: usize = 100_000;
 
 static VERDICTS: Mutex<BTreeMap<TxHash, Verdict>> = Mutex::new(BTreeMap::new());
 
+/// The fewest transactions that a change of the parameters leaves to a block.
+pub(super) const LEAST_BLOCK_TXS: u32 = 20;
+
 /// A transaction that changes validators and parameters.
-#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, Default, BorshSerialize, BorshDeserialize)]
 pub struct Change {
     /// Two changes to the same are two transactions.
     pub nonce: u64,
@@ -28,6 +31,8 @@ pub struct Change {
     pub validators: Vec<ValidatorUpdate>,
     /// Of parameters.
     pub params: ParamUpdates,
+    /// Nothing: more bytes.
+    pub padding: Vec<u8>,
 }
 
 impl Change {

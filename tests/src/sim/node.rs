@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use althing_consensus::{AppHash, ConsensusParams, Height, Position, SafetyRecord};
+use althing_consensus::{AppHash, ConsensusParams, Height, Position, SafetyRecord, ValidatorSet};
 use althing_crypto::bls::VoteScheme;
 use althing_crypto::{BlockHash, bls, ed25519, sha256_concat};
 use althing_genesis::Genesis;
@@ -39,6 +39,13 @@ pub(super) struct Member {
 impl Member {
     fn vote_keys(&self) -> Vec<bls::SecretKey> {
         vec![self.vote_key.clone(), self.next_vote_key.clone()]
+    }
+
+    /// The vote key that it has at this place of a set, and the other one.
+    pub(super) fn keys_at(&self, set: &ValidatorSet, place: Position) -> [&bls::SecretKey; 2] {
+        let keys = [&self.vote_key, &self.next_vote_key];
+        let rotated = set.get(place).is_some_and(|one| one.vote_key == *self.next_vote_key.public_key());
+        if rotated { [keys[1], keys[0]] } else { keys }
     }
 
     /// An update of it; with one of its vote keys, if it is to have that one.

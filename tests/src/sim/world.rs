@@ -54,6 +54,17 @@ impl World {
         self.identities.iter().position(|one| *one == identity)
     }
 
+    /// Where a node is in an epoch, if it is a member there.
+    pub fn place(&self, epoch: Epoch, node: usize) -> Option<Position> {
+        self.sets.get(&epoch)?.position_of(self.identities.get(node)?)
+    }
+
+    /// The powers of all nodes in each epoch that a node has entered.
+    pub fn powers(&self) -> impl Iterator<Item = Vec<u64>> {
+        let power = |set: &ValidatorSet, identity| set.position_of(identity).map_or(0, |at| set.power(at).0);
+        self.sets.values().map(move |set| self.identities.iter().map(|one| power(set, one)).collect())
+    }
+
     /// The power of a node in an epoch.
     pub fn power(&self, epoch: Epoch, node: usize) -> u128 {
         let member = || {

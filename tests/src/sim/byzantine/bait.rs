@@ -29,7 +29,7 @@ impl Bait {
             .collect();
         match me.random.below(5) {
             0 => vote.phase = if vote.phase == Phase::Vote { Phase::Commit } else { Phase::Vote },
-            1 => vote.signer = Position(me.random.index(me.world.set.len()) as u16),
+            1 => vote.signer = Position(me.random.index(me.set.len()) as u16),
             2 if !others.is_empty() => vote.block = others[me.random.index(others.len())].block,
             3 if !others.is_empty() => vote.signature = others[me.random.index(others.len())].signature,
             _ => {}

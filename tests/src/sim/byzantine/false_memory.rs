@@ -36,7 +36,7 @@ impl FalseMemory {
     }
 
     fn lie(&self, me: &mut Traitor<'_>, to: usize) -> Memory {
-        let mut memory = self.past(me.random, Position(to as u16));
+        let mut memory = self.past(me.random, me.place_of(to));
         match me.random.below(6) {
             0 => return Memory { epoch: memory.epoch, ..Memory::default() },
             1 => {}
@@ -63,7 +63,7 @@ impl FalseMemory {
             _ => {
                 let mut vote =
                     me.vote(Phase::Vote, View(me.view().0 + 5), me.driver.engine().committed().hash());
-                vote.signer = Position(to as u16);
+                vote.signer = me.place_of(to);
                 memory.vote = Some(me.signed_vote(vote));
             }
         }
@@ -98,7 +98,7 @@ impl Behaviour for FalseMemory {
         for to in me.others() {
             said.push((to, Message::Memory(Box::new(self.lie(me, to))).into()));
             if self.resumes {
-                let (epoch, view) = (me.driver.engine().epoch(), me.view());
+                let (epoch, view) = (me.epoch, me.view());
                 let status = Status { epoch, view, resuming: true, ..Status::default() };
                 said.push((to, Message::Status(status).into()));
             }

@@ -1,7 +1,7 @@
 //! Floods: as many messages of views to come as a peer can send, no two alike, each with a good signature of its own.
 
 use althing_consensus::{
-    Certificate, Epoch, Height, Message, Phase, QuorumCertificate, Status, TimeoutCertificate, View,
+    Certificate, Height, Message, Phase, QuorumCertificate, Status, TimeoutCertificate, View,
 };
 use althing_crypto::BlockHash;
 use althing_node::wire::Wire;
@@ -58,7 +58,7 @@ impl Flood {
                 return Wire::Transactions(vec![bytes.into()]);
             }
             _ => Message::Status(Status {
-                epoch: Epoch(1),
+                epoch: me.epoch,
                 view,
                 committed: Height(view.0),
                 high_view: view,
@@ -74,7 +74,7 @@ impl Flood {
 /// A certificate that names everyone, made of its own signature.
 fn own_qc(me: &Traitor<'_>, phase: Phase, view: View, block: BlockHash) -> QuorumCertificate {
     let vote = me.vote(phase, view, block);
-    let signers = me.world.set.positions().collect();
+    let signers = me.set.positions().collect();
     QuorumCertificate { phase, epoch: vote.epoch, view, block, signers, signature: vote.signature }
 }
 
@@ -83,8 +83,8 @@ fn own_tc(me: &Traitor<'_>, view: View) -> TimeoutCertificate {
     TimeoutCertificate {
         epoch: vote.epoch,
         view,
-        signers: me.world.set.positions().collect(),
-        high_views: me.world.set.positions().map(|_| View(0)).collect(),
+        signers: me.set.positions().collect(),
+        high_views: me.set.positions().map(|_| View(0)).collect(),
         high_qc: None,
         signature: vote.signature,
     }

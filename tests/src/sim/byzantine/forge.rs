@@ -1,8 +1,8 @@
 //! What a Byzantine member signs its lies with: its own key, in its own place, over whatever it likes.
 
 use althing_consensus::{
-    Absence, Block, Certificate, Election, Header, Message, Phase, Proposal, QuorumCertificate, TimeoutVote,
-    View, Vote, no_evidence, payload_root, proposal_bytes, timeout_bytes, view_of, vote_bytes,
+    Absence, Block, Certificate, Election, Header, Message, Phase, Position, Proposal, QuorumCertificate,
+    TimeoutVote, View, Vote, no_evidence, payload_root, proposal_bytes, timeout_bytes, view_of, vote_bytes,
 };
 use althing_crypto::{BlockHash, Hash, bls};
 use althing_node::wire::Wire;
@@ -13,8 +13,13 @@ use crate::sim::random::Random;
 impl Traitor<'_> {
     /// Everyone else.
     pub(super) fn others(&self) -> impl Iterator<Item = usize> + use<> {
-        let own = usize::from(self.position.0);
-        (0..self.world.set.len()).filter(move |other| *other != own)
+        let own = self.node;
+        (0..self.world.identities.len()).filter(move |other| *other != own)
+    }
+
+    /// Where another node is in the epoch; behind all members if it is none.
+    pub(super) fn place_of(&self, node: usize) -> Position {
+        self.world.place(self.epoch, node).unwrap_or(Position(self.set.len() as u16))
     }
 
     /// This, to everyone else.
@@ -55,10 +60,9 @@ impl Traitor<'_> {
 
     /// A vote that is good in itself.
     pub(super) fn vote(&self, phase: Phase, view: View, block: BlockHash) -> Vote {
-        let epoch = self.driver.engine().epoch();
         self.signed_vote(Vote {
             phase,
-            epoch,
+            epoch: self.epoch,
             view,
             block,
             signer: self.position,
@@ -80,7 +84,7 @@ impl Traitor<'_> {
         high_qc: Option<QuorumCertificate>,
         entry: Option<Certificate>,
     ) -> TimeoutVote {
-        let (epoch, signer) = (self.driver.engine().epoch(), self.position);
+        let (epoch, signer) = (self.epoch, self.position);
         let signature = bls::Signature::from_bytes([0; 96]);
         self.signed_timeout(TimeoutVote { epoch, view, signer, signature, high_qc, entry })
     }
@@ -109,9 +113,10 @@ impl Traitor<'_> {
     pub(super) fn block_on(&self, parent: &Header, justify: Option<&QuorumCertificate>, view: View) -> Block {
         let justify_view = view_of(justify);
         let unix_ms = self.world.genesis_time_ms + 1 + self.now.0 / 1_000;
+        let absent = if parent.epoch == self.epoch { &parent.absent } else { &[][..] };
         let header = Header {
             chain_id: self.world.chain_id.to_owned(),
-            epoch: self.driver.engine().epoch(),
+            epoch: self.epoch,
             height: parent.height.next(),
             view,
             parent: parent.hash(),
@@ -120,7 +125,7 @@ impl Traitor<'_> {
             time_ms: unix_ms.max(parent.time_ms.saturating_add(1)),
             payload_root: payload_root(&[]),
             evidence_root: no_evidence(),
-            absent: self.absent_after(&parent.absent, justify_view, view),
+            absent: self.absent_after(absent, justify_view, view),
             vouched: parent.vouched.clone(),
         };
         Block { header, txs: Vec::new() }
@@ -128,9 +133,8 @@ impl Traitor<'_> {
 
     /// Rule L4.
     fn absent_after(&self, absent: &[Absence], justify: View, view: View) -> Vec<Absence> {
-        let set = &self.world.set;
-        let election =
-            Election { chain_id: self.world.chain_id, epoch: self.driver.engine().epoch(), set, given: &[] };
+        let set = self.set;
+        let election = Election { chain_id: self.world.chain_id, epoch: self.epoch, set, given: &[] };
         let mut next = absent.to_vec();
         let last = view.0.saturating_sub(1).min(justify.0 + 4 * set.len() as u64);
         for failed in (justify.0 + 1..=last).map(View) {

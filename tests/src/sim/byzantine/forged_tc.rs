@@ -29,8 +29,8 @@ impl ForgedTc {
             TimeoutCertificate {
                 epoch: own.epoch,
                 view,
-                signers: me.world.set.positions().collect(),
-                high_views: me.world.set.positions().map(|_| View(0)).collect(),
+                signers: me.set.positions().collect(),
+                high_views: me.set.positions().map(|_| View(0)).collect(),
                 high_qc: None,
                 signature: own.signature,
             }
@@ -64,8 +64,8 @@ impl ForgedTc {
             7 => alone(me, &mut tc),
             // All signers, with the aggregate of fewer.
             8 => {
-                tc.signers = me.world.set.positions().collect();
-                tc.high_views.resize(me.world.set.len(), View(0));
+                tc.signers = me.set.positions().collect();
+                tc.high_views.resize(me.set.len(), View(0));
             }
             // Of a view that nobody has given up.
             _ => tc.view = View(tc.view.0.saturating_add(1 + me.random.below(20))),
@@ -73,7 +73,7 @@ impl ForgedTc {
         // Its own share a second time: the sum of a quorum with one repeated is another sum.
         if me.random.percent(20) {
             let own = me.timeout(tc.view, tc.high_qc.clone(), None).signature;
-            let sum: Result<bls::Signature, _> = me.world.set.scheme().aggregate(&[tc.signature, own]);
+            let sum: Result<bls::Signature, _> = me.set.scheme().aggregate(&[tc.signature, own]);
             tc.signature = sum.unwrap_or(tc.signature);
         }
         tc

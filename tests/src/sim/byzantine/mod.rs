@@ -5,6 +5,7 @@
 
 mod bad_signature;
 mod bait;
+mod bygone;
 mod cancelling;
 mod circle;
 mod copycat;
@@ -34,7 +35,7 @@ mod two_faced;
 mod withhold;
 mod zombie;
 
-use althing_consensus::{Micros, Position};
+use althing_consensus::{Epoch, Micros, Position, ValidatorSet};
 use althing_crypto::bls;
 use althing_mempool::TxBytes;
 use althing_node::driver::Driver;
@@ -47,10 +48,18 @@ use super::world::World;
 pub struct Traitor<'a> {
     /// The run.
     pub world: &'a World,
-    /// Its place.
+    /// Its node.
+    pub node: usize,
+    /// The epoch that it speaks in: the newest that its node has entered as a member; if it never was one, the node's.
+    pub epoch: Epoch,
+    /// Who votes there.
+    pub set: &'a ValidatorSet,
+    /// Its place there; behind all others if it has none.
     pub position: Position,
-    /// Its vote key.
+    /// Its vote key there.
     pub key: &'a bls::SecretKey,
+    /// The one that it had before, or may have later.
+    pub other_key: &'a bls::SecretKey,
     /// The time.
     pub now: Micros,
     /// Its state, as that of an honest node would be.
@@ -70,7 +79,7 @@ pub trait Behaviour {
         Vec::new()
     }
 
-    /// The node would send this to this member: what is sent instead, and to whom (positions).
+    /// The node would send this to this member: what is sent instead, and to which ones (nodes).
     fn send(&mut self, _me: &mut Traitor<'_>, to: usize, wire: Wire) -> Vec<(usize, Wire)> {
         vec![(to, wire)]
     }
@@ -107,9 +116,10 @@ pub trait Behaviour {
 type Draw = fn(&mut Random) -> Box<dyn Behaviour>;
 
 /// All behaviours, by name.
-const ALL: [(&str, Draw); 23] = [
+const ALL: [(&str, Draw); 24] = [
     ("bad-signature", bad_signature::BadSignature::draw),
     ("bait", bait::Bait::draw),
+    ("bygone", bygone::Bygone::draw),
     ("cancelling", cancelling::Cancelling::draw),
     ("copycat", copycat::Copycat::draw),
     ("early", early::Early::draw),

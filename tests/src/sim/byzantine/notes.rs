@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use althing_consensus::{
-    Certificate, Header, Message, Phase, Position, Proposal, QuorumCertificate, TimeoutCertificate,
+    Certificate, Epoch, Header, Message, Phase, Position, Proposal, QuorumCertificate, TimeoutCertificate,
     TimeoutVote, View, Vote, view_of,
 };
 use althing_crypto::BlockHash;
@@ -28,12 +28,20 @@ pub(super) struct Notes {
     headers: BTreeMap<(View, BlockHash), Header>,
     /// Nothing of a later view is believed, nor what a message carries.
     limit: View,
+    /// Views begin anew in each.
+    epoch: Epoch,
 }
 
 impl Notes {
     /// Takes down a message with all that it carries.
     pub(super) fn take(&mut self, me: &Traitor<'_>, wire: &Wire) {
         let Wire::Consensus(message) = wire else { return };
+        if self.epoch != me.epoch {
+            *self = Self { epoch: me.epoch, ..Self::default() };
+        }
+        if message.epoch().is_some_and(|epoch| epoch != me.epoch) {
+            return;
+        }
         let limit = View(me.view().0 + AHEAD);
         self.limit = limit;
         match message {
@@ -100,7 +108,7 @@ impl Notes {
         match known {
             Some((qc, header)) => Some((Some(qc.clone()), header.clone())),
             None => Some(me.driver.engine().committed())
-                .filter(|header| header.height.0 == 0)
+                .filter(|header| header.epoch < me.epoch)
                 .map(|header| (None, header.clone())),
         }
     }

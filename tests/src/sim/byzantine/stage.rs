@@ -81,8 +81,12 @@ impl Stage {
     pub(super) fn me(&mut self) -> Traitor<'_> {
         Traitor {
             world: &self.world,
+            node: 0,
+            epoch: Epoch(1),
+            set: &self.world.set,
             position: Position(0),
             key: &self.keys[0],
+            other_key: &self.keys[1],
             now: self.now,
             driver: &self.driver,
             random: &mut self.random,
@@ -94,8 +98,12 @@ impl Stage {
         let key = &self.keys[usize::from(position)];
         Traitor {
             world: &self.world,
+            node: usize::from(position),
+            epoch: Epoch(1),
+            set: &self.world.set,
             position: Position(position),
             key,
+            other_key: &self.keys[0],
             now: self.now,
             driver: &self.driver,
             random: &mut self.random,

@@ -54,14 +54,14 @@ impl Withholder {
         if self.blocks.len() > KEPT {
             self.blocks.pop_first();
         }
-        if bare_quorum(me, view).contains(&to) { vec![(to, wire)] } else { Vec::new() }
+        if bare_quorum(me, view).contains(&me.place_of(to)) { vec![(to, wire)] } else { Vec::new() }
     }
 
     /// Takes a vote for a block of its own; with a quorum it holds the QC before anyone else can.
     fn count(&mut self, me: &Traitor<'_>, vote: &Vote) {
         let Some(block) = self.blocks.get_mut(&(vote.view, vote.block)) else { return };
         block.votes.insert(vote.signer, vote.clone());
-        let set = &me.world.set;
+        let set = me.set;
         if block.certified.is_none() && set.is_quorum(set.power_of(block.votes.keys().copied())) {
             let shares: Vec<_> = block.votes.values().map(|vote| vote.signature).collect();
             let signature = set.scheme().aggregate(&shares).expect("a quorum is not empty");
@@ -78,16 +78,15 @@ impl Withholder {
 }
 
 /// Just enough members, it among them; others in every view.
-fn bare_quorum(me: &Traitor<'_>, view: View) -> BTreeSet<usize> {
-    let set = &me.world.set;
+fn bare_quorum(me: &Traitor<'_>, view: View) -> BTreeSet<Position> {
+    let set = me.set;
     let len = set.len();
-    let mut members = BTreeSet::from([usize::from(me.position.0)]);
+    let mut members = BTreeSet::from([me.position]);
     for step in 0..len {
-        let positions = members.iter().map(|member| Position(*member as u16));
-        if set.is_quorum(set.power_of(positions)) {
+        if set.is_quorum(set.power_of(members.iter().copied())) {
             break;
         }
-        members.insert((step + view.0 as usize) % len);
+        members.insert(Position(((step + view.0 as usize) % len) as u16));
     }
     members
 }

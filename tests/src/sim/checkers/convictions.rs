@@ -5,13 +5,14 @@
 //! within [`NEAR`] of the node's own (the engine keeps a window twice as wide), and a second later it still was within the window; no
 //! vote with a bad signature came for that slot from its signer, which may fill the slot; fewer messages of the sender came within
 //! [`SPAN`] than the door takes at once. Of proposals the engine remembers each signer's newest only: both came in order, in full
-//! order to pass the door, and none of a higher view within the second after. A node that ends remembers nothing.
+//! order to pass the door, and none of a higher view within the second after. A node that ends remembers nothing, nor one that enters an
+//! epoch of the one before; what came too early may wait in a slot of the next, so that is not sure to be noticed.
 
 mod watch;
 
 use std::collections::BTreeMap;
 
-use althing_consensus::{Epoch, Evidence, Message, Micros, Phase};
+use althing_consensus::{Epoch, Evidence, Message, Micros, Phase, View};
 
 use self::watch::{Kind, Watch};
 use super::innocents::accused;
@@ -33,6 +34,8 @@ const SPAN: Micros = Micros::from_millis(100);
 const AT_DOOR_TOTAL: u64 = 4_096;
 const AT_DOOR: u64 = 128;
 const PROPOSALS_AT_DOOR: u64 = 8;
+/// So many messages of the next epoch are looked at again when it is entered; a node keeps fewer.
+const MOST_EARLY: usize = 4_096;
 
 /// What each node has seen of faulty members.
 #[derive(Default)]
@@ -42,15 +45,29 @@ impl Convictions {
     fn received(&mut self, world: &World, at: Micros, node: usize, from: usize, message: &Message) {
         let watch = self.0.entry(node).or_default();
         let heard = watch.hears(world, at, from, matches!(message, Message::Proposal(_)));
-        let faulty =
-            |signer: usize| signer != node && signer < world.set.members().len() && !world.is_correct(signer);
-        match message {
-            Message::Vote(vote) if faulty(vote.signer.0.into()) => watch.vote(world, at, from, vote, heard),
-            Message::Proposal(proposal) if faulty(proposal.signer.0.into()) => {
-                watch.proposal(world, at, proposal, heard);
-            }
-            _ => {}
+        let (epoch, signer) = match message {
+            Message::Vote(vote) => (vote.epoch, vote.signer),
+            Message::Proposal(proposal) => (proposal.block.header.epoch, proposal.signer),
+            _ => return,
+        };
+        if epoch.0 == watch.epoch.0 + 1 {
+            return watch.keep_early(from, message);
         }
+        let faulty = |signer: usize| signer != node && !world.is_correct(signer);
+        if epoch == watch.epoch && world.node_of(epoch, signer).is_some_and(faulty) {
+            watch.take(&world.at(epoch).expect("it has members"), at, from, message, heard);
+        }
+    }
+
+    /// A node has taken an event. What it holds of an epoch it forgets when it enters the next.
+    fn stepped(&mut self, world: &World, at: Micros, node: usize, (epoch, view): (Epoch, View)) {
+        let watch = self.0.entry(node).or_default();
+        if watch.epoch != epoch
+            && let Some(world) = world.at(epoch)
+        {
+            watch.enter(&world, at, epoch);
+        }
+        watch.enters(at, view);
     }
 }
 
@@ -61,12 +78,10 @@ impl Checker for Convictions {
 
     fn see(&mut self, world: &World, at: Micros, node: usize, seen: &Seen<'_>) -> Result<(), String> {
         match seen {
-            // Positions are nodes in the first epoch only: later ones are left to the other checkers.
-            Seen::Received { message, .. } if message.epoch().is_some_and(|epoch| epoch > Epoch(1)) => {}
-            Seen::Convicted { evidence } if evidence.epoch() > Epoch(1) => {}
-            Seen::Stepped { driver } if driver.engine().epoch() > Epoch(1) => drop(self.0.remove(&node)),
             Seen::Received { from, message } => self.received(world, at, node, *from, message),
-            Seen::Stepped { driver } => self.0.entry(node).or_default().enters(at, driver.engine().view()),
+            Seen::Stepped { driver } => {
+                self.stepped(world, at, node, (driver.engine().epoch(), driver.engine().view()));
+            }
             Seen::Stopped => drop(self.0.remove(&node)),
             Seen::Convicted { evidence } => {
                 let (kind, view) = match evidence {
@@ -75,7 +90,10 @@ impl Checker for Convictions {
                     Evidence::Proposals { first, .. } => (Kind::Proposal, first.0.view),
                     Evidence::CommitAndTimeout(..) | Evidence::VoteAndTimeout(..) => return Ok(()),
                 };
-                self.0.entry(node).or_default().convicted(view, accused(evidence), kind);
+                let watch = self.0.entry(node).or_default();
+                if evidence.epoch() == watch.epoch {
+                    watch.convicted(view, accused(evidence), kind);
+                }
             }
             _ => {}
         }
@@ -86,7 +104,8 @@ impl Checker for Convictions {
         for (node, watch) in &self.0 {
             if let Some((view, signer, kind)) = watch.overdue(at) {
                 return Err(format!(
-                    "node {node} saw two {kind:?}s of member {signer} in view {view} for different blocks, and convicted nobody"
+                    "node {node} saw two {kind:?}s of member {signer} in view {view} of epoch {} for different blocks, and convicted nobody",
+                    watch.epoch
                 ));
             }
         }

@@ -1,6 +1,8 @@
 //! Where the words of a Byzantine member are changed on their way out.
 
-use althing_consensus::{Micros, Position};
+use std::sync::Arc;
+
+use althing_consensus::{Epoch, Micros, Position, ValidatorSet};
 use althing_crypto::Encoding;
 use althing_mempool::TxBytes;
 use althing_node::wire::{Request, Response, Wire};
@@ -9,6 +11,7 @@ use super::Cluster;
 use super::queue::Happening;
 use crate::sim::byzantine::{Behaviour, Traitor};
 use crate::sim::random::Random;
+use crate::sim::world::World;
 
 /// How often a Byzantine member may speak unasked.
 pub(super) const TICK: Micros = Micros::from_millis(50);
@@ -27,6 +30,17 @@ impl Treason {
     }
 }
 
+/// Where a traitor speaks from: its place in the newest epoch up to this one that has it among its members. So who was removed goes on
+/// in the epoch that it knew, and who is still to come speaks before its time, from no place.
+fn seat(world: &World, node: usize, epoch: Epoch) -> (Epoch, &Arc<ValidatorSet>, Position) {
+    let known = || world.sets.range(..=epoch).rev();
+    let held = known().find_map(|(epoch, set)| Some((*epoch, set, world.place(*epoch, node)?)));
+    held.unwrap_or_else(|| {
+        let (epoch, set) = known().next().expect("the first epoch");
+        (*epoch, set, Position(set.len() as u16))
+    })
+}
+
 impl Cluster {
     /// Lets each behaviour of a Byzantine member act in turn. Nothing, if the node is down or is no traitor.
     fn conspire<T>(
@@ -37,10 +51,16 @@ impl Cluster {
     ) -> T {
         let slot = &mut self.slots[node];
         let (Some(up), Some(treason)) = (&slot.node, &mut slot.treason) else { return begin };
+        let (epoch, set, position) = seat(&self.world, slot.member, up.driver.validators().0);
+        let [key, other_key] = self.members[slot.member].keys_at(set, position);
         let mut me = Traitor {
             world: &self.world,
-            position: Position(slot.member as u16),
-            key: &self.members[slot.member].vote_key,
+            node: slot.member,
+            epoch,
+            set,
+            position,
+            key,
+            other_key,
             now: self.now,
             driver: &up.driver,
             random: &mut treason.random,

@@ -2,13 +2,12 @@
 
 use althing_consensus::Micros;
 use althing_crypto::TxHash;
-use althing_ledger::ParamUpdates;
 
-use super::super::application::Change;
 use super::super::cluster::Cluster;
 use super::super::disk::{Image, When};
 use super::super::load::Load;
 use super::super::random::Random;
+use super::changes::Changes;
 use super::plan::{Fault, Plan};
 
 /// What befalls a cluster.
@@ -21,10 +20,7 @@ pub(super) struct Mishaps<'a> {
     /// Members whose disks have forgotten something.
     forgetful: Vec<usize>,
     backup: Option<(usize, Image)>,
-    /// The powers that members may have in some epoch, now or to come; the newest last.
-    powers: Vec<Vec<u64>>,
-    changes: u64,
-    next_change: Micros,
+    changes: Changes<'a>,
 }
 
 impl<'a> Mishaps<'a> {
@@ -36,9 +32,7 @@ impl<'a> Mishaps<'a> {
             submitted: Vec::new(),
             forgetful: Vec::new(),
             backup: None,
-            powers: vec![plan.first_powers()],
-            changes: 0,
-            next_change: plan.change_every,
+            changes: Changes::new(plan),
         }
     }
 
@@ -106,65 +100,21 @@ impl<'a> Mishaps<'a> {
         }
     }
 
-    /// Now and then members come, go, get another power or another key, or the parameters change: several of them at once, some of them
-    /// impossible.
+    /// Now and then members, powers, keys or parameters change.
     fn change(&mut self, cluster: &mut Cluster) {
-        if self.plan.spares == 0 || cluster.now() < self.next_change {
-            return;
-        }
-        self.next_change = cluster.now().after(self.plan.change_every);
-        let mut powers = self.powers.last().expect("the first ones").clone();
-        let mut validators = Vec::new();
-        let mut members: Vec<usize> = (0..powers.len()).collect();
-        for _ in 0..self.random.between(1, 3) {
-            let member = members.swap_remove(self.random.index(members.len()));
-            let before = powers[member];
-            powers[member] = match self.random.below(4) {
-                0 => 0,
-                1 => before,
-                _ => self.random.between(1, 5),
-            };
-            // Who comes names a key; who stays changes it at times; now and then somebody goes who is none.
-            let comes = before == 0 && powers[member] > 0;
-            if before > 0 || comes || self.random.percent(10) {
-                let rotates = comes || (powers[member] > 0 && self.random.percent(40));
-                let key = rotates.then(|| self.random.index(2));
-                validators.push(cluster.change(member, powers[member], key));
+        for (at, tx) in self.changes.due(cluster, &mut self.random, &self.forgetful) {
+            let hash = TxHash::of(&tx);
+            if self.submitted.iter().all(|(known, _)| *known != hash) {
+                self.submitted.push((hash, tx.clone()));
             }
+            let member = self.correct();
+            cluster.submit(at, member, tx);
         }
-        let few = powers.iter().filter(|power| **power > 0).count() < 4;
-        if few {
-            return;
-        }
-        self.powers.push(powers);
-        if !self.are_bearable(&self.forgetful) {
-            self.powers.pop();
-            return;
-        }
-        self.changes += 1;
-        let params = match self.random.below(3) {
-            0 => ParamUpdates {
-                max_unexecuted_blocks: Some([0, 1, 8][self.random.index(3)]),
-                max_block_txs: Some(self.random.between(20, 5_000) as u32),
-                ..ParamUpdates::default()
-            },
-            _ => ParamUpdates::default(),
-        };
-        let tx = Change { nonce: self.changes, validators, params }.encode();
-        self.submitted.push((TxHash::of(&tx), tx.clone()));
-        let member = self.correct();
-        cluster.submit(cluster.now(), member, tx);
     }
 
-    /// Whether these members may be faulty, whichever of the changes come to count, and in which order: one that is lost comes later.
-    fn are_bearable(&self, faulty: &[usize]) -> bool {
-        let of = |member: usize| self.powers.iter().map(move |powers| powers[member]);
-        let worst = |member: usize| {
-            let power = if faulty.contains(&member) { of(member).max() } else { of(member).min() };
-            power.expect("the first ones")
-        };
-        let powers: Vec<u64> = (0..self.powers[0].len()).map(worst).collect();
-        faulty.is_empty() || self.plan.may_be_faulty(&powers, faulty)
+    /// Whether in every epoch less than a third of the power was faulty.
+    pub(super) fn were_bearable(&mut self, cluster: &Cluster) -> bool {
+        self.changes.are_bearable(cluster, &self.forgetful)
     }
 
     fn strike(&mut self, cluster: &mut Cluster, fault: Fault) {
@@ -200,8 +150,10 @@ impl<'a> Mishaps<'a> {
                 cluster.disk(node).set_full(full);
             }
             Fault::RotSafety => cluster.rot_safety(node),
-            Fault::RotData => self.if_expendable(node, |_| cluster.rot_data(node)),
-            Fault::Wipe => self.if_expendable(node, |random| cluster.wipe(node, random.percent(50))),
+            Fault::RotData => self.if_expendable(cluster, node, |_, cluster| cluster.rot_data(node)),
+            Fault::Wipe => {
+                self.if_expendable(cluster, node, |random, cluster| cluster.wipe(node, random.percent(50)));
+            }
             Fault::Restore => self.back_up_or_restore(cluster, node),
         }
     }
@@ -235,18 +187,25 @@ impl<'a> Mishaps<'a> {
     }
 
     /// Does this to a member if it may be faulty besides those that are.
-    fn if_expendable(&mut self, node: usize, strike: impl FnOnce(&mut Random)) {
+    fn if_expendable(
+        &mut self,
+        cluster: &mut Cluster,
+        node: usize,
+        strike: impl FnOnce(&mut Random, &mut Cluster),
+    ) {
         let mut all = self.forgetful.clone();
         all.push(node);
-        if self.are_bearable(&all) {
+        if self.changes.are_bearable(cluster, &all) {
             self.forgetful = all;
-            strike(&mut self.random);
+            strike(&mut self.random, cluster);
         }
     }
 
     fn back_up_or_restore(&mut self, cluster: &mut Cluster, node: usize) {
         match self.backup.take() {
-            Some((node, image)) => self.if_expendable(node, |_| cluster.restore(node, &image)),
+            Some((node, image)) => {
+                self.if_expendable(cluster, node, |_, cluster| cluster.restore(node, &image));
+            }
             None => self.backup = Some((node, cluster.backup(node))),
         }
     }

@@ -1,6 +1,6 @@
 //! What a seed decides before the run: the cluster, and which kinds of faults it will see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use althing_consensus::{ConsensusParams, Micros};
@@ -114,8 +114,6 @@ impl Plan {
             if small && !real_signatures && r.percent(8) { Database::Redb } else { Database::Tables };
         let delay = delay(r);
         let (byzantine, twins) = traitors(r, &powers);
-        // What Byzantine members do is written for the set of the first epoch.
-        let none_faulty = byzantine.is_empty() && twins.is_empty();
         let faults: Vec<Fault> = FAULTS.into_iter().filter(|_| r.percent(30)).collect();
         // What a run costs grows with the square of its members.
         let seconds = match validators {
@@ -129,7 +127,7 @@ impl Plan {
         };
         let sometimes =
             |r: &mut Random, percent, most| if r.percent(percent) { r.between(1, most) } else { 0 };
-        Self {
+        let mut plan = Self {
             seed,
             params: params(r),
             real_signatures,
@@ -152,9 +150,14 @@ impl Plan {
             random: r.fork(),
             random_of_mishaps: r.fork(),
             // Drawn last, so that all else is as it was before there were changes.
-            spares: spares(r, small && none_faulty),
+            spares: spares(r, small),
             change_every: Micros::from_millis(r.between(1_000, 5_000)),
+        };
+        // Members to come may be Byzantine, too: their power counts from the change on that gives it to them.
+        if plan.spares > 0 && r.percent(20) {
+            plan.byzantine.push(validators + r.index(plan.spares));
         }
+        plan
     }
 
     /// How many validators.
@@ -167,10 +170,10 @@ impl Plan {
         !self.byzantine.contains(&member) && !self.twins.contains(&member)
     }
 
-    /// Whether these further members may be faulty, too, where members have these powers: all together hold less than a third.
-    pub(super) fn may_be_faulty(&self, powers: &[u64], further: &[usize]) -> bool {
-        let all = self.byzantine.iter().chain(&self.twins).chain(further);
-        is_below_third(powers, all.copied())
+    /// The members that are never correct, and these.
+    pub(super) fn faulty_with(&self, further: &[usize]) -> Vec<usize> {
+        let all: BTreeSet<usize> = self.byzantine.iter().chain(&self.twins).chain(further).copied().collect();
+        all.into_iter().collect()
     }
 
     /// The powers at first: those of the nodes that are no validators yet are 0.
@@ -226,7 +229,7 @@ fn limits(r: &mut Random) -> Limits {
     }
 }
 
-/// In most runs that have no other members than correct ones.
+/// In most runs of few members.
 fn spares(r: &mut Random, may_be: bool) -> usize {
     let (percent, spares) = (r.percent(70), r.between(1, 3) as usize);
     if may_be && percent { spares } else { 0 }
@@ -286,10 +289,9 @@ fn traitors(r: &mut Random, powers: &[u64]) -> (Vec<usize>, Vec<usize>) {
     (byzantine, twins)
 }
 
-fn is_below_third(powers: &[u64], members: impl Iterator<Item = usize>) -> bool {
-    let mut faulty: Vec<usize> = members.collect();
-    faulty.sort_unstable();
-    faulty.dedup();
+/// Whether members of these powers bear it that these of them are faulty.
+pub(super) fn is_below_third(powers: &[u64], members: impl Iterator<Item = usize>) -> bool {
+    let faulty: BTreeSet<usize> = members.collect();
     3 * faulty.into_iter().map(|member| powers[member]).sum::<u64>() < powers.iter().sum()
 }
 

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use althing_consensus::{Epoch, Header, Micros, Phase, Position, Proposal, View, Vote, proposal_bytes};
+use althing_consensus::{
+    Epoch, Header, Message, Micros, Phase, Position, Proposal, View, Vote, proposal_bytes,
+};
 use althing_crypto::{BlockHash, merkle_root};
 
 use super::super::certificates::{quorum_certificate, timeout_certificate};
 use super::super::innocents::{signed, vote_is_signed};
-use super::{AT_DOOR, AT_DOOR_TOTAL, NEAR, PAUSED, PROPOSALS_AT_DOOR, SETTLED, SPAN, WINDOW};
+use super::{AT_DOOR, AT_DOOR_TOTAL, MOST_EARLY, NEAR, PAUSED, PROPOSALS_AT_DOOR, SETTLED, SPAN, WINDOW};
+use crate::sim::application::LEAST_BLOCK_TXS;
 use crate::sim::world::World;
 
 /// What a member may sign once a view.
@@ -20,9 +23,11 @@ pub(super) enum Kind {
 
 type Deed = (View, Position, Kind);
 
-/// One node's view of faulty members.
-#[derive(Default)]
+/// One node's view of faulty members in its epoch.
 pub(super) struct Watch {
+    pub(super) epoch: Epoch,
+    /// What came of the next epoch, and from whom.
+    early: Vec<(usize, Message)>,
     /// Its view, as of its last step, and when that was.
     view: View,
     stepped: Micros,
@@ -36,6 +41,12 @@ pub(super) struct Watch {
     heard: BTreeMap<usize, Heard>,
 }
 
+impl Default for Watch {
+    fn default() -> Self {
+        Self::of(Epoch(1))
+    }
+}
+
 /// How much a peer has said lately.
 #[derive(Default)]
 struct Heard {
@@ -45,10 +56,52 @@ struct Heard {
 }
 
 impl Watch {
+    fn of(epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            early: Vec::new(),
+            view: View(0),
+            stepped: Micros(0),
+            votes: BTreeMap::new(),
+            proposals: BTreeMap::new(),
+            due: BTreeMap::new(),
+            done: BTreeSet::new(),
+            heard: BTreeMap::new(),
+        }
+    }
+
+    /// The node is in this epoch from now on. What came before may be there, or may have been too much.
+    pub(super) fn enter(&mut self, world: &World, at: Micros, epoch: Epoch) {
+        let early = if epoch.0 == self.epoch.0 + 1 { std::mem::take(&mut self.early) } else { Vec::new() };
+        let (heard, stepped) = (std::mem::take(&mut self.heard), self.stepped);
+        *self = Self { heard, stepped, ..Self::of(epoch) };
+        for (from, message) in early {
+            match &message {
+                Message::Vote(vote) => _ = self.votes.insert(deed(vote), None),
+                _ => self.take(world, at, from, &message, false),
+            }
+        }
+    }
+
+    pub(super) fn keep_early(&mut self, from: usize, message: &Message) {
+        if self.early.len() < MOST_EARLY {
+            self.early.push((from, message.clone()));
+        }
+    }
+
+    /// A vote or proposal of a faulty member.
+    pub(super) fn take(&mut self, world: &World, at: Micros, from: usize, message: &Message, heard: bool) {
+        match message {
+            Message::Vote(vote) => self.vote(world, at, from, vote, heard),
+            Message::Proposal(proposal) => self.proposal(world, at, proposal, heard),
+            _ => {}
+        }
+    }
+
     /// Something came from a peer. Whether it surely got into the door.
     pub(super) fn hears(&mut self, world: &World, at: Micros, from: usize, proposal: bool) -> bool {
         // Twins and all: whoever may be connected.
-        let share = AT_DOOR.min(AT_DOOR_TOTAL / (2 * world.set.members().len() as u64));
+        let share = AT_DOOR.min(AT_DOOR_TOTAL / (2 * world.identities.len() as u64));
         let heard = self.heard.entry(from).or_default();
         if heard.since.after(SPAN) <= at {
             // What came just before counts still: half of the bounds is left to either span.
@@ -59,17 +112,16 @@ impl Watch {
         heard.messages <= share / 2 && heard.proposals <= PROPOSALS_AT_DOOR / 2
     }
 
-    pub(super) fn vote(&mut self, world: &World, at: Micros, from: usize, vote: &Vote, heard: bool) {
-        let kind = if vote.phase == Phase::Vote { Kind::Vote } else { Kind::CommitVote };
-        let deed = (vote.view, vote.signer, kind);
+    fn vote(&mut self, world: &World, at: Micros, from: usize, vote: &Vote, heard: bool) {
+        let deed = deed(vote);
         let distance = vote.view.0.abs_diff(self.view.0);
         // In view 0 nobody votes: it does not pass the door.
-        if vote.epoch != Epoch(1) || vote.view == View(0) || distance > 2 * WINDOW {
+        if vote.view == View(0) || distance > 2 * WINDOW {
             return;
         }
         if !vote_is_signed(world, vote) {
             // Relayed, it does not pass the door; from its signer, it may fill the slot.
-            if from == usize::from(vote.signer.0) {
+            if world.node_of(world.epoch, vote.signer) == Some(from) {
                 self.votes.insert(deed, None);
                 self.due.remove(&deed);
             }
@@ -84,7 +136,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn proposal(&mut self, world: &World, at: Micros, proposal: &Proposal, heard: bool) {
+    fn proposal(&mut self, world: &World, at: Micros, proposal: &Proposal, heard: bool) {
         let (view, signer) = (proposal.view, proposal.signer);
         let bytes = proposal_bytes(world.chain_id, &proposal.statement());
         if !signed(world, signer, &bytes, &proposal.signature) {
@@ -141,6 +193,11 @@ impl Watch {
     }
 }
 
+fn deed(vote: &Vote) -> Deed {
+    let kind = if vote.phase == Phase::Vote { Kind::Vote } else { Kind::CommitVote };
+    (vote.view, vote.signer, kind)
+}
+
 /// Whether a signed proposal surely passes the door: it is whole, and justified by what it carries (S4).
 fn passes_the_door(world: &World, proposal: &Proposal) -> bool {
     let header = &proposal.block.header;
@@ -163,15 +220,17 @@ fn passes_the_door(world: &World, proposal: &Proposal) -> bool {
 }
 
 fn is_whole(world: &World, proposal: &Proposal, header: &Header) -> bool {
+    // Parameters of later epochs are not known here: no update goes below this.
+    let most = if world.epoch == Epoch(1) { world.params.max_block_txs } else { LEAST_BLOCK_TXS };
     let leaves: Vec<&[u8; 32]> = proposal.block.txs.iter().map(|tx| tx.0.as_bytes()).collect();
     header.chain_id == world.chain_id
-        && header.epoch == Epoch(1)
+        && header.epoch == world.epoch
         && header.view == proposal.view
         && header.justify_view < header.view
         && header.height.0 > 0
         && header.vouched.height < header.height
         && header.height.0.max(header.time_ms).max(header.view.0) < 1 << 60
-        && leaves.len() <= world.params.max_block_txs as usize
+        && leaves.len() <= most as usize
         && header.payload_root == merkle_root(&leaves)
         && header.absent.is_sorted_by(|one, next| one.member < next.member)
         && header.absent.iter().all(|one| usize::from(one.member.0) < world.set.members().len())
