@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use althing_consensus::engine::Recovered;
-use althing_consensus::{Block, Door, Executed, Execution, Height, QuorumCertificate, SafetyRecord};
+use althing_consensus::{Block, Executed, Execution, Height, QuorumCertificate, SafetyRecord};
 use althing_crypto::BlockHash;
 
 use super::Setup;
@@ -23,7 +23,7 @@ pub struct Stored {
 impl Stored {
     /// What the engine is told of it.
     pub(super) fn executed(&self, setup: &Setup) -> Executed {
-        Executed { execution: self.execution.clone(), next_epoch: setup.config.epoch_hash }
+        Executed { execution: self.execution.clone(), next_epoch: setup.next_epoch() }
     }
 }
 
@@ -79,12 +79,25 @@ impl Durable {
         self.bodies.get(hash).map(|block| &**block).or_else(|| Some(&committed()?.block))
     }
 
+    /// The newest committed block.
+    pub fn head<'a>(&'a self, setup: &'a Setup) -> &'a Block {
+        self.chain.last().map_or(setup.genesis(), |stored| &stored.block)
+    }
+
+    /// What opened the epoch that it goes on in.
+    pub(super) fn opening(&self, setup: &Setup) -> BlockHash {
+        let ends = |stored: &&Arc<Stored>| setup.ends_epoch(&stored.block.header);
+        self.chain.iter().rev().find(ends).map_or_else(|| setup.genesis().hash(), |stored| stored.hash)
+    }
+
     /// What an engine starts from: as `althing_node::recovery` reads it, in small.
-    pub(super) fn recovered(&self, setup: &Setup, door: &Door) -> Recovered {
-        let head = self.chain.last().map_or(setup.genesis(), |stored| &stored.block);
+    pub(super) fn recovered(&self, setup: &Setup) -> Recovered {
+        let head = self.head(setup);
         let (executed, vouched) = (self.height(), head.header.vouched.height);
         let above = |low: Height| self.chain.iter().skip(low.0 as usize);
-        let commit = self.certificate.as_ref().map(|qc| door.verify_quorum(qc));
+        let epoch = setup.epoch_on(&head.header);
+        let uncommitted = self.bodies.values().filter(|block| block.header.epoch == epoch);
+        let commit = self.certificate.as_ref().map(|qc| setup.era(qc.epoch).door(None).verify_quorum(qc));
         Recovered {
             committed: head.clone(),
             unvouched: above(vouched)
@@ -92,7 +105,7 @@ impl Durable {
                 .map(|stored| stored.block.clone())
                 .collect(),
             commit: commit.transpose().expect("what was stored verified when it came"),
-            uncommitted: self.bodies.values().map(|block| (**block).clone()).collect(),
+            uncommitted: uncommitted.map(|block| (**block).clone()).collect(),
             executions: above(vouched)
                 .map(|stored| (stored.execution.height, stored.executed(setup)))
                 .collect(),

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use althing_consensus::engine::{Event, Input as Told};
+use althing_consensus::engine::{EpochEntered, Event, Input as Told};
 use althing_consensus::{
-    Action, Block, Engine, Message, Micros, Newest, Now, Position, QuorumCertificate, SafetyRecord,
-    SafetyRules, SignRequest, aggregate_timeouts, aggregate_votes,
+    Action, Block, Door, Engine, Epoch, EpochStart, Message, Micros, Newest, Now, Position,
+    QuorumCertificate, SafetyRecord, SafetyRules, SignRequest, ValidatorSet, aggregate_timeouts,
+    aggregate_votes,
 };
-use althing_crypto::{BlockHash, TxHash, sha256_concat};
+use althing_crypto::{BlockHash, TxHash, bls, mutant, sha256_concat};
 
 use super::{Durable, Input, Load, Noted, Output, Setup, Wire};
 
@@ -16,7 +17,7 @@ use super::{Durable, Input, Load, Noted, Output, Setup, Wire};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Member {
     setup: Arc<Setup>,
-    position: Position,
+    node: usize,
     engine: Engine,
     rules: SafetyRules,
     durable: Durable,
@@ -54,43 +55,51 @@ impl Step {
 impl Member {
     /// The member at this position on a fresh chain. Before its first step, [`Input::Start`], it is down.
     pub fn new(setup: &Arc<Setup>, position: Position) -> Self {
-        let config = &setup.config;
-        let rules = SafetyRules::new_chain(
-            setup.key(position).clone(),
-            config.chain_id.clone(),
-            config.opening,
-            config.set.clone(),
-            config.epoch_hash,
-        );
+        Self::fresh(setup, usize::from(position.0))
+    }
+
+    /// A node on a fresh chain, member or not.
+    pub fn fresh(setup: &Arc<Setup>, node: usize) -> Self {
+        let config = setup.engine_config(&setup.genesis().header, setup.genesis().hash(), node);
+        let key = key_of(setup, node, config.epoch);
+        let rules =
+            SafetyRules::new_chain(key, config.chain_id, config.opening, config.set, config.epoch_hash);
         let durable = Durable::new(rules.record().clone());
-        Self::on(setup.clone(), rules, durable)
+        Self::on(setup.clone(), node, rules, durable)
     }
 
     /// The member with this disk, whatever it has signed before. Before its first step, [`Input::Start`], it is down.
     pub fn recover(setup: &Arc<Setup>, durable: Durable) -> Self {
-        let config = &setup.config;
-        let rules = SafetyRules::recover(
-            setup.key(durable.record.signer).clone(),
-            &config.chain_id,
-            config.set.clone(),
-            config.epoch_hash,
-            durable.record.clone(),
-        );
-        Self::on(setup.clone(), rules.expect("a record that these rules wrote"), durable)
+        let node = usize::from(durable.record.signer.0);
+        Self::recover_node(setup, node, durable)
     }
 
-    fn on(setup: Arc<Setup>, rules: SafetyRules, durable: Durable) -> Self {
-        let position = rules.signer().expect("the key of a member");
-        let recovered = durable.recovered(&setup, setup.door(position));
-        let engine = Engine::new(setup.engine_config(position), recovered, Some(&durable.record));
+    /// As a node opens its signer: from the record, into the epoch that the chain has come to.
+    fn recover_node(setup: &Arc<Setup>, node: usize, mut durable: Durable) -> Self {
+        let record = durable.record.clone();
+        let era = setup.era(record.epoch);
+        let key = key_of(setup, node, record.epoch);
+        let rules = SafetyRules::recover(key, setup.chain_id(), era.set().clone(), era.hash(), record);
+        let mut rules = rules.expect("a record that these rules wrote");
+        if let Some(start) = next_start(setup, &durable, rules.record().epoch) {
+            let entered = rules.enter_epoch(&start, key_of(setup, node, start.epoch));
+            durable.record = entered.expect("the end of its epoch is stored");
+        }
+        Self::on(setup.clone(), node, rules, durable)
+    }
+
+    fn on(setup: Arc<Setup>, node: usize, rules: SafetyRules, durable: Durable) -> Self {
+        let recovered = durable.recovered(&setup);
+        let config = setup.engine_config(&durable.head(&setup).header, durable.opening(&setup), node);
+        let engine = Engine::new(config, recovered, Some(&durable.record));
         let (given, load) = (Arc::default(), Load::None);
-        Self { setup, position, engine, rules, durable, given, load, wake_at: None }
+        Self { setup, node, engine, rules, durable, given, load, wake_at: None }
     }
 
     /// What is left of it after a crash: another run on the same disk, with the same leaders given and no transactions waiting.
     #[must_use]
     pub fn restart(self) -> Self {
-        let mut again = Self::recover(&self.setup, self.durable);
+        let mut again = Self::recover_node(&self.setup, self.node, self.durable);
         again.give_leaders(self.given);
         again
     }
@@ -128,6 +137,7 @@ impl Member {
             Input::Start => step.told.push_back(Told::Start),
             Input::Connected(peer) => step.told.push_back(Told::Connected(peer)),
             Input::Wake => step.told.push_back(Told::Wake),
+            Input::EnterEpoch => self.enter_epoch(step),
             Input::Load(load) => {
                 self.load = load;
                 step.told.push_back(Told::Pending(load != Load::None));
@@ -148,7 +158,7 @@ impl Member {
     }
 
     fn admit(&self, step: &mut Step, from: Position, message: Message) {
-        match self.setup.door(self.position).admit(Some(from), message) {
+        match self.door().admit(Some(from), message) {
             Ok(message) => step.told.push_back(Told::Received { from: Some(from), message }),
             Err(rejection) => step.note(Noted::Rejected(from, rejection)),
         }
@@ -175,15 +185,15 @@ impl Member {
             Action::FetchBlock { block, from } => self.fetch(step, block, &from),
             Action::Commit { blocks, certificate } => self.commit(step, blocks, certificate.into_inner()),
             Action::AggregateVotes(votes) => {
-                let (set, chain_id) = (self.setup.set(), self.setup.chain_id());
+                let (set, chain_id) = (self.set(), self.setup.chain_id());
                 step.told.push_back(Told::Aggregated(aggregate_votes(set, chain_id, votes)));
             }
             Action::AggregateTimeouts(votes) => {
-                let (set, chain_id) = (self.setup.set(), self.setup.chain_id());
+                let (set, chain_id) = (self.set(), self.setup.chain_id());
                 step.told.push_back(Told::Aggregated(aggregate_timeouts(set, chain_id, votes)));
             }
             Action::CheckEvidence(evidence) => {
-                let holds = self.setup.door(self.position).verify_evidence(&evidence).is_ok();
+                let holds = self.door().verify_evidence(&evidence).is_ok();
                 step.told.push_back(Told::EvidenceChecked(evidence, holds));
             }
             Action::Penalise(peer, misdeed) => step.note(Noted::Penalised(peer, misdeed)),
@@ -255,9 +265,39 @@ impl Member {
         }
     }
 
-    /// Its place in the set.
+    /// S9, once the end of the epoch is stored: the record first, and then the engine goes on.
+    fn enter_epoch(&mut self, step: &mut Step) {
+        let Some(start) = self.next_start() else { return };
+        let key = key_of(&self.setup, self.node, start.epoch);
+        let record = self.rules.enter_epoch(&start, key).expect("the end of its epoch is stored");
+        if !mutant!("epoch_entered_and_not_stored") {
+            self.keep(step, Some(record.clone()));
+        }
+        let opening = self.durable.opening(&self.setup);
+        let config = self.setup.engine_config(&self.durable.head(&self.setup).header, opening, self.node);
+        let resumed = self.rules.is_resumed();
+        let next = EpochEntered { config, record: Some(record), resumed };
+        step.told.push_back(Told::EpochEntered(Box::new(next)));
+    }
+
+    /// What shows that the epoch after this one begins, if it has ended and its end is stored.
+    pub fn next_start(&self) -> Option<EpochStart> {
+        let start = next_start(&self.setup, &self.durable, self.engine.epoch());
+        start.filter(|_| !self.engine.is_halted())
+    }
+
+    fn set(&self) -> &Arc<ValidatorSet> {
+        self.setup.era(self.engine.epoch()).set()
+    }
+
+    fn door(&self) -> &Door {
+        let era = self.setup.era(self.engine.epoch());
+        era.door(era.place(self.node))
+    }
+
+    /// Its place in the set of its epoch; none where it only follows.
     pub fn position(&self) -> Position {
-        self.position
+        self.setup.era(self.engine.epoch()).place(self.node).unwrap_or(Position::NONE)
     }
 
     /// Its engine.
@@ -279,4 +319,21 @@ impl Member {
     pub fn wake_at(&self) -> Option<Micros> {
         self.wake_at
     }
+}
+
+/// The key that a node votes with in an epoch; where it does not vote, that of an epoch in which it does.
+fn key_of(setup: &Setup, node: usize, epoch: Epoch) -> bls::SecretKey {
+    let eras = [epoch, Epoch(1), Epoch(2)].map(|epoch| setup.era(epoch));
+    let key = eras.into_iter().find_map(|era| Some(era.key(era.place(node)?).clone()));
+    key.expect("a member of some epoch")
+}
+
+/// S9: what shows that the epoch after this one begins.
+fn next_start(setup: &Setup, durable: &Durable, epoch: Epoch) -> Option<EpochStart> {
+    let opening = &durable.head(setup).header;
+    let ends = opening.epoch == epoch && setup.ends_epoch(opening);
+    let certificate = durable.certificate.clone().filter(|_| ends)?;
+    let next = setup.era(Epoch(epoch.0 + 1));
+    let (set, params) = (next.set().clone(), next.config.params.clone());
+    Some(EpochStart { epoch: Epoch(epoch.0 + 1), opening: opening.clone(), certificate, set, params })
 }

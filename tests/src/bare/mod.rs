@@ -21,7 +21,7 @@ mod wire;
 
 pub use durable::{Durable, Stored};
 pub use member::Member;
-pub use setup::Setup;
+pub use setup::{Era, Seat, Setup};
 pub use wire::{Input, Load, Noted, Output, Wire};
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ pub enum Input {
     Wake,
     /// From now on these transactions wait.
     Load(Load),
+    /// The end of the epoch that is stored, if it is, is gone on from: the next one is entered.
+    EnterEpoch,
 }
 
 /// What a member does that others can see.

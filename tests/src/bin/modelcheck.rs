@@ -2,15 +2,12 @@
 
 #![allow(clippy::print_stdout)]
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use althing_tests::modelcheck::{Bound, Deed, Event, Signs, Votes, Walked, walk};
+use althing_tests::modelcheck::{self, Bound, Deed, Event, Limits, Searched, Signs, Votes, Walked, walk};
 use clap::Parser;
 use serde_json::json;
-use stateright::report::{ReportData, ReportDiscovery, Reporter};
-use stateright::{Checker, HasDiscoveries, Model};
 
 /// Searches every behaviour of four members, one of them faulty, within a bound; or, with --walks, walks at random beyond it. Exit
 /// code 1: a law is broken.
@@ -19,6 +16,10 @@ struct Arguments {
     /// Views.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=4))]
     views: u64,
+    /// One change of members, with so many views after it: one is gone, one new, one has another key. Views (two at most) are then those
+    /// in which the first epoch ends.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=2))]
+    then: u64,
     /// Blocks of each view on each parent.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
     names: u8,
@@ -60,8 +61,12 @@ fn main() -> ExitCode {
     if let Some(walks) = arguments.walks {
         return walks_found(&arguments, walks);
     }
-    let Arguments { views, names, whole, exact, .. } = arguments;
-    let bound = Bound { members: 4, faulty: usize::from(arguments.faulty), views, names, whole, exact };
+    let Arguments { views, then, names, whole, exact, .. } = arguments;
+    if then > 0 && views > 2 {
+        eprintln!("error: --then goes with --views 1 or 2");
+        return ExitCode::from(2);
+    }
+    let bound = Bound { members: 4, faulty: usize::from(arguments.faulty), views, then, names, whole, exact };
     match &arguments.replay {
         Some(events) => replay(&Votes::new(bound), events),
         None => search(&arguments, Votes::new(bound)),
@@ -70,30 +75,27 @@ fn main() -> ExitCode {
 
 fn search(arguments: &Arguments, model: Votes) -> ExitCode {
     let begun = Instant::now();
-    let searched = loop {
-        let searched = search_once(arguments, &model, begun);
-        if !searched.broken.is_empty() || model.was_cut() || !model.has_grown() {
-            break searched;
-        }
-        eprintln!(
-            "members did more than was known at first: once more, after {} seconds",
-            begun.elapsed().as_secs()
-        );
+    let mut progress = |searched: &Searched| {
+        let (groups, members) = model.members_found();
+        let (seconds, Searched { states, depth, .. }) = (begun.elapsed().as_secs(), searched);
+        eprintln!("{states} states, {depth} deep, {members} members in {groups} groups, {seconds} seconds");
     };
-    for (law, path) in &searched.broken {
+    let time = Duration::from_secs(arguments.seconds);
+    let searched = modelcheck::search(&model, Limits { time, states: usize::MAX, progress: &mut progress });
+    let Searched { states, transitions, depth, complete, broken } = searched;
+    if let Some((law, path)) = &broken {
         tell(arguments, &model, law, path);
     }
-    let complete = !model.was_cut() && searched.broken.is_empty();
     let (groups, members) = model.members_found();
-    let Searched { states, transitions, depth, broken } = searched;
     println!("{states} states, at most {depth} deep, complete: {complete}");
     if arguments.json {
         let report = json!({
             "views": arguments.views,
+            "then": arguments.then,
             "names": arguments.names,
             "states": states,
             "complete": complete,
-            "violations": broken.len(),
+            "violations": u8::from(broken.is_some()),
             "transitions": transitions,
             "depth": depth,
             "member_groups": groups,
@@ -102,49 +104,7 @@ fn search(arguments: &Arguments, model: Votes) -> ExitCode {
         });
         println!("{report}");
     }
-    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-struct Searched {
-    states: usize,
-    transitions: usize,
-    depth: usize,
-    /// Laws, each with a way to break it.
-    broken: BTreeMap<&'static str, Vec<Signs>>,
-}
-
-fn search_once(arguments: &Arguments, model: &Votes, begun: Instant) -> Searched {
-    let checker = model.clone().checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs();
-    let checker = checker.join_and_report(&mut Watch { model, begun, seconds: arguments.seconds });
-    let found = checker.discoveries().into_iter();
-    let broken = found.map(|(law, path)| (law, path.into_actions())).collect();
-    let (states, transitions) = (checker.unique_state_count(), checker.state_count());
-    Searched { states, transitions, depth: checker.max_depth(), broken }
-}
-
-/// Says how far a search is, and gives it up when its time is over.
-struct Watch<'a> {
-    model: &'a Votes,
-    begun: Instant,
-    seconds: u64,
-}
-
-impl Reporter<Votes> for Watch<'_> {
-    fn report_checking(&mut self, ReportData { unique_states, max_depth, done, .. }: ReportData) {
-        let seconds = self.begun.elapsed().as_secs();
-        if seconds >= self.seconds {
-            self.model.stop();
-        }
-        if !done && seconds > 0 {
-            let (groups, members) = self.model.members_found();
-            eprintln!(
-                "{unique_states} states, {max_depth} deep, {members} members in {groups} groups, {seconds} seconds"
-            );
-        }
-    }
-
-    /// What is found is told once the search is over.
-    fn report_discoveries(&mut self, _: &Votes, _: BTreeMap<&'static str, ReportDiscovery<Votes>>) {}
+    if broken.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn tell(arguments: &Arguments, model: &Votes, law: &str, path: &[Signs]) {
@@ -158,8 +118,9 @@ fn tell(arguments: &Arguments, model: &Votes, law: &str, path: &[Signs]) {
         format!("{member}:{}{crash}", event.what)
     };
     let events: Vec<String> = deeds.iter().map(code).collect();
-    let Arguments { views, names, faulty, .. } = arguments;
-    let replay = format!("--views {views} --names {names} --faulty {faulty} --replay {}", events.join(","));
+    let Arguments { views, then, names, faulty, .. } = arguments;
+    let bound = format!("--views {views} --then {then} --names {names} --faulty {faulty}");
+    let replay = format!("{bound} --replay {}", events.join(","));
     println!("replay: cargo run --release -p althing-tests --bin modelcheck -- {replay}");
 }
 

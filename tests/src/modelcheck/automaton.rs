@@ -16,6 +16,8 @@ use super::stimulus::Stimulus;
 /// The members that have signed the same.
 #[derive(Debug)]
 pub(super) struct Group {
+    /// Which node they are.
+    pub(super) node: usize,
     /// What they have signed, as far as others can make anything of it.
     pub(super) said: Said,
     /// The promise that they broke.
@@ -35,7 +37,9 @@ pub(super) struct Automaton {
     pub(super) groups: Vec<Group>,
     /// Whether an answer became longer after it was given.
     pub(super) grown: bool,
-    names: HashMap<(Said, Option<String>), u32>,
+    names: HashMap<(usize, Said, Option<String>), u32>,
+    /// The groups that nodes begin in, each of its kind.
+    pub(super) fresh: Vec<u32>,
     views: u64,
     whole: bool,
     exact: bool,
@@ -45,14 +49,21 @@ pub(super) struct Automaton {
 type Task = (u32, Arc<Local>, usize);
 
 impl Automaton {
-    /// That of a fresh member, group 0. `whole`: whether others can make something of commit votes and timeout votes of the last view.
+    /// That of these nodes. `whole`: whether others can make something of commit votes and timeout votes of the last view.
     /// `exact`: whether members differ as soon as anything in them does.
-    pub(super) fn new(forge: Forge, stimuli: Vec<Stimulus>, views: u64, whole: bool, exact: bool) -> Self {
-        let (groups, names) = (Vec::new(), HashMap::new());
-        let fresh = Local::new(&forge);
-        let mut automaton = Self { forge, stimuli, groups, grown: false, names, views, whole, exact };
-        let group = automaton.group_of(&fresh);
-        automaton.admit(group, fresh, &mut Vec::new());
+    pub(super) fn new(
+        (forge, stimuli): (Forge, Vec<Stimulus>),
+        nodes: &[usize],
+        (views, whole, exact): (u64, bool, bool),
+    ) -> Self {
+        let (groups, names, fresh) = (Vec::new(), HashMap::new(), Vec::new());
+        let mut automaton = Self { forge, stimuli, groups, grown: false, names, fresh, views, whole, exact };
+        for node in nodes {
+            let local = Local::new(&automaton.forge, *node);
+            let group = automaton.group_of(&local);
+            automaton.fresh.push(group);
+            automaton.admit(group, local, &mut Vec::new());
+        }
         automaton
     }
 
@@ -86,16 +97,23 @@ impl Automaton {
         let said =
             if self.whole { member.said } else { member.said.without_end_of(&forge.blocks, self.views) };
         let broken = member.broken.clone();
-        *self.names.entry((said, broken.clone())).or_insert_with(|| {
+        *self.names.entry((member.node, said, broken.clone())).or_insert_with(|| {
             let leads = vec![None; stimuli.len()];
-            groups.push(Group { said, broken, members: Vec::new(), known: HashSet::new(), leads });
+            groups.push(Group {
+                node: member.node,
+                said,
+                broken,
+                members: Vec::new(),
+                known: HashSet::new(),
+                leads,
+            });
             groups.len() as u32 - 1
         })
     }
 
     /// A member that has left the last view is not followed: what it could still sign of earlier ones it could before.
     pub(super) fn follows(&self, member: &Local) -> bool {
-        member.view() <= self.views && member.broken.is_none()
+        member.view(&self.forge) <= self.views && member.broken.is_none()
     }
 
     /// Takes a member in. It is given all that its group was given before it came.

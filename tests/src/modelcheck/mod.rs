@@ -27,12 +27,14 @@ mod model;
 mod possible;
 mod retrace;
 mod said;
+mod search;
 mod stimulus;
 mod walk;
 
 pub use local::Event;
 pub use model::{Bound, Signs, State, Votes};
 pub use retrace::Deed;
+pub use search::{Limits, Searched, search};
 pub use walk::{Walked, walk};
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The model that `stateright` searches: correct members, each known by what it has signed, and an adversary who knows all of that.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use althing_consensus::{ConsensusParams, Position};
@@ -13,7 +12,7 @@ use super::laws;
 use super::possible::Possible;
 use super::said::Said;
 use super::stimulus::alphabet;
-use crate::bare::Setup;
+use crate::bare::{Seat, Setup};
 
 /// What is searched.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +21,10 @@ pub struct Bound {
     pub members: usize,
     /// How many of them are faulty, which is: the adversary's.
     pub faulty: usize,
-    /// Views.
+    /// Views; where members change, those of the first epoch after its first block.
     pub views: u64,
+    /// Views of the second epoch, in which one member is gone, one new, and one has another key; 0: there is none.
+    pub then: u64,
     /// Blocks of each view on each parent.
     pub names: u8,
     /// Whether the laws look at commit votes and timeout votes of the last view, too. Of itself each member is always held to its
@@ -33,13 +34,36 @@ pub struct Bound {
     pub exact: bool,
 }
 
+impl Bound {
+    /// All views, counted through both epochs; the first block's among them.
+    fn all_views(&self) -> u64 {
+        if self.then == 0 { self.views } else { 1 + self.views + self.then }
+    }
+
+    /// The correct nodes. Where members change, each has a part of its own; else all are like the first.
+    fn nodes(&self) -> Vec<usize> {
+        if self.then == 0 {
+            vec![0; self.members - self.faulty]
+        } else {
+            (self.faulty..=self.members).collect()
+        }
+    }
+}
+
+/// The first members are nodes 0, 1, …; then the last one is gone, a new one in its place, and the one before has another key.
+fn changing(members: usize, params: ConsensusParams) -> Arc<Setup> {
+    let seats: Vec<Seat> = (0..members).map(|node| Seat { node, power: 1, key: 0 }).collect();
+    let mut next = seats.clone();
+    next[members - 2].key = 1;
+    next[members - 1].node = members;
+    Setup::changing(params, seats, next)
+}
+
 /// The model. Clones share what they find out about members.
 #[derive(Clone)]
 pub struct Votes {
     pub(super) bound: Bound,
     automaton: Arc<Mutex<Automaton>>,
-    stop: Arc<AtomicBool>,
-    cut: Arc<AtomicBool>,
 }
 
 /// The correct members' groups, in their order: members are alike, so who is who does not matter.
@@ -58,28 +82,27 @@ pub struct Signs {
 impl Votes {
     /// The model within this bound.
     pub fn new(bound: Bound) -> Self {
-        let setup = Setup::new(&vec![1; bound.members], ConsensusParams::default());
-        let blocks = Catalogue::new(&setup, bound.views, bound.names);
-        let stimuli = alphabet(&blocks, bound.views);
-        let forge = Forge { setup, blocks, leader: Position(bound.members as u16 - 1) };
-        let automaton = Automaton::new(forge, stimuli, bound.views, bound.whole, bound.exact);
-        Self { bound, automaton: Arc::new(Mutex::new(automaton)), stop: Arc::default(), cut: Arc::default() }
+        let params = ConsensusParams::default();
+        let (setup, blocks, leader) = if bound.then == 0 {
+            let setup = Setup::new(&vec![1; bound.members], params);
+            let blocks = Catalogue::new(&setup, bound.views, bound.names);
+            (setup, blocks, bound.members - 1)
+        } else {
+            let setup = changing(bound.members, params);
+            let blocks = Catalogue::changing(&setup, (bound.views, bound.then), bound.names);
+            (setup, blocks, 0)
+        };
+        let stimuli = alphabet(&blocks, bound.all_views());
+        let forge = Forge { setup, blocks, leader: Position(leader as u16) };
+        let within = (bound.all_views(), bound.whole, bound.exact);
+        let automaton = Automaton::new((forge, stimuli), &bound.nodes(), within);
+        Self { bound, automaton: Arc::new(Mutex::new(automaton)) }
     }
 
     /// How many groups of members there are, and members in them.
     pub fn members_found(&self) -> (usize, usize) {
         let automaton = self.automaton();
         (automaton.groups.len(), automaton.groups.iter().map(|group| group.members.len()).sum())
-    }
-
-    /// Ends the search: no state leads anywhere any more.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether a search was stopped before its end.
-    pub fn was_cut(&self) -> bool {
-        self.cut.load(Ordering::Relaxed)
     }
 
     /// Whether members did more than an earlier answer said, since this was last asked: then the search is to be repeated.
@@ -99,7 +122,7 @@ impl Votes {
     ) -> Possible {
         // So many correct signers, with all of the adversary, are a quorum.
         let needed = quorum(self.bound.members) - self.bound.faulty;
-        Possible::new(blocks, self.bound.views, needed, said)
+        Possible::new(blocks, self.bound.all_views(), needed, said)
     }
 
     fn holds(&self, state: &State, law: laws::Law) -> bool {
@@ -118,13 +141,10 @@ impl Model for Votes {
     type Action = Signs;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State(vec![0; self.bound.members - self.bound.faulty])]
+        vec![State(self.automaton().fresh.clone())]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Signs>) {
-        if self.stop.load(Ordering::Relaxed) {
-            return self.cut.store(true, Ordering::Relaxed);
-        }
         let mut automaton = self.automaton();
         let possible =
             self.possible(&automaton.forge.blocks, groups(&automaton, state).map(|group| &group.said));
@@ -159,6 +179,8 @@ impl Model for Votes {
                 model.holds(state, laws::certified_extend_committed)
             }),
             Property::always(laws::NAMES, |model, state| model.holds(state, laws::tcs_name_committed)),
+            Property::always(laws::CHILDLESS, |model, state| model.holds(state, laws::ends_have_no_children)),
+            Property::always(laws::OPENED, |model, state| model.holds(state, laws::epochs_open_on_committed)),
             Property::always("members keep their promises", |model, state| {
                 groups(&model.automaton(), state).all(|group| group.broken.is_none())
             }),

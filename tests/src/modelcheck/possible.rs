@@ -47,7 +47,7 @@ impl Possible {
 
     /// A TC can name any QC above the lowest: a faulty signer names it.
     fn tc(&self, blocks: &Catalogue, (view, high): Tc) -> bool {
-        let named = blocks.view(high);
+        let named = blocks.justify_view(blocks.local(view).0, high);
         self.lowest[view as usize - 1].is_some_and(|low| low <= named)
             && high.is_none_or(|block| self.certificate(block, Phase::Vote))
     }
@@ -59,12 +59,12 @@ impl Possible {
                 let known = blocks.get(block);
                 let named_before = known.name == 0 || self.voted >> (block - 1) & 1 == 1;
                 named_before
-                    && known.parent.is_none_or(|parent| self.certificate(parent, justify))
+                    && known.justify.is_none_or(|parent| self.certificate(parent, justify))
                     && tc.is_none_or(|tc| self.tc(blocks, tc))
             }
             Stimulus::Certify { block, phase } => self.certificate(block, phase),
             Stimulus::End(tc) => self.tc(blocks, tc),
-            Stimulus::Wake | Stimulus::Crash => true,
+            Stimulus::Wake | Stimulus::Crash | Stimulus::Enter | Stimulus::Offer { .. } => true,
         }
     }
 }

@@ -28,8 +28,15 @@ impl Votes {
     /// A run in which members sign what the search found that they can. It takes those that have signed the same for one, so perhaps
     /// there is none.
     pub fn retrace(&self, path: &[Signs]) -> Option<Vec<Deed>> {
-        let fresh = Arc::new(Local::new(&self.automaton().forge));
-        self.follow(&vec![(0, vec![fresh]); self.bound.members - self.bound.faulty], path)
+        let fresh: Vec<May> = {
+            let automaton = self.automaton();
+            let local = |group: &u32| {
+                let node = automaton.groups[*group as usize].node;
+                (*group, vec![Arc::new(Local::new(&automaton.forge, node))])
+            };
+            automaton.fresh.iter().map(local).collect()
+        };
+        self.follow(&fresh, path)
     }
 
     /// From members that may be these, to members that have gone that path.
@@ -89,8 +96,8 @@ impl Votes {
     pub fn replay(&self, deeds: &[Deed]) -> (Vec<String>, Vec<String>) {
         let automaton = self.automaton();
         let forge = &automaton.forge;
-        let fresh = Arc::new(Local::new(forge));
-        let mut members = vec![fresh; self.bound.members - self.bound.faulty];
+        let fresh = automaton.fresh.iter().map(|group| automaton.groups[*group as usize].node);
+        let mut members: Vec<Arc<Local>> = fresh.map(|node| Arc::new(Local::new(forge, node))).collect();
         let mut told = Vec::new();
         let possible =
             |members: &[Arc<Local>]| self.possible(&forge.blocks, members.iter().map(|member| &member.said));

@@ -1,8 +1,8 @@
 //! What one member has signed, and what it must not sign beside it. Written from PROTOCOL.md, apart from the rules' own predicates.
 
-use althing_consensus::{Message, Phase, Position, SafetyRecord, Vote};
+use althing_consensus::{Epoch, Message, Phase, Position, SafetyRecord, Vote};
 
-use super::blocks::{Catalogue, Set};
+use super::blocks::{Catalogue, Known, Set};
 use crate::bare::Wire;
 
 /// The last view that what was said can be kept of.
@@ -17,6 +17,16 @@ pub(super) enum Word {
     CommitVote(usize),
     /// A timeout vote of a view that names the QC of another.
     Timeout(u64, u64),
+}
+
+impl Word {
+    /// Of which view it is, counted through all epochs.
+    pub(super) fn view(self, blocks: &Catalogue) -> u64 {
+        match self {
+            Self::Vote(block) | Self::CommitVote(block) => blocks.get(block).view,
+            Self::Timeout(view, _) => view,
+        }
+    }
 }
 
 /// All that a member has signed.
@@ -53,7 +63,7 @@ impl Said {
         Self { commits, timeouts: self.timeouts & !names, ..*self }
     }
 
-    fn holds(&self, word: Word) -> bool {
+    pub(super) fn holds(&self, word: Word) -> bool {
         let mut with = *self;
         with.add(word);
         with == *self
@@ -106,8 +116,8 @@ impl Said {
             }
             Word::Timeout(view, named) => {
                 let voted = blocks.of(self.votes).map(|(_, known)| known.view).max().unwrap_or(0);
-                let justified =
-                    blocks.of(self.votes).map(|(_, known)| blocks.view(known.parent)).max().unwrap_or(0);
+                let of = |known: &Known| blocks.justify_view(known.epoch, known.justify);
+                let justified = blocks.of(self.votes).map(|(_, known)| of(known)).max().unwrap_or(0);
                 let committed = blocks.of(self.commits).map(|(_, known)| known.view).max().unwrap_or(0);
                 let before = self.timeouts().map(|(_, named)| named).max().unwrap_or(0);
                 ((view < last).then_some("a view given up after a later one"))
@@ -123,15 +133,19 @@ impl Said {
 
 /// S2: what leaves is in the record by then, or something newer of its kind, as one step may sign twice.
 fn is_durable(blocks: &Catalogue, word: Word, record: &SafetyRecord) -> bool {
+    let global = |view| blocks.global(record.epoch, view);
     let holds = |vote: Option<&Vote>, block: usize| {
         let known = blocks.get(block);
-        vote.is_some_and(|vote| vote.block == known.hash || vote.view.0 > known.view)
+        let at = vote.map(|vote| (global(vote.view), vote.block));
+        known.epoch < record.epoch
+            || at.is_some_and(|(view, block)| view > known.view || (view, block) == (known.view, known.hash))
     };
     match word {
         Word::Vote(block) => holds(record.vote.as_ref(), block),
         Word::CommitVote(block) => holds(record.commit_vote.as_ref(), block),
         Word::Timeout(view, named) => {
-            record.timeout.as_ref().is_some_and(|vote| (vote.view.0, vote.high_view().0) >= (view, named))
+            let held = record.timeout.as_ref().map(|vote| (global(vote.view), global(vote.high_view())));
+            blocks.local(view).0 < record.epoch || held >= Some((view, named))
         }
     }
 }
@@ -141,10 +155,19 @@ pub(super) fn word(blocks: &Catalogue, me: Position, wire: &Wire) -> Option<Word
     let Wire::Consensus(message) = wire else { return None };
     match message {
         Message::Vote(vote) if vote.signer == me => {
-            let block = blocks.find(&vote.block).expect("nobody votes for a block that was not proposed");
+            let view = blocks.global(vote.epoch, vote.view);
+            if view <= blocks.base(Epoch(1)) {
+                // Of the block that all begin with: it was said before the search.
+                return None;
+            }
+            let block = blocks.find_in(view, &vote.block);
+            let block = block.expect("nobody votes for a block that was not proposed");
             Some(if vote.phase == Phase::Vote { Word::Vote(block) } else { Word::CommitVote(block) })
         }
-        Message::Timeout(vote) if vote.signer == me => Some(Word::Timeout(vote.view.0, vote.high_view().0)),
+        Message::Timeout(vote) if vote.signer == me => {
+            let global = |view| blocks.global(vote.epoch, view);
+            Some(Word::Timeout(global(vote.view), global(vote.high_view())))
+        }
         _ => None,
     }
 }
