@@ -128,7 +128,9 @@ impl SafetyRules {
     /// before, in the very bytes of then, comes none (rule S2).
     pub fn request(&mut self, request: &SignRequest) -> Result<(Option<SafetyRecord>, Signed), Refusal> {
         let outcome = match request {
-            _ if self.signer().is_none() => Err(Reason::NotAMember { epoch: self.record.epoch }),
+            _ if self.signer().is_none() && !mutant!("stranger_signs") => {
+                Err(Reason::NotAMember { epoch: self.record.epoch })
+            }
             _ if !self.resumed && !mutant!("sign_before_resuming") => Err(Reason::NotResumed),
             SignRequest::Propose(draft) => self.propose(draft),
             SignRequest::Vote(proposal) => self.vote(proposal),
@@ -322,7 +324,8 @@ impl SafetyRules {
         let justify_view = crate::view_of(justify);
         let parent = justify.map_or(self.record.opening, |qc| qc.block);
         equal("the header's chain id", &header.chain_id, &self.record.chain_id)?;
-        let again = header.vouched.next_epoch != self.record.epoch_hash && header.hash() == parent;
+        let same = header.hash() == parent || mutant!("another_end_at_the_height");
+        let again = header.vouched.next_epoch != self.record.epoch_hash && same;
         if !again {
             equal("the header's view", &header.view, &view)?;
             equal("the header's justify view", &header.justify_view, &justify_view)?;

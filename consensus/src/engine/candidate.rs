@@ -127,7 +127,7 @@ impl Engine {
         }
         if self.ends_epoch(&parent.header) && !mutant!("child_of_an_epoch_ending_block") {
             // Its validity was judged when it came first: a quorum has voted for it.
-            if candidate.hash != parent_hash {
+            if candidate.hash != parent_hash && !mutant!("another_end_at_the_height") {
                 let reason = "its justify block ends the epoch, in which it has no children".to_owned();
                 return self.refuse(step, signer, Misdeed::BadProposal(reason));
             }

@@ -2,6 +2,8 @@
 //! so its own commit certificate opens the next. From that commit on the engine is closed: it signs nothing and runs no timer until
 //! the driver has stored the end, has the next set, and the safety rules have entered the next epoch.
 
+use althing_crypto::mutant;
+
 use crate::engine::{Action, Asked, Engine, EpochEntered, Event, OwnMessages, Resume, Step, TimeoutPool};
 use crate::vote_aggregator::VoteAggregator;
 use crate::{Header, View};
@@ -30,14 +32,17 @@ impl Engine {
         );
         let opening = head.height;
         let lost = self.tree.drop_uncommitted();
-        self.config = config;
+        let set = if mutant!("old_set_counts_on") { self.config.set.clone() } else { config.set.clone() };
+        self.config = super::EngineConfig { set, ..config };
         (self.view, self.entry) = (View(1), None);
         (self.high_qc, self.tc, self.commit) = (None, None, None);
         self.certified.clear();
         self.wanted.clear();
         self.candidates.clear();
         self.payload = super::Payload::Unasked;
-        (self.votes, self.timeouts) = (VoteAggregator::default(), TimeoutPool::default());
+        if !mutant!("pools_outlive_the_epoch") {
+            (self.votes, self.timeouts) = (VoteAggregator::default(), TimeoutPool::default());
+        }
         self.pacemaker.progressed();
         self.timers.leave_view();
         (self.asked, self.own) = (Asked::default(), OwnMessages::default());

@@ -361,7 +361,7 @@ impl Engine {
     fn may_sign(&self) -> bool {
         self.config.me.is_some()
             && (self.resume.is_over() || mutant!("sign_before_resuming"))
-            && !self.is_closed()
+            && (!self.is_closed() || mutant!("signs_after_the_end"))
     }
 
     fn election(&self) -> Election<'_> {

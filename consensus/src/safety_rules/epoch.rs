@@ -40,7 +40,8 @@ impl SafetyRules {
     ) -> Result<SafetyRecord, EnterError> {
         let hash = self.check_start(start)?;
         let same_key = key.public_key() == self.key.public_key();
-        self.resumed &= same_key && self.signer().is_some() && self.record.floor == View(0);
+        let newest = same_key && self.signer().is_some() && self.record.floor == View(0);
+        self.resumed &= newest || mutant!("epoch_entered_resumed");
         let record = SafetyRecord {
             chain_id: self.record.chain_id.clone(),
             epoch: start.epoch,
@@ -58,6 +59,7 @@ impl SafetyRules {
             commit: None,
         };
         assert!(record.epoch > self.record.epoch || mutant!("epoch_entered_again"), "S9: epochs only grow");
+        let key = if mutant!("old_key_signs_on") { self.key.clone() } else { key };
         (self.key, self.set, self.record) = (key, start.set.clone(), record);
         Ok(self.record.clone())
     }
@@ -88,10 +90,11 @@ impl SafetyRules {
         if !certificate.is_commit() || certificate.block != opening.hash() {
             return Err(EnterError::OtherCertificate { block: certificate.block });
         }
+        let voters = if mutant!("next_set_certifies_the_end") { set } else { &self.set };
         let door = Door::new(
             self.record.chain_id.clone(),
             Epoch(epoch.0 - 1),
-            self.set.clone(),
+            voters.clone(),
             &ConsensusParams::default(),
             None,
         );

@@ -63,4 +63,10 @@ pub(super) const ALL: &[Mutant] = &[
         places: &["consensus/src/aggregate.rs"],
         expected: "door",
     },
+    Mutant {
+        name: "other_epochs_let_in",
+        slip: "Messages of another epoch are let in.",
+        places: &["consensus/src/verify/door.rs"],
+        expected: "epochs",
+    },
 ];

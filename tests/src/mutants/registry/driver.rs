@@ -63,4 +63,22 @@ pub(super) const ALL: &[Mutant] = &[
         places: &["node/src/membership.rs"],
         expected: "epochs",
     },
+    Mutant {
+        name: "doors_of_the_first_set",
+        slip: "Messages of every epoch are checked under the first set.",
+        places: &["node/src/epochs.rs"],
+        expected: "changes",
+    },
+    Mutant {
+        name: "updates_count_too_early",
+        slip: "Updates between the height that an epoch's end vouches for and that end count for the next epoch.",
+        places: &["node/src/epochs.rs"],
+        expected: "one_by_one",
+    },
+    Mutant {
+        name: "half_of_the_updates_count",
+        slip: "Of updates of which one is impossible the others count.",
+        places: &["node/src/membership.rs"],
+        expected: "epochs",
+    },
 ];

@@ -171,4 +171,22 @@ pub(super) const ALL: &[Mutant] = &[
         places: &["consensus/src/engine/validity.rs"],
         expected: "epoch_end",
     },
+    Mutant {
+        name: "signs_after_the_end",
+        slip: "A validator goes on signing in an epoch whose end it has committed.",
+        places: &["consensus/src/engine/mod.rs"],
+        expected: "boundary",
+    },
+    Mutant {
+        name: "old_set_counts_on",
+        slip: "In a new epoch the set of the one before counts votes and leads.",
+        places: &["consensus/src/engine/epoch.rs"],
+        expected: "changes",
+    },
+    Mutant {
+        name: "pools_outlive_the_epoch",
+        slip: "Votes of the epoch before stay in the pools.",
+        places: &["consensus/src/engine/epoch.rs"],
+        expected: "left_over",
+    },
 ];

@@ -189,4 +189,34 @@ pub(super) const ALL: &[Mutant] = &[
         places: &["consensus/src/safety_rules/epoch.rs"],
         expected: "epochs",
     },
+    Mutant {
+        name: "epoch_entered_resumed",
+        slip: "Whoever enters an epoch signs there at once, with a key that may have signed before, too.",
+        places: &["consensus/src/safety_rules/epoch.rs"],
+        expected: "epochs",
+    },
+    Mutant {
+        name: "old_key_signs_on",
+        slip: "A validator whose key was changed signs with the old one.",
+        places: &["consensus/src/safety_rules/epoch.rs"],
+        expected: "boundary",
+    },
+    Mutant {
+        name: "next_set_certifies_the_end",
+        slip: "The certificate of an epoch's end is checked under the set of the next epoch.",
+        places: &["consensus/src/safety_rules/epoch.rs"],
+        expected: "boundary",
+    },
+    Mutant {
+        name: "stranger_signs",
+        slip: "Whoever has no place in the epoch's set signs.",
+        places: &["consensus/src/safety_rules.rs"],
+        expected: "epochs",
+    },
+    Mutant {
+        name: "another_end_at_the_height",
+        slip: "On a block that ends the epoch another one of its height gets a vote.",
+        places: &["consensus/src/engine/candidate.rs", "consensus/src/safety_rules.rs"],
+        expected: "boundary",
+    },
 ];

@@ -1,12 +1,13 @@
 //! The end of an epoch, and the beginning of the next (S9, and what ends without children).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use althing_consensus::{
-    Block, Certificate, ConsensusParams, Epoch, EpochStart, Execution, Height, Micros, Phase, SafetyRules,
-    ValidatorSet, View, epoch_hash,
+    Block, Certificate, ConsensusParams, Epoch, EpochStart, Execution, Height, Message, Micros, Phase,
+    Position, SafetyRules, SignRequest, ValidatorSet, View, epoch_hash,
 };
-use althing_crypto::{Hash, bls};
+use althing_crypto::{Hash, bls, ed25519};
 use althing_ledger::{ParamUpdates, ValidatorUpdate, VoteKey};
 use althing_node::membership::Membership;
 
@@ -14,6 +15,7 @@ use super::Verdict;
 use super::forge::Forge;
 use super::member::Bench;
 use crate::cheap_votes::CHEAP_VOTES;
+use crate::modelcheck::{self, Bound, Limits, Votes};
 use crate::sim::{Change, Cluster, Load, Network, Options, When};
 
 const MS: fn(u64) -> Micros = Micros::from_millis;
@@ -32,7 +34,7 @@ fn start(forge: &Forge) -> EpochStart {
 
 fn enter(forge: &Forge, starts: &[EpochStart]) -> Result<(), String> {
     let genesis = forge.setup.genesis();
-    let key = || forge.setup.key(althing_consensus::Position(0)).clone();
+    let key = || forge.setup.key(Position(0)).clone();
     let (chain, set, hash) =
         (forge.setup.chain_id(), forge.setup.set().clone(), genesis.header.vouched.next_epoch);
     let mut rules = SafetyRules::new_chain(key(), chain.to_owned(), genesis.hash(), set, hash);
@@ -59,7 +61,106 @@ pub(super) fn epochs() -> Verdict {
     let mut forged = forge.qc(Phase::Commit, 1, block, QUORUM);
     forged.signature = bls::Signature::from_bytes([1; 96]);
     refused("on a forged certificate", &[by(forged)])?;
-    possession(&forge)
+    possession(&forge)?;
+    strangers(&forge, &good)?;
+    other_epochs(&forge)
+}
+
+/// Nothing is signed without a place in the set, nor at once with a key that may have signed elsewhere.
+fn strangers(forge: &Forge, next: &EpochStart) -> Verdict {
+    let genesis = forge.setup.genesis();
+    let hash = genesis.header.vouched.next_epoch;
+    let entered = |place: u16, key: bls::SecretKey| {
+        let own = forge.setup.key(Position(place)).clone();
+        let (chain, set) = (forge.setup.chain_id().to_owned(), forge.setup.set().clone());
+        let mut rules = SafetyRules::new_chain(own, chain, genesis.hash(), set, hash);
+        let first = rules.resume(None);
+        let entered = rules.enter_epoch(next, key).map_err(|error| error.to_string());
+        entered.map(|_| (rules, first))
+    };
+    let (rules, _) = entered(0, forge.setup.key(Position(1)).clone())?;
+    if rules.is_resumed() {
+        return Err("a changed key signs before anyone was asked what it has signed".into());
+    }
+    // The fourth member is no more.
+    let (mut rules, _) = entered(3, forge.setup.key(Position(3)).clone())?;
+    let _ = rules.resume(None);
+    let request = SignRequest::Timeout { view: View(1), high_qc: None, entry: None };
+    match rules.request(&request) {
+        Ok(_) => Err("who was removed signs in the next epoch".into()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// The door of an epoch lets in what is of that epoch.
+fn other_epochs(forge: &Forge) -> Verdict {
+    let me = Position(0);
+    let mut vote = forge.vote(1, Phase::Vote, 1, forge.setup.genesis().hash());
+    vote.epoch = Epoch(2);
+    match forge.setup.door(me).admit(Some(Position(1)), Message::Vote(vote)) {
+        Ok(_) => Err("a vote of another epoch is let in".into()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// One change of members, in all orders of what can happen, as far as a search of some seconds goes.
+pub(super) fn boundary() -> Verdict {
+    let bound = Bound { members: 4, faulty: 1, views: 2, then: 1, names: 1, whole: false, exact: false };
+    let (time, model) = (Duration::from_secs(120), Votes::new(bound));
+    let searched = modelcheck::search(&model, Limits { time, states: 20_000, progress: &mut |_| () });
+    searched.broken.map_or(Ok(()), |(law, path)| {
+        let run = model.retrace(&path).map(|deeds| model.replay(&deeds).0.join("; "));
+        Err(format!("broken: {law}: {}", run.unwrap_or_else(|| "no run of real members leads there".into())))
+    })
+}
+
+/// Votes of the old epoch's first views are at a member when it enters the next, and too few of them are of the new one.
+pub(super) fn left_over() -> Verdict {
+    let mut cluster = cluster(10);
+    cluster.run_for(MS(2_000));
+    for nonce in 0..3 {
+        change(&mut cluster, nonce);
+        super::network::cut(&mut cluster, &[1]);
+        cluster.run_for(MS(2_000));
+        cluster.network.cut.clear();
+        cluster.run_for(MS(3_000));
+    }
+    in_epoch(&mut cluster, 4, 7)
+}
+
+/// Changes in blocks one after the other, so that an epoch may be no longer than its opening block's height; over them one member's disk is
+/// set back, and one ends and starts twice.
+pub(super) fn one_by_one() -> Verdict {
+    for (restored, twice) in [(None, None), (Some(2), None), (None, Some(1)), (Some(0), Some(4))] {
+        let mut cluster = cluster(10);
+        cluster.run_for(MS(2_000));
+        let backup = restored.map(|node| (node, cluster.backup(node)));
+        for nonce in 0..6u64 {
+            let validators = vec![cluster.change(4, 1 + nonce % 3, Some(0))];
+            let tx = Change { nonce, validators, ..Change::default() };
+            cluster.submit(cluster.now(), 1, tx.encode());
+            cluster.run_for(MS(if nonce == 2 { 1_000 } else { 45 }));
+            if nonce == 1 || nonce == 3 {
+                twice.into_iter().for_each(|node| {
+                    cluster.kill(node);
+                    cluster.run_for(MS(30));
+                    cluster.restart(node);
+                });
+            }
+        }
+        cluster.run_for(MS(3_000));
+        if let Some((node, image)) = backup {
+            cluster.restore(node, &image);
+        }
+        cluster.run_for(MS(20_000));
+        super::network::settled(&mut cluster, 3)?;
+        let newest = cluster.world().sets.keys().next_back().copied().unwrap_or_default();
+        let all = (0..cluster.nodes()).filter_map(|node| cluster.driver(node));
+        if newest < Epoch(3) || all.map(|driver| driver.validators().0).any(|epoch| epoch != newest) {
+            return Err(format!("not all nodes are in the newest epoch, {newest}"));
+        }
+    }
+    Ok(())
 }
 
 /// A key enters a set only with a proof that its owner holds it.
@@ -75,6 +176,13 @@ fn possession(forge: &Forge) -> Verdict {
         let update = ValidatorUpdate { identity, power: 1, vote_key: Some(vote_key) };
         membership.after(&[update], &ParamUpdates::default())
     };
+    let known = forge.setup.set().members()[1].identity;
+    let change = |power, identity: &[u8; 32]| ValidatorUpdate { identity: *identity, power, vote_key: None };
+    let stranger = ed25519::SecretKey::from_seed([99; 32]).public_key();
+    let both = [change(3, known.as_bytes()), change(0, stranger.as_bytes())];
+    if membership.after(&both, &ParamUpdates::default()).is_ok() {
+        return Err("of updates of which one is impossible the other counts".into());
+    }
     update(&key).map_err(|reason| format!("a good proof of possession is refused: {reason}"))?;
     match update(&other) {
         Ok(_) => Err("a vote key comes in with the proof of another".into()),
@@ -165,7 +273,12 @@ fn change(cluster: &mut Cluster, nonce: u64) {
         _ => vec![cluster.change(3, 1, Some(1)), cluster.change(5, 1, Some(0)), cluster.change(0, 0, None)],
     };
     let max_block_txs = Some(100).filter(|_| nonce == 1);
-    let tx = Change { nonce, validators, params: ParamUpdates { max_block_txs, ..ParamUpdates::default() } };
+    let tx = Change {
+        nonce,
+        validators,
+        params: ParamUpdates { max_block_txs, ..ParamUpdates::default() },
+        padding: Vec::new(),
+    };
     cluster.submit(cluster.now(), 2, tx.encode());
 }
 

@@ -126,6 +126,17 @@ pub const ALL: &[Scenario] = &[
         about: "one member alone has the QC of an epoch's end when all others have given its view up",
         run: epochs::lost_commit,
     },
+    Scenario {
+        name: "boundary",
+        about: "all that members can be made to sign around one change of members, for some seconds",
+        run: epochs::boundary,
+    },
+    Scenario { name: "left_over", about: "members change while one is cut off", run: epochs::left_over },
+    Scenario {
+        name: "one_by_one",
+        about: "members change in block after block, a disk is set back, a node starts twice",
+        run: epochs::one_by_one,
+    },
     Scenario { name: "told", about: "a member that missed the end of an epoch is back", run: epochs::told },
     Scenario {
         name: "crashes_at_the_change",
