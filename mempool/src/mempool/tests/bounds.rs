@@ -39,7 +39,7 @@ fn what_no_block_can_hold_any_more_is_dropped_and_not_waited_for() {
             ("still being checked", checked(&awaited, 0), vec![no(1, &awaited, Code::TooLarge)]),
             ("the others go on", committed(1, &[&fits]), vec![Action::WorkChanged(false)]),
             ("as it was", Input::MaxTxBytes(large.len()), vec![]),
-            ("again", local(2, &[&large]), vec![precheck(&[&large])]),
+            ("again, its precheck is known", local(2, &[&large]), vec![check(&large)]),
         ],
     );
     assert_eq!(pool.status(&behind.hash()), Status::Held { missing: 0 });
