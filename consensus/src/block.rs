@@ -1,9 +1,10 @@
 //! Headers and blocks. A block names its transactions by hash; their bytes are the driver's business.
 
-use althing_crypto::{BlockHash, Encoding, Hash, TxHash, merkle_root, sha256_concat};
+use althing_crypto::{BlockHash, Encoding, Hash, TxHash, merkle_root, mutant, sha256_concat};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::{Epoch, Height, Position, View};
+use crate::notice::read_notices;
+use crate::{Epoch, Height, Notice, Position, View, notices_fit, notices_root};
 
 /// Longest chain id, in bytes.
 pub const MAX_CHAIN_ID_BYTES: usize = 50;
@@ -122,7 +123,7 @@ pub struct Header {
     pub time_ms: u64,
     /// Merkle root of the transactions' hashes; of genesis, the genesis document's hash.
     pub payload_root: Hash,
-    /// Merkle root of the evidence; that of the empty tree where there is none.
+    /// Merkle root of the notices; that of the empty tree where there are none.
     pub evidence_root: Hash,
     /// Members left out of leader election, by position.
     pub absent: Vec<Absence>,
@@ -143,18 +144,21 @@ impl Header {
     }
 }
 
-/// A header with the hashes of its transactions.
+/// A header with the hashes of its transactions, and its notices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub struct Block {
     /// The header.
     pub header: Header,
     /// The transactions' hashes, in their order of execution.
     pub txs: Vec<TxHash>,
+    /// What it carries beside them, in their order.
+    #[borsh(deserialize_with = "read_notices")]
+    pub notices: Vec<Notice>,
 }
 
 impl Encoding for Block {
     const NAME: &'static str = "block";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = 1 << 20;
 }
 
@@ -168,6 +172,17 @@ impl Block {
     pub fn payload_matches(&self) -> bool {
         self.header.payload_root == payload_root(&self.txs)
     }
+
+    /// Whether the header's evidence root is that of these notices, and they are within bounds.
+    pub fn notices_match(&self) -> bool {
+        notices_fit(&self.notices)
+            && (self.header.evidence_root == notices_root(&self.notices) || mutant!("notices_root_unchecked"))
+    }
+
+    /// Whether it carries anything that is to be executed.
+    pub fn is_empty(&self) -> bool {
+        self.txs.is_empty() && self.notices.is_empty()
+    }
 }
 
 /// The Merkle root of transactions' hashes.
@@ -176,7 +191,7 @@ pub fn payload_root(txs: &[TxHash]) -> Hash {
     merkle_root(&leaves)
 }
 
-/// The evidence root of a block without evidence.
+/// The evidence root of a block without notices.
 pub fn no_evidence() -> Hash {
     merkle_root::<&[u8]>(&[])
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use althing_crypto::{BlockHash, TxHash};
 
-use crate::{Block, Header, Height, View};
+use crate::{Block, Counted, Header, Height, View};
 
 /// Blocks by hash, and which of them are committed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +100,18 @@ impl BlockTree {
             at = self.get(&block.header.parent);
         }
         txs
+    }
+
+    /// The notices of this block and its ancestors above the newest committed one, as far as they are kept.
+    pub(crate) fn notices_above_head(&self, hash: &BlockHash) -> Counted {
+        let head = self.head().header.height;
+        let mut noticed = Counted::default();
+        let mut at = self.get(hash);
+        while let Some(block) = at.filter(|block| block.header.height > head) {
+            block.notices.iter().for_each(|notice| noticed.count(notice));
+            at = self.get(&block.header.parent);
+        }
+        noticed
     }
 
     /// Commits a path that [`Self::path`] gave. Returns the blocks, and the hashes of those that lost.

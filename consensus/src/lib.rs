@@ -6,9 +6,11 @@ mod block;
 mod block_tree;
 mod certificate;
 pub mod engine;
+mod evidence;
 mod ids;
 mod leader;
 mod message;
+mod notice;
 mod pacemaker;
 mod params;
 mod safety_record;
@@ -28,11 +30,16 @@ pub use certificate::{
     Certificate, Phase, QuorumCertificate, Signers, TimeoutCertificate, certificate_hash, view_of,
 };
 pub use engine::{Action, Engine, Input};
+pub use evidence::{Charge, Evidence, EvidenceKind, TimeoutStatement};
 pub use ids::{Epoch, Height, Micros, Now, Position, Power, View};
 pub use leader::Election;
 pub use message::{
-    Evidence, Memory, Message, Proposal, ProposalStatement, Status, TimeoutVote, Vote, proposal_bytes,
-    timeout_bytes, vote_bytes,
+    Memory, Message, Proposal, ProposalStatement, Status, TimeoutVote, Vote, proposal_bytes, timeout_bytes,
+    vote_bytes,
+};
+pub use notice::{
+    Counted, EVIDENCE_EPOCHS, MAX_NOTICES, MAX_NOTICES_BYTES, MAX_SPONSORED_AN_EPOCH, Notice, NoticeId,
+    Registration, fitting, notices_fit, notices_root, oldest_evidence, registration_bytes, sponsorship_bytes,
 };
 pub use params::{ConsensusParams, ParamError};
 pub use safety_record::SafetyRecord;

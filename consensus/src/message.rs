@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::certificate::{certificate_hash, view_of};
 use crate::{
-    Block, Certificate, Epoch, Header, Height, Phase, Position, QuorumCertificate, TimeoutCertificate, View,
+    Block, Certificate, Epoch, Height, Phase, Position, QuorumCertificate, TimeoutCertificate, View,
 };
 
 /// A vote or commit vote.
@@ -194,43 +194,4 @@ impl Encoding for Message {
     const NAME: &'static str = "consensus message";
     const VERSION: u8 = 2;
     const MAX_BYTES: usize = 1 << 20;
-}
-
-/// Two signed messages of one validator that no correct one signs both of. Each is verified alone.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
-pub enum Evidence {
-    /// Two votes, or two commit votes, of one view for different blocks.
-    Votes(Vote, Vote),
-    /// Two proposals of one view for different blocks.
-    Proposals {
-        /// The leader.
-        signer: Position,
-        /// One proposal.
-        first: (ProposalStatement, bls::Signature),
-        /// The other.
-        second: (ProposalStatement, bls::Signature),
-    },
-    /// A commit vote of view v beside a timeout vote of a view ≥ v that names a QC view below v.
-    CommitAndTimeout(Vote, Box<TimeoutVote>),
-    /// A vote in view u for this header, which justifies view v, beside a timeout vote of a view ≥ u that names a QC view
-    /// below v.
-    VoteAndTimeout(Vote, Box<Header>, Box<TimeoutVote>),
-}
-
-impl Evidence {
-    /// The epoch in whose set its signer has a place.
-    pub fn epoch(&self) -> Epoch {
-        match self {
-            Self::Votes(vote, _) | Self::CommitAndTimeout(vote, _) | Self::VoteAndTimeout(vote, ..) => {
-                vote.epoch
-            }
-            Self::Proposals { first: (statement, _), .. } => statement.epoch,
-        }
-    }
-}
-
-impl Encoding for Evidence {
-    const NAME: &'static str = "evidence";
-    const VERSION: u8 = 1;
-    const MAX_BYTES: usize = 64 << 10;
 }

@@ -149,15 +149,19 @@ impl SafetyRules {
         if !block.payload_matches() {
             return Err(mismatch("the payload root", block.header.payload_root, "that of the transactions"));
         }
+        if !block.notices_match() {
+            return Err(mismatch("the evidence root", block.header.evidence_root, "that of the notices"));
+        }
         if let Some(signed) = self.record.proposal.as_ref().filter(|signed| signed.view == *view) {
             let earlier = signed.statement();
             same(earlier.block, statement.block)?;
             if earlier != statement {
                 return Err(Reason::OtherCertificates { block: statement.block });
             }
-            // The record has dropped the transactions, which the payload root binds.
+            // The record has dropped the transactions and notices, which the roots bind.
             let mut again = signed.clone();
             again.block.txs.clone_from(&block.txs);
+            again.block.notices.clone_from(&block.notices);
             return Ok((None, Signed::Proposal(Verified::trust(again))));
         }
         above(*view, SignKind::Proposal, self.record.proposed())?;
@@ -185,6 +189,7 @@ impl SafetyRules {
             record.raise_commit(proposal.commit.as_ref());
             let mut kept = proposal.clone();
             kept.block.txs.clear();
+            kept.block.notices.clear();
             record.proposal = Some(kept);
         });
         Ok((Some(record), Signed::Proposal(Verified::trust(proposal))))

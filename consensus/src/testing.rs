@@ -17,6 +17,11 @@ pub(crate) const CHAIN: &str = "althing-test";
 pub(crate) const EPOCH: Epoch = Epoch(1);
 pub(crate) const OPENING: BlockHash = BlockHash(Hash::from_bytes([7; 32]));
 
+/// The identity key of a validator of every chain here.
+pub(crate) fn identity(index: usize) -> ed25519::SecretKey {
+    ed25519::SecretKey::from_seed(*sha256_concat(&[&[1], &index.to_be_bytes()]).as_bytes())
+}
+
 /// A chain's validators with their keys.
 pub(crate) struct Chain {
     pub(crate) keys: Vec<bls::SecretKey>,
@@ -26,11 +31,11 @@ pub(crate) struct Chain {
 impl Chain {
     /// As many validators as powers.
     pub(crate) fn new(scheme: &'static dyn VoteScheme, powers: &[u64]) -> Self {
-        let seed = |index: usize, kind: u8| *sha256_concat(&[&[kind], &index.to_be_bytes()]).as_bytes();
+        let seed = |index: usize| *sha256_concat(&[&[0], &index.to_be_bytes()]).as_bytes();
         let keys: Vec<_> =
-            (0..powers.len()).map(|index| bls::SecretKey::from_seed(scheme, &seed(index, 0))).collect();
+            (0..powers.len()).map(|index| bls::SecretKey::from_seed(scheme, &seed(index))).collect();
         let validator = |(index, power): (usize, &u64)| Validator {
-            identity: ed25519::SecretKey::from_seed(seed(index, 1)).public_key(),
+            identity: identity(index).public_key(),
             vote_key: keys[index].public_key().clone(),
             power: Power(*power),
         };
@@ -136,7 +141,7 @@ pub(crate) fn block(view: u64, justify: Option<&QuorumCertificate>, salt: u8) ->
             next_epoch: Hash::ZERO,
         },
     };
-    Block { header, txs }
+    Block { header, txs, notices: Vec::new() }
 }
 
 /// BLS, with a count of the pairings that verification takes: one per message, and one for the signature.

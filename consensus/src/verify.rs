@@ -10,6 +10,7 @@ mod certificates;
 mod door;
 mod evidence;
 mod messages;
+mod notice;
 mod rejection;
 mod verified;
 

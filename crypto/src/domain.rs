@@ -23,6 +23,10 @@ pub enum Domain {
     Proposal,
     /// The beginning of a process that holds an identity's keys. Of no epoch; its view is the time.
     Session,
+    /// A newcomer's word that it will vote with this key.
+    Registration,
+    /// A validator's word for a newcomer's registration.
+    Sponsorship,
     /// The seed of the choice of a leader among the members not left out. Nobody signs it; as a domain of its own it
     /// collides with nothing that is signed.
     Leader,
@@ -30,12 +34,14 @@ pub enum Domain {
 
 impl Domain {
     /// All of them.
-    pub const ALL: [Domain; 6] = [
+    pub const ALL: [Domain; 8] = [
         Domain::Vote,
         Domain::CommitVote,
         Domain::TimeoutVote,
         Domain::Proposal,
         Domain::Session,
+        Domain::Registration,
+        Domain::Sponsorship,
         Domain::Leader,
     ];
 
@@ -47,6 +53,8 @@ impl Domain {
             Domain::TimeoutVote => "ALTHING/TIMEOUT-VOTE",
             Domain::Proposal => "ALTHING/PROPOSAL",
             Domain::Session => "ALTHING/SESSION",
+            Domain::Registration => "ALTHING/REGISTRATION",
+            Domain::Sponsorship => "ALTHING/SPONSORSHIP",
             Domain::Leader => "ALTHING/LEADER",
         }
     }

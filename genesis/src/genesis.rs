@@ -151,7 +151,7 @@ impl Genesis {
                 next_epoch: self.epoch_hash(),
             },
         };
-        Block { header, txs: Vec::new() }
+        Block { header, txs: Vec::new(), notices: Vec::new() }
     }
 }
 

@@ -356,7 +356,8 @@ pub struct ValidatorUpdate {
     pub identity: [u8; 32],
     /// Its new voting power; 0 removes it.
     pub power: u64,
-    /// The key that it votes with from then on; none leaves it the one that was last named for this identity.
+    /// The key that it votes with from then on; none is the one that the identity registered through a block since a key was last named
+    /// for it, or else that one.
     pub vote_key: Option<VoteKey>,
 }
 

@@ -19,7 +19,7 @@ pub struct Body {
 
 impl Encoding for Body {
     const NAME: &'static str = "block body";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = MAX_BODY_BYTES;
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn transactions<R: Read>(reader: &mut R) -> io::Result<Vec<TxBytes>> 
 }
 
 impl Body {
-    /// Whether the block's payload root, its list of hashes and the transactions belong together, within the chain's limits.
+    /// Whether the block's roots, its list of hashes, the transactions and the notices belong together, within the chain's limits.
     /// For bodies from elsewhere; says what is wrong.
     pub fn check(&self, params: &ConsensusParams) -> Result<(), String> {
         let (named, here) = (self.block.txs.len(), self.txs.len());
@@ -57,6 +57,9 @@ impl Body {
         }
         if !self.block.payload_matches() {
             return Err("its payload root is not that of its transactions' hashes".to_owned());
+        }
+        if !self.block.notices_match() {
+            return Err("its evidence root is not that of its notices, or these are too many".to_owned());
         }
         within_limits(&self.txs, params)?;
         match self.block.txs.iter().zip(&self.txs).find(|(hash, tx)| TxHash::of(tx) != **hash) {

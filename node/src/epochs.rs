@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use althing_consensus::engine::EngineConfig;
-use althing_consensus::{Door, Epoch, EpochStart, Height, ValidatorSet};
+use althing_consensus::{Door, EVIDENCE_EPOCHS, Epoch, EpochStart, Header, Height, ValidatorSet};
 use althing_crypto::bls::VoteScheme;
 use althing_crypto::{bls, ed25519, mutant};
 use althing_genesis::Genesis;
@@ -14,8 +14,8 @@ use crate::recovery::door;
 use crate::storage::{ChainStore, Opening, StoreError};
 use crate::workers::Fatal;
 
-/// Epochs kept at hand: those that messages, execution and questions are of. Older ones are read again.
-const KEPT: usize = 8;
+/// Epochs kept at hand: those that messages, notices, execution and questions are of. Older ones are read again.
+const KEPT: usize = EVIDENCE_EPOCHS as usize + 4;
 
 /// One epoch.
 #[derive(Debug)]
@@ -118,6 +118,12 @@ impl Epochs {
             Some(stored) => Membership::from_stored(stored, self.scheme()).map_err(damaged)?,
             None => self.genesis.clone(),
         })
+    }
+
+    /// The header of the block that opened an epoch this node is or was in.
+    pub fn opening(&self, epoch: Epoch) -> Result<Header, Fatal> {
+        let opening = self.chain.opening(epoch)?;
+        Ok(opening.ok_or_else(|| Fatal::Missing { what: format!("the opening of epoch {epoch}") })?.header)
     }
 
     /// What shows that an epoch after the first begins; for the safety rules.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use althing_consensus::{AppHash, ConsensusParams, Epoch, Height, Position, ValidatorSet, View};
+use althing_consensus::{AppHash, ConsensusParams, Epoch, Height, Notice, Position, ValidatorSet, View};
 use althing_crypto::{TxHash, ed25519};
 use althing_genesis::Genesis;
 use althing_ledger::Application;
@@ -92,6 +92,13 @@ pub enum Ask {
         tx: Vec<u8>,
         /// Takes the outcome of its admission.
         answer: oneshot::Sender<Outcome>,
+    },
+    /// Take a notice towards a block.
+    Notice {
+        /// The notice.
+        notice: Box<Notice>,
+        /// Takes what became of it.
+        answer: oneshot::Sender<Result<(), String>>,
     },
     /// The pending transactions that would go into a block first.
     Pending {
@@ -216,6 +223,11 @@ impl NodeHandle {
             self.send(Ask::Submit { tx, answer })?;
         }
         Ok(hash)
+    }
+
+    /// Hands in a notice and waits until it is checked: whether it waits for a block now, or why not.
+    pub async fn submit_notice(&self, notice: Notice) -> Result<Result<(), String>, AskError> {
+        self.ask(|answer| Ask::Notice { notice: Box::new(notice), answer }).await
     }
 
     /// The first `limit` transactions that a block would take now.

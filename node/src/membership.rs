@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use althing_consensus::{ConsensusParams, Power, Validator, ValidatorSet, epoch_hash};
+use althing_consensus::{ConsensusParams, Power, Registration, Validator, ValidatorSet, epoch_hash};
 use althing_crypto::bls::{ProofOfPossession, VoteScheme};
 use althing_crypto::{Encoding, Hash, bls, ed25519, mutant};
 use althing_genesis::Genesis;
@@ -15,6 +15,9 @@ use borsh::{BorshDeserialize, BorshSerialize};
 /// Identities whose vote key is remembered, members or not.
 const MAX_REGISTERED: usize = 4 * ValidatorSet::MAX_MEMBERS;
 
+/// Identities that one validator stands for at a time, and that were never validators themselves.
+const MAX_SPONSORED: usize = 8;
+
 /// The members and parameters after a height.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
@@ -22,6 +25,19 @@ pub struct Membership {
     params: ConsensusParams,
     /// By identity, the vote key that was named last: of members, and of those who were.
     registered: BTreeMap<[u8; 32], [u8; 48]>,
+    /// By identity, the vote key that it registered itself, through a block. It counts from when the application names the identity
+    /// without a key. None of these keys is another identity's.
+    offered: BTreeMap<[u8; 32], Offered>,
+}
+
+/// A key that waits for the application to name its owner.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+struct Offered {
+    key: [u8; 48],
+    /// Who stands for it.
+    sponsor: [u8; 32],
+    /// Later ones have higher numbers.
+    number: u64,
 }
 
 /// As it is stored. Its keys were checked when they came in.
@@ -30,12 +46,13 @@ pub(crate) struct Stored {
     members: Vec<([u8; 32], [u8; 48], u64)>,
     params: ConsensusParams,
     registered: BTreeMap<[u8; 32], [u8; 48]>,
+    offered: BTreeMap<[u8; 32], Offered>,
 }
 
 impl Encoding for Stored {
     const NAME: &'static str = "membership";
-    const VERSION: u8 = 1;
-    const MAX_BYTES: usize = 1 << 20;
+    const VERSION: u8 = 2;
+    const MAX_BYTES: usize = 4 << 20;
 }
 
 impl Membership {
@@ -47,7 +64,7 @@ impl Membership {
     /// These validators, with the keys that they have.
     pub fn new(set: ValidatorSet, params: ConsensusParams) -> Self {
         let registered = set.members().iter().map(registration).collect();
-        Self { set, params, registered }
+        Self { set, params, registered, offered: BTreeMap::new() }
     }
 
     /// The validators.
@@ -65,9 +82,47 @@ impl Membership {
         epoch_hash(&self.set, &self.params)
     }
 
+    /// After a registration that a block carries, whose signatures and proof hold; or why it is of no effect. It changes no set.
+    pub fn register(&self, registration: &Registration) -> Result<Self, String> {
+        let (identity, key) = (*registration.identity.as_bytes(), registration.vote_key);
+        let taken = |(owner, of): (&[u8; 32], &[u8; 48])| *of == key && *owner != identity;
+        let offers = self.offered.iter().map(|(owner, offered)| (owner, &offered.key));
+        if self.registered.iter().chain(offers).any(taken) && !mutant!("key_of_another_registered") {
+            return Err(format!("the vote key of {} is another identity's", registration.identity));
+        }
+        let mut next = self.clone();
+        next.offered.remove(&identity);
+        if self.registered.get(&identity) == Some(&key) {
+            return Ok(next);
+        }
+        let sponsor = *registration.sponsor.as_bytes();
+        if !self.registered.contains_key(&identity) {
+            next.make_room(&sponsor);
+        }
+        let number = next.offered.values().map(|offered| offered.number + 1).max().unwrap_or(0);
+        next.offered.insert(identity, Offered { key, sponsor, number });
+        Ok(next)
+    }
+
+    /// The oldest newcomer of a sponsor goes, if it stands for as many as one may.
+    fn make_room(&mut self, sponsor: &[u8; 32]) {
+        let newcomers = self
+            .offered
+            .iter()
+            .filter(|(identity, one)| one.sponsor == *sponsor && !self.registered.contains_key(*identity));
+        let newcomers: BTreeMap<u64, [u8; 32]> =
+            newcomers.map(|(identity, one)| (one.number, *identity)).collect();
+        if newcomers.len() >= MAX_SPONSORED
+            && let Some(oldest) = newcomers.values().next()
+        {
+            self.offered.remove(oldest);
+        }
+    }
+
     /// After a block's updates; or why none of them counts.
     pub fn after(&self, validators: &[ValidatorUpdate], params: &ParamUpdates) -> Result<Self, String> {
         let mut registered = self.registered.clone();
+        let mut offered = self.offered.clone();
         let mut members = self.set.members().to_vec();
         let mut named = BTreeSet::new();
         for update in validators {
@@ -82,13 +137,21 @@ impl Membership {
                 check_key(self.set.scheme(), key)
                     .map_err(|reason| format!("validator {identity}: {reason}"))?;
                 registered.insert(update.identity, key.key);
+                // What the application says goes before what anyone offered: also if it gives the key to somebody else.
+                offered.retain(|owner, offered| *owner != update.identity && offered.key != key.key);
             }
+        }
+        for update in validators {
+            let identity = ed25519::PublicKey::from_bytes(update.identity);
             let at = members.iter().position(|member| member.identity == identity);
             match (at, update.power) {
                 (None, 0) if mutant!("half_of_the_updates_count") => {}
                 (None, 0) => return Err(format!("validator {identity} is to be removed and is none")),
                 (Some(at), 0) => drop(members.remove(at)),
                 (at, power) => {
+                    if let Some(own) = offered.remove(&update.identity) {
+                        registered.insert(update.identity, own.key);
+                    }
                     let key = registered.get(&update.identity);
                     let key =
                         key.ok_or_else(|| format!("validator {identity} has no registered vote key"))?;
@@ -107,7 +170,7 @@ impl Membership {
         let params = change(&self.params, params);
         params.validate().map_err(|error| error.to_string())?;
         let set = ValidatorSet::new(self.set.scheme(), members).map_err(|error| error.to_string())?;
-        Ok(Self { set, params, registered })
+        Ok(Self { set, params, registered, offered })
     }
 
     pub(crate) fn to_stored(&self) -> Stored {
@@ -116,18 +179,19 @@ impl Membership {
             members: self.set.members().iter().map(member).collect(),
             params: self.params.clone(),
             registered: self.registered.clone(),
+            offered: self.offered.clone(),
         }
     }
 
     pub(crate) fn from_stored(stored: Stored, scheme: &'static dyn VoteScheme) -> Result<Self, String> {
-        let Stored { members, params, registered } = stored;
+        let Stored { members, params, registered, offered } = stored;
         let member = |(identity, key, power): ([u8; 32], [u8; 48], u64)| {
             let identity = ed25519::PublicKey::from_bytes(identity);
             Ok::<_, String>(Validator { identity, vote_key: parse(scheme, &key)?, power: Power(power) })
         };
         let members = members.into_iter().map(member).collect::<Result<_, _>>()?;
         let set = ValidatorSet::new(scheme, members).map_err(|error| error.to_string())?;
-        Ok(Self { set, params, registered })
+        Ok(Self { set, params, registered, offered })
     }
 }
 

@@ -29,7 +29,7 @@ use althing_genesis::{Genesis, ValidatorEntry};
 use althing_ledger::{AppError, Application, Info, InitChain, ValidatorUpdate, VoteKey};
 
 use crate::body::Body;
-use crate::driver::{MAX_BODIES, Start};
+use crate::driver::{MAX_BODIES, MAX_EVIDENCE, Start};
 use crate::epochs::{Epochs, Seat};
 use crate::membership;
 use crate::storage::{ChainStore, StoreError};
@@ -290,8 +290,17 @@ pub fn recover(config: &EngineConfig, chain: &ChainStore, door: &Door) -> Result
         uncommitted: bodies.iter().map(|body| body.block.clone()).collect(),
         executions,
         executed,
+        counted: chain.counted(config.epoch)?,
     };
-    Ok(Start { recovered, bodies, recent: recent(chain, executed, committed)?, record: None, opened_by })
+    let found = chain.kept_evidence(MAX_EVIDENCE)?;
+    Ok(Start {
+        recovered,
+        found,
+        bodies,
+        recent: recent(chain, executed, committed)?,
+        record: None,
+        opened_by,
+    })
 }
 
 /// Transactions of the newest blocks, and of all that are not executed.

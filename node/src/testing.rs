@@ -86,7 +86,7 @@ impl TestChain {
             absent: Vec::new(),
             vouched: parent.header.vouched.clone(),
         };
-        Arc::new(Body { block: Block { header, txs: hashes }, txs })
+        Arc::new(Body { block: Block { header, txs: hashes, notices: Vec::new() }, txs })
     }
 
     /// A commit certificate of all validators.

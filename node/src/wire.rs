@@ -1,6 +1,8 @@
 //! What nodes say to one another: direct messages, gossip, requests and their answers.
 
-use althing_consensus::{Height, Message, QuorumCertificate};
+use std::io::{self, Read};
+
+use althing_consensus::{Height, Message, Notice, QuorumCertificate, notices_fit};
 use althing_crypto::{BlockHash, Encoding, TxHash};
 use althing_mempool::TxBytes;
 use althing_p2p::Class;
@@ -21,11 +23,23 @@ pub enum Wire {
     Transactions(#[borsh(deserialize_with = "transactions")] Vec<TxBytes>),
     /// Which process speaks for an identity.
     Session(Session),
+    /// What is to be carried in a block: to all members when it is found, and again while the chain is stuck (rule R8).
+    Notice(#[borsh(deserialize_with = "notice")] Box<Notice>),
+}
+
+/// Reads a notice that fits into a block.
+fn notice<R: Read>(reader: &mut R) -> io::Result<Box<Notice>> {
+    let notice = Notice::deserialize_reader(reader)?;
+    if !notices_fit(std::slice::from_ref(&notice)) {
+        let reason = format!("a notice of more than {} bytes", Notice::MAX_BYTES);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    Ok(Box::new(notice))
 }
 
 impl Encoding for Wire {
     const NAME: &'static str = "direct message";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = MAX_BODY_BYTES;
 }
 
@@ -33,7 +47,9 @@ impl Wire {
     /// The stream that it goes over: what may be large must not hold up votes.
     pub fn class(&self) -> Class {
         match self {
-            Self::Consensus(Message::Proposal(_)) | Self::Transactions(_) => Class::Proposal,
+            Self::Consensus(Message::Proposal(_)) | Self::Transactions(_) | Self::Notice(_) => {
+                Class::Proposal
+            }
             Self::Consensus(_) | Self::Session(_) => Class::Consensus,
         }
     }
@@ -94,7 +110,7 @@ pub enum Response {
 
 impl Encoding for Response {
     const NAME: &'static str = "response";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = 2 * MAX_BODY_BYTES;
 }
 
@@ -120,7 +136,7 @@ mod tests {
         assert!(Wire::decode(&empty).unwrap_err().to_string().contains("without bytes"));
         let many = Gossip(vec![vec![1].into(); 20_001]).encode();
         assert!(Gossip::decode(&many).unwrap_err().to_string().contains("20001 transactions at once"));
-        for bytes in [&[][..], &[1], &[1, 9], &[2, 0], &[1, 1, 255, 255, 255, 255]] {
+        for bytes in [&[][..], &[2], &[2, 9], &[1, 0], &[2, 1, 255, 255, 255, 255]] {
             assert!(Wire::decode(bytes).is_err(), "{bytes:?}");
             assert!(Response::decode(bytes).is_err(), "{bytes:?}");
         }

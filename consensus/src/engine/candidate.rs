@@ -142,6 +142,8 @@ impl Engine {
             parent: &parent.header,
             parent_hash,
             carried: &carried,
+            counted: &self.counted,
+            noticed: self.tree.notices_above_head(&parent_hash),
             absent: &expected_absent,
         };
         if let Err(Invalid(reason)) = validity::check(proposal, &context) {

@@ -53,6 +53,7 @@ impl Engine {
     fn commit_path(&mut self, step: &mut Step, path: &[BlockHash], certificate: Verified<QuorumCertificate>) {
         let mut before = self.tree.head().header.vouched.height;
         let (blocks, lost) = self.tree.commit(path);
+        blocks.iter().flat_map(|block| &block.notices).for_each(|notice| self.counted.count(notice));
         for header in blocks.iter().map(|block| &block.header) {
             if header.vouched.height > before {
                 self.unchecked.push_back((header.clone(), before));
@@ -78,7 +79,7 @@ impl Engine {
         let max = self.config.params.max_unexecuted_blocks;
         let progressed = blocks.iter().any(|block| {
             let header = &block.header;
-            !block.txs.is_empty() || may_carry(header.height, header.vouched.height, max)
+            !block.is_empty() || may_carry(header.height, header.vouched.height, max)
         });
         if progressed {
             self.pacemaker.progressed();

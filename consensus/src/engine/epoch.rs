@@ -34,6 +34,7 @@ impl Engine {
         let lost = self.tree.drop_uncommitted();
         let set = if mutant!("old_set_counts_on") { self.config.set.clone() } else { config.set.clone() };
         self.config = super::EngineConfig { set, ..config };
+        self.counted.enter(self.config.epoch);
         (self.view, self.entry) = (View(1), None);
         (self.high_qc, self.tc, self.commit) = (None, None, None);
         self.certified.clear();

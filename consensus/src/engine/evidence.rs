@@ -115,13 +115,13 @@ impl Engine {
         }
         match vote.phase {
             Phase::Commit if timeout.high_view() < vote.view || mutant!("honest_timeout_convicted") => {
-                self.accuse(step, Evidence::CommitAndTimeout(vote.clone(), Box::new(timeout.clone())));
+                self.accuse(step, Evidence::CommitAndTimeout(vote.clone(), timeout.into()));
             }
             Phase::Vote => {
                 let header = self.tree.header(&vote.block).filter(|h| timeout.high_view() < h.justify_view);
                 if let Some(header) = header.cloned() {
-                    let timeout = Box::new(timeout.clone());
-                    self.accuse(step, Evidence::VoteAndTimeout(vote.clone(), Box::new(header), timeout));
+                    let header = Box::new(header);
+                    self.accuse(step, Evidence::VoteAndTimeout(vote.clone(), header, timeout.into()));
                 }
             }
             Phase::Commit => {}

@@ -7,8 +7,8 @@ use althing_crypto::{BlockHash, TxHash};
 use super::EngineConfig;
 use crate::verify::{Admitted, Verified};
 use crate::{
-    AppHash, Block, Epoch, Evidence, Executed, Header, Height, Memory, Message, Micros, Newest, Phase,
-    Position, Proposal, QuorumCertificate, Refusal, SafetyRecord, SignRequest, Signed, Status,
+    AppHash, Block, Counted, Epoch, Evidence, Executed, Header, Height, Memory, Message, Micros, Newest,
+    Notice, Phase, Position, Proposal, QuorumCertificate, Refusal, SafetyRecord, SignRequest, Signed, Status,
     TimeoutCertificate, TimeoutVote, View, Vote,
 };
 
@@ -40,9 +40,9 @@ pub enum Input {
     EvidenceChecked(Box<Evidence>, bool),
     /// The time asked for with [`Action::WakeAt`] has come.
     Wake,
-    /// Whether the mempool would put something into a block now. Sent again whenever transactions became ready.
+    /// Whether mempool or pool of notices would put something into a block now. Sent again whenever something became ready.
     Pending(bool),
-    /// Transactions for a proposal of this view: answer to [`Action::BuildPayload`].
+    /// Contents for a proposal of this view: answer to [`Action::BuildPayload`].
     PayloadBuilt {
         /// The view asked for.
         view: View,
@@ -50,8 +50,10 @@ pub enum Input {
         parent: BlockHash,
         /// Their hashes; empty if none fitted.
         txs: Vec<TxHash>,
+        /// Notices, each verified; such as its ancestors do not carry.
+        notices: Vec<Notice>,
     },
-    /// Whether the payload is at hand and each of its transactions has a valid format and signature: answer to
+    /// Whether the payload is at hand and each of its transactions and notices has a valid format and signature: answer to
     /// [`Action::CheckPayload`].
     PayloadChecked {
         /// The block.
@@ -60,7 +62,7 @@ pub enum Input {
         verdict: Result<(), String>,
     },
     /// Blocks asked for with [`Action::FetchBlock`], or a run of committed blocks from sync with the certificate that covers
-    /// the newest. Hash, payload root and payload were checked; a run is in ascending order.
+    /// the newest. Hash, roots and payload were checked; a run is in ascending order.
     Blocks {
         /// The blocks.
         blocks: Vec<Block>,
@@ -133,9 +135,10 @@ pub enum Action {
     Send(Position, Message),
     /// Ask for [`Input::Wake`] at this instant; replaces the one asked for before. None: not at all.
     WakeAt(Option<Micros>),
-    /// Choose transactions for a proposal.
+    /// Choose transactions and notices for a proposal.
     BuildPayload(BuildPayload),
-    /// Get the transactions of this block (from the mempool, from its proposer) and check each one's format and signature.
+    /// Get the transactions of this block (from the mempool, from its proposer) and check each one's format and signature, and those
+    /// of its notices.
     CheckPayload {
         /// The block.
         block: Box<Block>,
@@ -166,7 +169,7 @@ pub enum Action {
     AggregateTimeouts(Vec<TimeoutVote>),
     /// Verify both messages of this evidence alone.
     CheckEvidence(Box<Evidence>),
-    /// Send the oldest pending transactions straight to the leader of a view that was entered by a TC (R1), or to all members while
+    /// Send pending notices and the oldest pending transactions straight to the leader of a view that was entered by a TC (R1), or to all members while
     /// the chain is stuck (R8): gossip may have passed them by.
     SendPending(Option<Position>),
     /// A validator's status came: what block sync works from.
@@ -192,6 +195,9 @@ pub struct BuildPayload {
     pub parent_time_ms: u64,
     /// Transactions that ancestors carry, unexecuted as far as headers vouch: not to be chosen again.
     pub exclude: std::collections::BTreeSet<TxHash>,
+    /// Notices that uncommitted ancestors carry: not to be chosen again, as little as those of committed blocks
+    /// ([`counted`](super::Engine::counted)).
+    pub noticed: Counted,
 }
 
 /// Why a peer is penalised.
@@ -294,6 +300,8 @@ pub struct Recovered {
     pub executions: BTreeMap<Height, Executed>,
     /// The height executed.
     pub executed: Height,
+    /// What committed blocks have carried that bears on what those of this epoch may carry.
+    pub counted: Counted,
 }
 
 /// A message and its proof that it passed the door, from one's own safety rules.

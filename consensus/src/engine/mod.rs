@@ -37,15 +37,15 @@ use crate::leader::Election;
 use crate::pacemaker::Pacemaker;
 use crate::vote_aggregator::VoteAggregator;
 use crate::{
-    Admitted, Certificate, ConsensusParams, Epoch, Executed, Header, Height, Memory, Message, Micros, Newest,
-    Now, Phase, Position, QuorumCertificate, SafetyRecord, SignRequest, Signed, TimeoutCertificate,
-    ValidatorSet, Verified, View, view_of,
+    Admitted, Certificate, ConsensusParams, Counted, Epoch, Executed, Header, Height, Memory, Message,
+    Micros, Newest, Now, Phase, Position, QuorumCertificate, SafetyRecord, SignRequest, Signed,
+    TimeoutCertificate, ValidatorSet, Verified, View, view_of,
 };
 
 use candidate::Candidate;
 use evidence::Accusations;
 use input::own_proposal;
-use propose::Payload;
+use propose::{Load, Payload};
 use resume::Resume;
 use timeout::TimeoutPool;
 use work::Timers;
@@ -111,6 +111,8 @@ pub struct Engine {
     /// Blocks certified in recent views: two of one view are a fork.
     certified: BTreeMap<View, Verified<QuorumCertificate>>,
     tree: BlockTree,
+    /// The notices of committed blocks, as far as they bear on others.
+    counted: Counted,
     /// What committed the newest committed block, if it is known.
     head_certificate: Option<Verified<QuorumCertificate>>,
     /// Blocks asked for, and when last.
@@ -121,7 +123,7 @@ pub struct Engine {
     timeouts: TimeoutPool,
     pacemaker: Pacemaker,
     timers: Timers,
-    /// Whether the mempool would put something into a block now.
+    /// Whether mempool or pool of notices would put something into a block now.
     pending: bool,
     executed: Height,
     executions: BTreeMap<Height, Executed>,
@@ -206,6 +208,7 @@ impl Engine {
             halted: false,
             config,
             tree,
+            counted: recovered.counted,
         };
         if let Some(record) = record {
             engine.recall(record);
@@ -223,10 +226,11 @@ impl Engine {
 
     /// Takes in what its own safety rules have signed, so that it asks for none of it again.
     fn recall(&mut self, record: &SafetyRecord) {
-        // The record keeps proposals without their transactions; the store has the block.
+        // The record keeps proposals without what they carry; the store has the block.
         let proposal = record.proposal.clone().and_then(|mut proposal| {
             let block = self.tree.get(&proposal.block.hash())?;
             proposal.block.txs.clone_from(&block.txs);
+            proposal.block.notices.clone_from(&block.notices);
             Some(own_proposal(proposal))
         });
         self.own = OwnMessages {
@@ -286,7 +290,9 @@ impl Engine {
                 self.pending = pending;
                 self.payload.retry();
             }
-            Input::PayloadBuilt { view, parent, txs } => self.payload_built(view, parent, txs),
+            Input::PayloadBuilt { view, parent, txs, notices } => {
+                self.payload_built(view, parent, Load { txs, notices });
+            }
             Input::PayloadChecked { block, verdict } => self.payload_checked(step, block, verdict),
             Input::Blocks { blocks, commit } => self.blocks_arrived(step, blocks, commit),
             Input::Executed(executed) => self.block_executed(step, executed),
@@ -403,6 +409,11 @@ impl Engine {
     /// The newest committed header.
     pub fn committed(&self) -> &Header {
         &self.tree.head().header
+    }
+
+    /// What committed blocks have carried that bears on what others may carry.
+    pub fn counted(&self) -> &Counted {
+        &self.counted
     }
 
     /// The epoch.

@@ -6,8 +6,8 @@ use crate::block_tree::NoPath;
 use crate::engine::validity::{may_carry, root_of, run_of};
 use crate::engine::{Action, BuildPayload, Engine, Step};
 use crate::{
-    Block, Certificate, Header, Height, Message, ProposalDraft, SignRequest, TimeoutCertificate, Verified,
-    View, Vouched, no_evidence, payload_root,
+    Block, Certificate, Header, Height, Message, Notice, ProposalDraft, SignRequest, TimeoutCertificate,
+    Verified, View, Vouched, no_evidence, notices_root, payload_root,
 };
 
 /// The payload of this view's own proposal.
@@ -17,14 +17,27 @@ pub(super) enum Payload {
     Unasked,
     /// Asked for, on this parent.
     Asked(BlockHash),
-    /// Here, for this parent; empty if the mempool had nothing that its ancestors do not carry.
-    Built(BlockHash, Vec<TxHash>),
+    /// Here, for this parent; empty if there was nothing that its ancestors do not carry.
+    Built(BlockHash, Load),
+}
+
+/// What a block carries.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Load {
+    pub(super) txs: Vec<TxHash>,
+    pub(super) notices: Vec<Notice>,
+}
+
+impl Load {
+    fn is_empty(&self) -> bool {
+        self.txs.is_empty() && self.notices.is_empty()
+    }
 }
 
 impl Payload {
-    /// New transactions, a commit or an execution: what was not to be had before may be now.
+    /// New transactions or notices, a commit or an execution: what was not to be had before may be now.
     pub(super) fn retry(&mut self) {
-        if matches!(self, Self::Built(_, txs) if txs.is_empty()) {
+        if matches!(self, Self::Built(_, load) if load.is_empty()) {
             *self = Self::Unasked;
         }
     }
@@ -34,7 +47,7 @@ impl Payload {
 enum Turn {
     Wait,
     Build,
-    Propose(Vec<TxHash>),
+    Propose(Load),
 }
 
 impl Engine {
@@ -63,7 +76,7 @@ impl Engine {
         match self.turn(&header, parent_hash) {
             Turn::Wait => {}
             Turn::Build => self.ask_payload(step, &header),
-            Turn::Propose(txs) => self.propose(step, header, txs, tc),
+            Turn::Propose(load) => self.propose(step, header, load, tc),
         }
     }
 
@@ -91,8 +104,8 @@ impl Engine {
             may_carry(header.height, header.vouched.height, self.config.params.max_unexecuted_blocks);
         if permitted {
             match &self.payload {
-                Payload::Built(on, txs) if *on == parent && !txs.is_empty() => {
-                    return Turn::Propose(txs.clone());
+                Payload::Built(on, load) if *on == parent && !load.is_empty() => {
+                    return Turn::Propose(load.clone());
                 }
                 Payload::Built(on, _) if *on == parent => {}
                 Payload::Asked(on) if *on == parent => return Turn::Wait,
@@ -103,7 +116,7 @@ impl Engine {
         // A closing block waits for its justify block's commit and the last execution, so that it closes.
         let closes = self.tree.is_committed(&parent)
             && self.newest_work_height().is_some_and(|height| self.executed >= height);
-        if closes || self.timers.may_be_empty { Turn::Propose(Vec::new()) } else { Turn::Wait }
+        if closes || self.timers.may_be_empty { Turn::Propose(Load::default()) } else { Turn::Wait }
     }
 
     fn ask_payload(&mut self, step: &mut Step, header: &Header) {
@@ -117,13 +130,14 @@ impl Engine {
             parent: header.parent,
             parent_time_ms: parent.time_ms,
             exclude: self.tree.txs_above(&header.parent, above),
+            noticed: self.tree.notices_above_head(&header.parent),
         }));
     }
 
-    /// An answer for another parent leaves out the wrong ancestors' transactions.
-    pub(super) fn payload_built(&mut self, view: View, parent: BlockHash, txs: Vec<TxHash>) {
+    /// An answer for another parent leaves out what the wrong ancestors carry.
+    pub(super) fn payload_built(&mut self, view: View, parent: BlockHash, load: Load) {
         if view == self.view && self.payload == Payload::Asked(parent) {
-            self.payload = Payload::Built(parent, txs);
+            self.payload = Payload::Built(parent, load);
         }
     }
 
@@ -165,11 +179,12 @@ impl Engine {
         &mut self,
         step: &mut Step,
         mut header: Header,
-        txs: Vec<TxHash>,
+        Load { txs, notices }: Load,
         tc: Option<Verified<TimeoutCertificate>>,
     ) {
         header.payload_root = payload_root(&txs);
-        self.ask_proposal(step, Block { header, txs }, tc);
+        header.evidence_root = notices_root(&notices);
+        self.ask_proposal(step, Block { header, txs, notices }, tc);
     }
 
     /// A block that ends the epoch has no children in it: on its own QC it comes again, once its commit has been waited for.
@@ -191,13 +206,13 @@ impl Engine {
         self.sign(step, SignRequest::Propose(Box::new(draft)));
     }
 
-    /// The height of the last committed block with transactions, if the newest committed header vouches for less: a closing
+    /// The height of the last committed block that carries something, if the newest committed header vouches for less: a closing
     /// block is due.
     pub(super) fn newest_work_height(&self) -> Option<Height> {
         let vouched = self.tree.head().header.vouched.height;
         let mut committed = self.tree.committed().rev();
         committed
-            .find(|block| !block.txs.is_empty() && block.header.height > vouched)
+            .find(|block| !block.is_empty() && block.header.height > vouched)
             .filter(|_| !mutant!("no_closing_block"))
             .map(|block| block.header.height)
     }

@@ -1,11 +1,11 @@
-//! What makes a proposed block valid (rules V1–V9): a function of the block and its ancestors alone.
+//! What makes a proposed block valid (rules V1–V10): a function of the block and its ancestors alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use althing_crypto::{BlockHash, Hash, TxHash, mutant};
 
 use crate::engine::EngineConfig;
-use crate::{Absence, Executed, Execution, Header, Height, Proposal, no_evidence};
+use crate::{Absence, Counted, Executed, Execution, Header, Height, Proposal};
 
 /// What a block is judged against.
 pub(super) struct Context<'a> {
@@ -14,6 +14,10 @@ pub(super) struct Context<'a> {
     pub(super) parent_hash: BlockHash,
     /// Transactions of its ancestors above the height it vouches for.
     pub(super) carried: &'a BTreeSet<TxHash>,
+    /// What committed blocks have carried of notices,
+    pub(super) counted: &'a Counted,
+    /// and what its ancestors above them have.
+    pub(super) noticed: Counted,
     /// What its absent list must be.
     pub(super) absent: &'a [Absence],
 }
@@ -41,7 +45,10 @@ pub(super) fn check(proposal: &Proposal, context: &Context<'_>) -> Result<(), In
     // V3, V4: what it carries is what its roots say, within limits.
     must(proposal.block.txs.len() <= config.params.max_block_txs as usize, "too many transactions")?;
     must(proposal.block.payload_matches(), "its payload root is not that of its transactions")?;
-    must(header.evidence_root == no_evidence(), "it claims evidence and carries none")?;
+    must(
+        proposal.block.notices_match(),
+        "its evidence root is not that of its notices, or these are too many",
+    )?;
     // V5: no transaction twice.
     let mut seen = BTreeSet::new();
     let carried = |tx| context.carried.contains(tx) && !mutant!("ancestors_transactions_again");
@@ -62,11 +69,24 @@ pub(super) fn check(proposal: &Proposal, context: &Context<'_>) -> Result<(), In
     )?;
     // V8: back-pressure.
     let permitted = may_carry(header.height, vouched.height, config.params.max_unexecuted_blocks)
-        || proposal.block.txs.is_empty();
-    must(permitted, "transactions while too many blocks are not executed")
+        || proposal.block.is_empty();
+    must(permitted, "transactions or notices while too many blocks are not executed")?;
+    // V10: each notice once, and in time.
+    notices(proposal, context)
 }
 
-/// V8: whether a block of this height that vouches for `executed` may carry transactions.
+/// V10: what the signatures of notices cannot tell: that no other block has carried the same, and that they are of its time.
+fn notices(proposal: &Proposal, context: &Context<'_>) -> Result<(), Invalid> {
+    let mut noticed = context.noticed.clone();
+    for notice in &proposal.block.notices {
+        let verdict = context.counted.admits(&noticed, notice, context.config.epoch);
+        verdict.map_err(|reason| Invalid(reason.to_owned()))?;
+        noticed.count(notice);
+    }
+    Ok(())
+}
+
+/// V8: whether a block of this height that vouches for `executed` may carry anything.
 pub(super) fn may_carry(height: Height, executed: Height, max_unexecuted: u32) -> bool {
     height.0 - 1 - executed.0 <= u64::from(max_unexecuted) || mutant!("no_back_pressure")
 }

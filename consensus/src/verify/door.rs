@@ -75,7 +75,7 @@ impl Door {
             Message::Timeout(timeout) => {
                 self.timeout(&timeout)?;
                 if from != Some(timeout.signer) {
-                    self.timeout_signature(&timeout)?;
+                    self.timeout_signature(&(&*timeout).into())?;
                 }
                 self.timeout_certificates(&timeout)?;
                 Ok(Admitted::Timeout(*timeout))

@@ -4,15 +4,14 @@ use althing_crypto::mutant;
 
 use super::door::malformed;
 use super::{Door, Rejection};
-use crate::{Evidence, Phase, Position, ProposalStatement, TimeoutVote, View, Vote};
+use crate::{Evidence, Phase, Position, ProposalStatement, TimeoutStatement, View, Vote};
 
 const WHAT: &str = "evidence";
 
 impl Door {
     /// Checks that the two messages contradict each other and that each was signed by the one validator that it names: 2 pairings.
     ///
-    /// The certificates that a timeout vote carries are not checked: its signature binds the view of the high QC that it names, and
-    /// that view convicts. Two aggregates would not do for evidence, as shares can cancel in them; hence each signature alone.
+    /// Of a timeout vote there is only what it signed: the view of the high QC that it names, which convicts. Two aggregates would not do for evidence, as shares can cancel in them; hence each signature alone.
     pub fn verify_evidence(&self, evidence: &Evidence) -> Result<(), Rejection> {
         match evidence {
             Evidence::Votes(first, second) => {
@@ -62,15 +61,15 @@ impl Door {
         self.vote_signature(vote)
     }
 
-    fn timeout_alone(&self, timeout: &TimeoutVote) -> Result<(), Rejection> {
+    fn timeout_alone(&self, timeout: &TimeoutStatement) -> Result<(), Rejection> {
         self.timeout_bounds(timeout)?;
         self.timeout_signature(timeout)
     }
 }
 
 /// Whether a timeout vote of view `from` or later names a QC view below one that its signer held in `from`.
-fn forgets(timeout: &TimeoutVote, from: View, held: View) -> bool {
-    timeout.view >= from && (timeout.high_view() < held || mutant!("honest_timeout_convicted"))
+fn forgets(timeout: &TimeoutStatement, from: View, held: View) -> bool {
+    timeout.view >= from && (timeout.high_view < held || mutant!("honest_timeout_convicted"))
 }
 
 fn differ(first: &ProposalStatement, second: &ProposalStatement) -> bool {

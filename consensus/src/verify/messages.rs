@@ -7,7 +7,8 @@ use super::{Door, Rejection};
 use crate::message::{proposal_bytes, timeout_bytes, vote_bytes};
 use crate::safety_rules::justified;
 use crate::{
-    Certificate, Memory, Phase, Position, Proposal, ProposalStatement, Status, TimeoutVote, View, Vote,
+    Certificate, Memory, Phase, Position, Proposal, ProposalStatement, Status, TimeoutStatement, TimeoutVote,
+    View, Vote,
 };
 
 const TIMEOUT: &str = "timeout vote";
@@ -41,6 +42,12 @@ impl Door {
         }
         if !block.payload_matches() {
             return Err(malformed(WHAT, "the payload root is not that of its transactions"));
+        }
+        if !block.notices_match() {
+            return Err(malformed(
+                WHAT,
+                "the evidence root is not that of its notices, or these are too many",
+            ));
         }
         let statement = proposal.statement();
         self.signature(WHAT, *view, *signer, &proposal_bytes(&self.chain_id, &statement), signature)?;
@@ -101,7 +108,7 @@ impl Door {
 
     /// R7: a timeout vote shows that its view was entered, and names a high QC no correct validator could lack there.
     pub(super) fn timeout(&self, timeout: &TimeoutVote) -> Result<(), Rejection> {
-        self.timeout_bounds(timeout)?;
+        self.timeout_bounds(&timeout.into())?;
         let (view, high) = (timeout.view, timeout.high_view());
         let (entered, least) = match &timeout.entry {
             None => (View(0), View(0)),
@@ -122,10 +129,10 @@ impl Door {
     }
 
     /// What a timeout vote alone must satisfy, whatever certificates it carries.
-    pub(super) fn timeout_bounds(&self, timeout: &TimeoutVote) -> Result<(), Rejection> {
+    pub(super) fn timeout_bounds(&self, timeout: &TimeoutStatement) -> Result<(), Rejection> {
         self.bounds(TIMEOUT, timeout.epoch, timeout.view)?;
         self.key(TIMEOUT, timeout.signer)?;
-        let (view, high) = (timeout.view, timeout.high_view());
+        let (view, high) = (timeout.view, timeout.high_view);
         if high < view {
             return Ok(());
         }
@@ -135,8 +142,8 @@ impl Door {
         ))
     }
 
-    pub(super) fn timeout_signature(&self, timeout: &TimeoutVote) -> Result<(), Rejection> {
-        let bytes = timeout_bytes(&self.chain_id, timeout.epoch, timeout.view, timeout.high_view());
+    pub(super) fn timeout_signature(&self, timeout: &TimeoutStatement) -> Result<(), Rejection> {
+        let bytes = timeout_bytes(&self.chain_id, timeout.epoch, timeout.view, timeout.high_view);
         self.signature(TIMEOUT, timeout.view, timeout.signer, &bytes, &timeout.signature)
     }
 
@@ -179,7 +186,7 @@ impl Door {
         }
         if let Some(timeout) = timeout {
             self.timeout(timeout)?;
-            self.timeout_signature(timeout)?;
+            self.timeout_signature(&timeout.into())?;
             self.timeout_certificates(timeout)?;
         }
         if let Some((statement, signature)) = proposal {

@@ -12,6 +12,7 @@ use crate::{
 
 mod certificates;
 mod evidence;
+mod notice;
 mod votes;
 
 const ALL: [u16; 3] = [0, 1, 2];

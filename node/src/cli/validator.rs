@@ -16,6 +16,7 @@ use crate::client::{Client, NodeUrl};
 mod change;
 mod effect;
 mod live;
+mod register;
 
 use change::Ask;
 use effect::{Effect, Set};
@@ -28,6 +29,10 @@ pub(super) enum Command {
         #[command(flatten)]
         node: NodeArg,
     },
+    /// As a newcomer: sign which key you would vote with, for a validator to put into a block
+    Register(register::Register),
+    /// As a validator: stand for a newcomer's registration, and hand it to a node
+    Sponsor(register::Sponsor),
     // What can be proposed: each is a command.
     #[command(flatten)]
     Propose(Box<With<Ask, Flags>>),
@@ -77,6 +82,8 @@ impl FromArgMatches for AtWill {
 pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     match command {
         Command::List { node } => list(&mut node.client(), output).await?,
+        Command::Register(args) => register::register(args, output).await?,
+        Command::Sponsor(args) => register::sponsor(args, output).await?,
         Command::Propose(with) => {
             let With { command, flags } = *with;
             return propose(command, flags, output).await;

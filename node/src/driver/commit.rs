@@ -91,6 +91,7 @@ impl Driver {
         // A chain of one has nobody to ask; it waits for its own disk before it votes.
         let filled = self.commits.waiting() < MAX_FILLED || self.config.set.len() == 1;
         let mut commit = Commit { blocks: Vec::new(), bodies: BTreeMap::new(), certificate };
+        self.notices_committed(step, &blocks);
         for block in blocks {
             let hash = block.hash();
             let body = self.bodies.remove(&hash).filter(|_| filled);

@@ -92,6 +92,7 @@ impl Driver {
         self.set_max_tx_bytes(step, self.config.params.max_tx_bytes);
         step.act(Effect::Members { now: self.config.set.clone(), before: before.set });
         step.tell(Input::EpochEntered(next));
+        self.drop_notices(step);
         // Whoever is late learns of the end of the old epoch; the members of the new one say themselves when they are there.
         if !mutant!("end_of_the_epoch_not_told") {
             step.act(Effect::Broadcast(closing(certificate).into()));

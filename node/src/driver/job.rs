@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use althing_consensus::engine::{Aggregated, BuildPayload, EpochEntered};
 use althing_consensus::{
-    Admitted, Epoch, Evidence, Executed, Height, Message, Newest, Position, QuorumCertificate,
+    Admitted, Epoch, Evidence, Executed, Height, Message, Newest, Notice, Position, QuorumCertificate,
     Refusal as SafetyRefusal, Rejection, SignRequest, Signed, TimeoutVote, Verified, View, Vote,
 };
 use althing_crypto::{BlockHash, TxHash};
@@ -70,6 +70,8 @@ pub enum StoreJob {
     },
     /// In a node that only follows: read how this epoch begins.
     EnterEpoch(Epoch),
+    /// Keep evidence that was found here until a committed block carries it.
+    KeepEvidence(Box<Evidence>),
 }
 
 /// What changes the application.
@@ -77,6 +79,15 @@ pub enum StoreJob {
 pub enum ExecuteJob {
     /// Execute the stored block of this height, store the results, commit.
     Block(Height),
+}
+
+/// Where a notice came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeSource {
+    /// A peer.
+    Peer(Peer),
+    /// A client, under the shell's number for it.
+    Client(u64),
 }
 
 /// What takes thinking.
@@ -109,6 +120,22 @@ pub enum VerifyJob {
         time_ms: u64,
         /// From the mempool.
         txs: Vec<(TxHash, TxBytes)>,
+        /// What the block carries beside them.
+        notices: Vec<Notice>,
+    },
+    /// Check a notice that somebody passed on or handed in.
+    CheckNotice {
+        /// Who.
+        from: NoticeSource,
+        /// What.
+        notice: Box<Notice>,
+    },
+    /// Check the notices of a proposal.
+    CheckNotices {
+        /// The block.
+        block: BlockHash,
+        /// Those not known to hold.
+        notices: Vec<Notice>,
     },
     /// Check that these are the transactions asked for.
     MatchTransactions {
@@ -223,6 +250,26 @@ pub enum Done {
         parent: BlockHash,
         /// The transactions, or what was wrong with the application's choice.
         txs: Result<Vec<(TxHash, TxBytes)>, String>,
+        /// What the block carries beside them.
+        notices: Vec<Notice>,
+    },
+    /// Evidence that was found here is durable.
+    EvidenceKept,
+    /// Whether a notice holds.
+    NoticeChecked {
+        /// Who sent it.
+        from: NoticeSource,
+        /// The notice.
+        notice: Box<Notice>,
+        /// Whether it holds.
+        verdict: Result<(), Rejection>,
+    },
+    /// Whether all notices of a proposal hold.
+    NoticesChecked {
+        /// The block.
+        block: BlockHash,
+        /// What is wrong with them.
+        verdict: Result<(), String>,
     },
     /// Transactions of a proposal.
     Matched {

@@ -221,7 +221,7 @@ impl Driver {
                 Action::Dropped { hash, refusal } => step.act(Effect::Dropped { hash, refusal }),
                 Action::WorkChanged(work) => {
                     told = true;
-                    step.tell(EngineInput::Pending(work));
+                    self.tell_work(step, work);
                 }
                 Action::Penalise { peer, hash, refusal } => {
                     if let Some(peer) = self.peers.of_number(peer).filter(|_| blamed.insert(peer)) {
@@ -235,6 +235,11 @@ impl Driver {
         if !told && self.mempool.inner.len() > before && self.mempool.inner.has_work() {
             step.tell(EngineInput::Pending(true));
         }
+    }
+
+    /// The mempool's word on whether it has something for a block; notices may have, too.
+    fn tell_work(&self, step: &mut Step, work: bool) {
+        step.tell(EngineInput::Pending(work || self.has_pending()));
     }
 
     /// Hands the application what waits for it.

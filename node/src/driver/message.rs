@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use althing_consensus::engine;
-use althing_consensus::{Height, Message, Micros, ValidatorSet};
+use althing_consensus::{Height, Message, Micros, Notice, ValidatorSet};
 use althing_crypto::{TxHash, ed25519};
 use althing_mempool::{Outcome, Refusal, TxBytes};
 
@@ -64,6 +64,13 @@ pub enum Event {
         /// Its bytes.
         tx: Vec<u8>,
     },
+    /// A client hands in a notice. Gets one [`Effect::NoticeAnswer`].
+    SubmitNotice {
+        /// The shell's number for it.
+        ticket: u64,
+        /// The notice.
+        notice: Box<Notice>,
+    },
     /// A job is done.
     Done(Done),
 }
@@ -117,6 +124,13 @@ pub enum Effect {
         hash: TxHash,
         /// What became of it.
         outcome: Outcome,
+    },
+    /// The answer to a client's notice.
+    NoticeAnswer {
+        /// The shell's number for it.
+        ticket: u64,
+        /// Whether it waits for a block, or why not.
+        outcome: Result<(), String>,
     },
     /// A transaction admitted before is no longer kept.
     Dropped {

@@ -19,6 +19,7 @@
 //! | `sessions` | which process speaks for an identity |
 //! | `sync` | runs of committed blocks from whoever has more |
 //! | `mempool` | admission, gossip |
+//! | `notices` | evidence and registrations, from wherever they come into a block |
 //! | `wake` | one timer for all |
 //! | `sizes` | how much is kept for others |
 
@@ -31,6 +32,7 @@ mod fetch;
 mod job;
 mod mempool;
 mod message;
+mod notices;
 mod payload;
 mod peers;
 mod requests;
@@ -45,18 +47,20 @@ mod wake;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use althing_consensus::engine::{EngineConfig, Recovered};
+use althing_consensus::engine::{self, EngineConfig, Recovered};
 use althing_consensus::{
-    Action, Engine, Epoch, Height, Input, Now, QuorumCertificate, SafetyRecord, ValidatorSet,
+    Action, Engine, Epoch, Evidence, Height, Input, Now, QuorumCertificate, SafetyRecord, ValidatorSet,
 };
 use althing_crypto::TxHash;
 use althing_mempool::{Limits, Mempool, TxBytes};
 
 pub(crate) use bodies::MAX_BODIES;
 pub use job::{
-    CheckJob, Done, ExecuteJob, Job, PrecheckJob, Prechecked, SafetyJob, ServeJob, StoreJob, VerifyJob,
+    CheckJob, Done, ExecuteJob, Job, NoticeSource, PrecheckJob, Prechecked, SafetyJob, ServeJob, StoreJob,
+    VerifyJob,
 };
 pub use message::{Effect, Event, Peer};
+pub(crate) use notices::MAX_EVIDENCE;
 pub use sizes::DriverSizes;
 
 use crate::body::Body;
@@ -66,6 +70,8 @@ use crate::body::Body;
 pub struct Start {
     /// For the engine.
     pub recovered: Recovered,
+    /// Evidence that was found and that no committed block carries.
+    pub found: Vec<Evidence>,
     /// Bodies stored but not known to be committed.
     pub bodies: Vec<Arc<Body>>,
     /// Transactions of the newest committed blocks by height, ascending: what the mempool knows as committed. Holds all blocks that
@@ -83,6 +89,7 @@ pub struct Driver {
     config: EngineConfig,
     engine: Engine,
     mempool: mempool::Pool,
+    notices: notices::Notices,
     peers: peers::Peers,
     requests: requests::Requests,
     bodies: bodies::Bodies,
@@ -118,12 +125,13 @@ impl Step {
 impl Driver {
     /// A driver over a node's durable state.
     pub fn new(config: EngineConfig, limits: Limits, start: Start) -> Self {
-        let Start { recovered, bodies, recent, record, opened_by } = start;
+        let Start { recovered, found, bodies, recent, record, opened_by } = start;
         let max_tx_bytes = config.params.max_tx_bytes as usize;
         let (stored, executed) = (recovered.committed.header.height, recovered.executed);
         Self {
             engine: Engine::new(config.clone(), recovered, record.as_ref()),
             mempool: mempool::Pool::new(Mempool::new(Limits { max_tx_bytes, ..limits }, executed.0), recent),
+            notices: notices::Notices::new(found),
             peers: peers::Peers::new(&config.set),
             requests: requests::Requests::default(),
             bodies: bodies::Bodies::new(stored, bodies),
@@ -171,6 +179,7 @@ impl Driver {
             Event::Request { from, id, request } => self.asked(step, from, id, request),
             Event::Response { id, response } => self.answered(step, id, response),
             Event::Submit { ticket, tx } => self.submitted(step, ticket, tx),
+            Event::SubmitNotice { ticket, notice } => self.notice_submitted(step, ticket, notice),
             Event::Done(done) => self.done(step, done),
         }
     }
@@ -199,7 +208,14 @@ impl Driver {
             Done::EvidenceChecked(evidence, verdict) => {
                 self.evidence_checked(step, evidence, verdict.is_ok())
             }
-            Done::Prepared { epoch, view, parent, txs } => self.prepared(step, (epoch, view, parent), txs),
+            Done::EvidenceKept => {}
+            Done::NoticeChecked { from, notice, verdict } => {
+                self.notice_checked(step, from, *notice, verdict);
+            }
+            Done::NoticesChecked { block, verdict } => self.notices_checked(step, block, verdict),
+            Done::Prepared { epoch, view, parent, txs, notices } => {
+                self.prepared(step, (epoch, view, parent), txs, notices);
+            }
             Done::Matched { from, block, txs } => self.matched(step, from, block, txs),
             Done::PayloadPrechecked { block, results } => self.payload_prechecked(step, block, results),
             Done::Processed { block, verdict } => self.processed(step, block, verdict),
@@ -226,11 +242,19 @@ impl Driver {
             Action::AggregateVotes(votes) => self.aggregate_votes(step, votes),
             Action::AggregateTimeouts(votes) => self.aggregate_timeouts(step, votes),
             Action::CheckEvidence(evidence) => self.check_evidence(step, evidence),
-            Action::SendPending(to) => self.send_pending(step, to),
+            Action::SendPending(to) => {
+                self.send_notices(step, to);
+                self.send_pending(step, to);
+            }
             // Block sync heard of it when it passed the door.
             Action::PeerStatus(..) => {}
             Action::Penalise(position, misdeed) => self.penalise(step, position, &misdeed),
-            Action::Emit(event) => step.act(Effect::Emit(event)),
+            Action::Emit(event) => {
+                if let engine::Event::Misbehaviour(evidence) = &event {
+                    self.evidence_found(step, (**evidence).clone());
+                }
+                step.act(Effect::Emit(event));
+            }
             Action::Halt(halt) => step.act(Effect::Halted(halt)),
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use althing_consensus::engine::BuildPayload;
-use althing_consensus::{Block, Epoch, Input, Micros, Position, View};
+use althing_consensus::{Block, Epoch, Input, Micros, Notice, Position, View};
 use althing_crypto::{BlockHash, TxHash};
 use althing_mempool::TxBytes;
 
@@ -49,6 +49,8 @@ enum Stage {
     Resting(Micros),
     /// The application checks what was not known.
     Prechecking,
+    /// Signatures of its notices are checked.
+    Noticing,
     /// `process_proposal` waits for the execution of the parent.
     Waiting,
     /// The application is asked `process_proposal`.
@@ -69,12 +71,17 @@ impl Payloads {
         self.gathering.get(block).is_some_and(|one| match one.stage {
             Stage::Asking(since) => now < since.after(PAUSE),
             Stage::Resting(_) => false,
-            Stage::Prechecking | Stage::Waiting | Stage::Processing => true,
+            Stage::Prechecking | Stage::Noticing | Stage::Waiting | Stage::Processing => true,
         })
     }
 
     fn is_at(&self, block: &BlockHash, stage: &Stage) -> bool {
         self.gathering.get(block).is_some_and(|one| one.stage == *stage)
+    }
+
+    /// Whether the notices of this block are being checked.
+    pub(super) fn awaits_notices(&self, block: &BlockHash) -> bool {
+        self.is_at(block, &Stage::Noticing)
     }
 
     pub(super) fn forget(&mut self, block: &BlockHash) {
@@ -103,14 +110,15 @@ impl Driver {
         let params = &self.config.params;
         let (max_bytes, max_txs) = (params.max_block_bytes as usize, params.max_block_txs as usize);
         let txs = self.mempool().batch(max_bytes, max_txs, &|hash| build.exclude.contains(hash));
+        let notices = self.choose_notices(&build);
         if txs.is_empty() {
             let BuildPayload { view, parent, .. } = build;
-            return step.tell(Input::PayloadBuilt { view, parent, txs: Vec::new() });
+            return step.tell(Input::PayloadBuilt { view, parent, txs: Vec::new(), notices });
         }
         self.empty_outbox(step);
         let time_ms = step.now.unix_ms.max(build.parent_time_ms.saturating_add(1));
         let epoch = self.config.epoch;
-        step.act(Effect::Job(Job::Verify(VerifyJob::Prepare { epoch, build, time_ms, txs })));
+        step.act(Effect::Job(Job::Verify(VerifyJob::Prepare { epoch, build, time_ms, txs, notices })));
     }
 
     pub(super) fn prepared(
@@ -118,6 +126,7 @@ impl Driver {
         step: &mut Step,
         (epoch, view, parent): (Epoch, View, BlockHash),
         txs: Result<Vec<(TxHash, TxBytes)>, String>,
+        notices: Vec<Notice>,
     ) {
         let txs = txs.unwrap_or_else(|reason| {
             step.act(Effect::Warn(format!(
@@ -130,7 +139,7 @@ impl Driver {
         }
         let hashes = txs.iter().map(|(hash, _)| *hash).collect();
         self.payloads.built = txs.into_iter().collect();
-        step.tell(Input::PayloadBuilt { view, parent, txs: hashes });
+        step.tell(Input::PayloadBuilt { view, parent, txs: hashes, notices });
     }
 
     /// The bytes of the transactions of a block of one's own.
@@ -270,7 +279,7 @@ impl Driver {
             return self.payload_done(step, hash, verdict);
         }
         if unknown.is_empty() {
-            return self.process_payload(step, hash);
+            return self.check_notices(step, hash);
         }
         one.stage = Stage::Prechecking;
         step.act(Effect::Job(Job::Verify(VerifyJob::PrecheckPayload { block: hash, txs: unknown })));
@@ -288,13 +297,24 @@ impl Driver {
                 let reason = format!("transaction {tx} fails the application's precheck: {refusal}");
                 self.payload_done(step, block, Err(reason));
             }
-            None => self.process_payload(step, block),
+            None => self.check_notices(step, block),
         }
+    }
+
+    /// Transactions are as they should be: what else it carries is checked, as far as this node has not done that before.
+    fn check_notices(&mut self, step: &mut Step, hash: BlockHash) {
+        let Some(block) = self.payloads.gathering.get(&hash).map(|one| &one.block) else { return };
+        let notices = self.unchecked_notices(block);
+        if notices.is_empty() {
+            return self.process_payload(step, hash);
+        }
+        self.payloads.gathering.get_mut(&hash).expect("just seen").stage = Stage::Noticing;
+        step.act(Effect::Job(Job::Verify(VerifyJob::CheckNotices { block: hash, notices })));
     }
 
     /// Where all voters stand at the same state, the application may refuse a block as a whole. Not one that is committed: its
     /// parent's execution may wait for it to be stored, as what one certificate commits is stored at once.
-    fn process_payload(&mut self, step: &mut Step, hash: BlockHash) {
+    pub(super) fn process_payload(&mut self, step: &mut Step, hash: BlockHash) {
         let executed = self.execution.executed();
         let committed = self.commits.wants(&hash);
         let Some(one) = self.payloads.gathering.get_mut(&hash) else { return };
@@ -337,7 +357,7 @@ impl Driver {
         }
     }
 
-    fn payload_done(&mut self, step: &mut Step, block: BlockHash, verdict: Result<(), String>) {
+    pub(super) fn payload_done(&mut self, step: &mut Step, block: BlockHash, verdict: Result<(), String>) {
         let Some(one) = self.payloads.gathering.remove(&block) else { return };
         if verdict.is_ok() {
             self.body_at_hand(step, block, &Arc::new(one.body()));

@@ -114,6 +114,7 @@ impl Driver {
     pub(super) fn disconnected(&mut self, peer: &Peer) {
         self.peers.connected.remove(peer);
         self.sessions.disconnected(peer);
+        self.notices.disconnected(peer);
     }
 
     pub(super) fn send(&self, step: &mut Step, position: Position, message: Message) {
@@ -128,6 +129,7 @@ impl Driver {
             Wire::Consensus(message) => Box::new(message),
             Wire::Transactions(txs) => return self.pending_arrived(step, from, txs),
             Wire::Session(session) => return self.session_arrived(step, from, session),
+            Wire::Notice(notice) => return self.notice_arrived(step, from, notice),
         };
         let own = self.config.epoch;
         match message.epoch() {

@@ -27,12 +27,17 @@ pub struct DriverSizes {
     pub early: usize,
     /// Identities whose newest process is known.
     pub sessions: usize,
+    /// Notices that wait for a block.
+    pub notices: usize,
+    /// Notices that wait for a check.
+    pub unchecked_notices: usize,
 }
 
 impl Driver {
     /// How much it holds of what peers and clients can make it hold.
     pub fn pool_sizes(&self) -> DriverSizes {
         let (unchecked, outbox, undecided) = self.mempool.waiting();
+        let (notices, unchecked_notices) = self.notices.sizes();
         DriverSizes {
             bodies: self.bodies.len(),
             gathered: self.payloads.len(),
@@ -45,6 +50,8 @@ impl Driver {
             signing: self.signing.under_way(),
             early: self.boundary.early(),
             sessions: self.sessions.len(),
+            notices,
+            unchecked_notices,
         }
     }
 }

@@ -42,9 +42,16 @@ impl Bench {
             uncommitted: Vec::new(),
             executions: Default::default(),
             executed: genesis.header.height,
+            counted: Default::default(),
         };
-        let start =
-            Start { recovered, bodies: Vec::new(), recent: Vec::new(), record: None, opened_by: None };
+        let start = Start {
+            recovered,
+            found: Vec::new(),
+            bodies: Vec::new(),
+            recent: Vec::new(),
+            record: None,
+            opened_by: None,
+        };
         let driver = Driver::new(config, Limits::default(), start);
         Self { chain, genesis, driver, now: Now { mono: Micros(0), unix_ms: 1_700_000_100_000 } }
     }
@@ -132,6 +139,9 @@ impl Bench {
             Effect::Send { to, wire: Wire::Transactions(txs) } => {
                 format!("send {} {} txs", self.name(to), txs.len())
             }
+            Effect::Send { to, wire: Wire::Notice(_) } => format!("send {} notice", self.name(to)),
+            Effect::Broadcast(Wire::Notice(_)) => "broadcast notice".into(),
+            Effect::NoticeAnswer { ticket, outcome } => format!("notice {ticket}: {outcome:?}"),
             Effect::Send { to, .. } => format!("send {}", self.name(to)),
             Effect::Broadcast(Wire::Consensus(_)) => "broadcast message".into(),
             Effect::Broadcast(Wire::Session(_)) => "broadcast session".into(),
@@ -182,6 +192,7 @@ fn brief_job(job: &Job) -> String {
         Job::Safety(SafetyJob::Resume { .. }) => "resume".into(),
         Job::Safety(SafetyJob::EnterEpoch(epoch)) => format!("enter epoch {epoch}"),
         Job::Store(StoreJob::EnterEpoch(epoch)) => format!("read epoch {epoch}"),
+        Job::Store(StoreJob::KeepEvidence(_)) => "keep evidence".into(),
         Job::Store(StoreJob::Commit { bodies, .. }) => {
             let heights: Vec<String> =
                 bodies.iter().map(|body| body.block.header.height.to_string()).collect();
@@ -194,6 +205,8 @@ fn brief_job(job: &Job) -> String {
             VerifyJob::AggregateTimeouts(votes) => format!("aggregate {} timeouts", votes.len()),
             VerifyJob::CheckEvidence(_) => "check evidence".into(),
             VerifyJob::Prepare { txs, .. } => format!("prepare {} txs", txs.len()),
+            VerifyJob::CheckNotice { .. } => "check notice".into(),
+            VerifyJob::CheckNotices { notices, .. } => format!("check {} notices", notices.len()),
             VerifyJob::MatchTransactions { txs, .. } => format!("match {} txs", txs.len()),
             VerifyJob::PrecheckPayload { txs, .. } => format!("precheck payload of {} txs", txs.len()),
             VerifyJob::Process(_) => "process".into(),
@@ -213,7 +226,12 @@ fn brief_input(input: &Input) -> String {
         Input::Connected(position) => format!("engine: connected v{position}"),
         Input::Wake => "engine: wake".into(),
         Input::Pending(pending) => format!("engine: pending {pending}"),
-        Input::PayloadBuilt { txs, .. } => format!("engine: built {} txs", txs.len()),
+        Input::PayloadBuilt { txs, notices, .. } if notices.is_empty() => {
+            format!("engine: built {} txs", txs.len())
+        }
+        Input::PayloadBuilt { txs, notices, .. } => {
+            format!("engine: built {} txs and {} notices", txs.len(), notices.len())
+        }
         Input::PayloadChecked { verdict: Ok(()), .. } => "engine: payload good".into(),
         Input::PayloadChecked { verdict: Err(reason), .. } => format!("engine: payload bad: {reason}"),
         Input::Blocks { blocks, commit } => {

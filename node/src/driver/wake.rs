@@ -16,6 +16,7 @@ pub(super) struct Wake {
 impl Driver {
     pub(super) fn started(&mut self, step: &mut Step) {
         step.tell(Input::Start);
+        self.notices_started(step);
     }
 
     /// The timer has fired: whoever is due gets its turn. Early or late firing does no harm.

@@ -127,3 +127,84 @@ fn parameters_that_the_ledger_takes_are_taken() {
     }
     assert!(taken > 1_000 && refused > 1_000, "{taken} {refused}");
 }
+
+/// A registration of this key for this identity, whose signatures were checked.
+fn registration(identity_seed: u8, key_seed: u8, sponsor_seed: u8) -> Registration {
+    let VoteKey { key, proof } = vote_key(key_seed);
+    Registration {
+        epoch: althing_consensus::Epoch(1),
+        identity: ed25519::PublicKey::from_bytes(identity(identity_seed)),
+        vote_key: key,
+        proof: ProofOfPossession::from_bytes(proof),
+        signature: ed25519::Signature::from_bytes([0; 64]),
+        sponsor: ed25519::PublicKey::from_bytes(identity(sponsor_seed)),
+        sponsor_signature: ed25519::Signature::from_bytes([0; 64]),
+    }
+}
+
+#[test]
+fn who_registered_a_key_can_be_named_by_its_identity() {
+    let before = genesis();
+    assert!(after(&before, &[update(9, 3, None)]).unwrap_err().contains("no registered vote key"));
+    let registered = before.register(&registration(9, 9, 1)).unwrap();
+    assert_eq!(
+        (registered.hash(), registered.set()),
+        (before.hash(), before.set()),
+        "that alone changes no set"
+    );
+    let stored = Stored::decode(&registered.to_stored().encode()).unwrap();
+    assert_eq!(Membership::from_stored(stored, &BLS).unwrap(), registered);
+    let next = after(&registered, &[update(9, 3, None)]).unwrap();
+    assert_eq!(*next.set().members()[4].vote_key.bytes(), vote_key(9).key);
+    let gone = after(&next, &[update(9, 0, None)]).unwrap();
+    assert_eq!(
+        after(&gone, &[update(9, 2, None)]).unwrap().set().members()[4].power.0,
+        2,
+        "known from then on"
+    );
+}
+
+#[test]
+fn a_members_new_key_counts_when_the_application_names_the_member() {
+    let registered = genesis().register(&registration(2, 22, 2)).unwrap();
+    let key = |membership: &Membership| *membership.set().members()[1].vote_key.bytes();
+    let other = after(&registered, &[update(1, 5, None)]).unwrap();
+    assert_eq!(key(&other), vote_key(2).key, "another is named");
+    assert_eq!(key(&after(&other, &[update(2, 1, None)]).unwrap()), vote_key(22).key);
+    let told = after(&registered, &[update(2, 1, Some(vote_key(33)))]).unwrap();
+    assert_eq!(key(&told), vote_key(33).key, "what the application says goes first");
+    assert_eq!(key(&after(&told, &[update(2, 4, None)]).unwrap()), vote_key(33).key, "and for good");
+}
+
+#[test]
+fn nobody_registers_the_key_of_another_or_blocks_what_the_application_does() {
+    let before = genesis();
+    assert!(before.register(&registration(9, 2, 1)).unwrap_err().contains("another identity's"));
+    let offered = before.register(&registration(9, 9, 1)).unwrap();
+    assert!(offered.register(&registration(8, 9, 1)).is_err(), "offered by another");
+    assert_eq!(offered.register(&registration(9, 7, 1)).unwrap().offered.len(), 1, "changed its mind");
+    // The application gives the offered key to somebody else: the offer is void, and the update is not.
+    let given = after(&offered, &[update(8, 1, Some(vote_key(9)))]).unwrap();
+    assert!(given.offered.is_empty());
+    let again = before.register(&registration(2, 2, 2)).unwrap();
+    assert!(again.offered.is_empty(), "it votes with that key already");
+}
+
+#[test]
+fn a_sponsors_ninth_newcomer_takes_the_place_of_its_first() {
+    let mut membership = genesis();
+    for seed in 10..18 {
+        membership = membership.register(&registration(seed, seed, 1)).unwrap();
+    }
+    membership = membership.register(&registration(30, 30, 2)).unwrap();
+    membership = membership.register(&registration(3, 33, 1)).unwrap();
+    assert_eq!(membership.offered.len(), 10, "members and other sponsors' newcomers do not count");
+    membership = membership.register(&registration(18, 18, 1)).unwrap();
+    let offers = |seed| membership.offered.contains_key(&identity(seed));
+    assert!(!offers(10) && offers(11) && offers(18) && offers(30) && offers(3));
+    assert_eq!(
+        membership.register(&registration(11, 44, 1)).unwrap().offered.len(),
+        10,
+        "a new key is no newcomer"
+    );
+}

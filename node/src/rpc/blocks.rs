@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use althing_consensus::engine::EngineConfig;
-use althing_consensus::{Election, Epoch, Header, Height, QuorumCertificate, Validator};
+use althing_consensus::{Election, Epoch, Header, Height, Notice, QuorumCertificate, Validator};
 use althing_crypto::Encoding;
 use serde_json::{Value, json};
 
@@ -11,6 +11,7 @@ use super::{
     Context, RpcError,
     context::stored,
     json::{self, NO_TIME, address, base64, block_id, events, hex, no_block_id, tx_result},
+    notices,
     params::Params,
 };
 use crate::{body::Body, epochs::EpochContext, handle::NodeHandle};
@@ -30,12 +31,20 @@ pub(crate) async fn block(context: &Arc<Context>, params: &Params) -> Result<Val
                 _ if node.chain().hash_at(Height(height.0 - 1))?.is_none() => no_commit(),
                 _ => commit_of(node, Height(height.0 - 1))?,
             };
+            let (mut evidence, mut carried) = (Vec::new(), Vec::new());
+            for notice in &stored.block.notices {
+                carried.push(notices::notice(node.epochs(), notice)?);
+                if let Notice::Evidence(one) = notice {
+                    evidence.extend(notices::duplicate_vote(node, one)?);
+                }
+            }
             Ok(json!({
                 "block_id": block_id(&stored.block.hash()),
                 "block": {
                     "header": header_of(node, &stored.block.header)?,
                     "data": { "txs": stored.txs.iter().map(base64).collect::<Vec<_>>() },
-                    "evidence": { "evidence": [] },
+                    "evidence": { "evidence": evidence },
+                    "althing_notices": carried,
                     "last_commit": last_commit,
                 },
             }))

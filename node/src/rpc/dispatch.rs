@@ -5,14 +5,17 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
-use super::{Context, RpcError, application, blocks, net, params::Params, status, transactions};
+use super::{Context, RpcError, application, blocks, net, notices, params::Params, status, transactions};
 
 /// Every method and its parameters in their order.
-pub(crate) const METHODS: [(&str, &[&str]); 17] = [
+pub(crate) const METHODS: [(&str, &[&str]); 20] = [
     ("abci_info", &[]),
     ("abci_query", &["path", "data", "height", "prove"]),
+    ("althing_evidence", &["page", "per_page"]),
+    ("althing_register", &["registration"]),
     ("block", &["height"]),
     ("block_results", &["height"]),
+    ("broadcast_evidence", &["evidence"]),
     ("broadcast_tx_async", &["tx"]),
     ("broadcast_tx_commit", &["tx"]),
     ("broadcast_tx_sync", &["tx"]),
@@ -126,6 +129,9 @@ async fn call(context: &Arc<Context>, method: &str, params: &Params) -> Result<V
     match method {
         "abci_info" => application::abci_info(context).await,
         "abci_query" => application::abci_query(context, params).await,
+        "althing_evidence" => notices::althing_evidence(context, params).await,
+        "althing_register" => notices::althing_register(context, params).await,
+        "broadcast_evidence" => notices::broadcast_evidence(context, params).await,
         "block" => blocks::block(context, params).await,
         "block_results" => blocks::block_results(context, params).await,
         "broadcast_tx_async" => transactions::broadcast_tx_async(context, params),

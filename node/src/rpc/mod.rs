@@ -6,6 +6,7 @@
 //! | `net` | `net_info` |
 //! | `blocks` | `block block_results commit` |
 //! | `transactions` | `tx broadcast_tx_sync broadcast_tx_async broadcast_tx_commit unconfirmed_txs num_unconfirmed_txs` |
+//! | `notices` | `althing_evidence althing_register broadcast_evidence` |
 //! | `application` | `abci_info abci_query` |
 //!
 //! Every JSON-RPC answer has HTTP status 200. A transaction that is refused is a *result* with code, codespace, log and hash; an
@@ -19,6 +20,7 @@ mod dispatch;
 mod error;
 mod json;
 mod net;
+mod notices;
 mod params;
 mod quotes;
 mod server;

@@ -129,6 +129,21 @@ impl Params {
         }
     }
 
+    /// At most so many bytes, in hexadecimal, or else in base64.
+    pub(crate) fn blob(&self, name: &str, max: usize) -> Result<Vec<u8>, RpcError> {
+        let text = self.text(name)?;
+        let digits = text.strip_prefix("0x").unwrap_or(&text);
+        let bytes = hex::decode(digits).ok().or_else(|| BASE64.decode(&text).ok());
+        match bytes {
+            _ if text.is_empty() => Err(RpcError::params(format!("{name}: missing"))),
+            None => Err(RpcError::params(format!("{name}: neither hexadecimal nor base64"))),
+            Some(bytes) if bytes.len() > max => {
+                Err(RpcError::params(format!("{name}: {} bytes, at most {max} are taken", bytes.len())))
+            }
+            Some(bytes) => Ok(bytes),
+        }
+    }
+
     /// A hash of 32 bytes, in hexadecimal or base64: their lengths tell them apart.
     pub(crate) fn hash(&self, name: &str) -> Result<Hash, RpcError> {
         let text = self.text(name)?;

@@ -31,6 +31,7 @@ use crate::{
 
 mod chain;
 mod clients;
+mod notices;
 mod transactions;
 
 /// A node that answers what a test tells it to.

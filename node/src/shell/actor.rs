@@ -56,6 +56,7 @@ pub(crate) struct Actor {
     /// Numbers for clients and peers that wait for an answer.
     numbers: u64,
     tickets: HashMap<u64, oneshot::Sender<Admission>>,
+    notices: HashMap<u64, oneshot::Sender<Result<(), String>>>,
     pending: HashMap<u64, Pending>,
     status: NodeStatus,
 }
@@ -69,6 +70,7 @@ impl Actor {
             wake: None,
             numbers: 0,
             tickets: HashMap::new(),
+            notices: HashMap::new(),
             pending: HashMap::new(),
             status,
         }
@@ -164,6 +166,11 @@ impl Actor {
                 self.tickets.insert(ticket, answer);
                 self.step(Event::Submit { ticket, tx })
             }
+            Ask::Notice { notice, answer } => {
+                let ticket = self.number();
+                self.notices.insert(ticket, answer);
+                self.step(Event::SubmitNotice { ticket, notice })
+            }
             Ask::Pending { limit, answer } => {
                 let pending = self.driver.pending(limit).iter().map(|tx| tx.to_vec()).collect();
                 // Whoever asked may have gone.
@@ -198,6 +205,10 @@ impl Actor {
             Effect::Answer { ticket, outcome, .. } => {
                 // Whoever submitted may have gone.
                 let _ = self.tickets.remove(&ticket).map(|answer| answer.send(outcome));
+            }
+            Effect::NoticeAnswer { ticket, outcome } => {
+                // Whoever handed it in may have gone.
+                let _ = self.notices.remove(&ticket).map(|answer| answer.send(outcome));
             }
             // Nobody may be listening.
             Effect::Dropped { hash, refusal } => _ = self.wiring.backend.dropped.send((hash, refusal)),

@@ -25,7 +25,10 @@ use althing_ledger::{Event, TxResult};
 use althing_mempool::TxBytes;
 use borsh::{BorshDeserialize, BorshSerialize};
 
+mod notices;
 mod prune;
+
+pub use notices::CarriedNotice;
 
 use super::{Batch, Store, StoreError, Table};
 use crate::body::Body;
@@ -176,6 +179,7 @@ impl ChainStore {
             batch.put(Table::BlockIndex, height_key(height), Fact(hash).encode());
             won.insert(hash);
         }
+        self.carry(&mut batch, bodies.iter().map(|body| &**body))?;
         let newest = bodies.last().expect("a commit has blocks");
         assert_eq!(newest.block.hash(), certificate.block, "the certificate covers the newest block");
         let header = &newest.block.header;
@@ -185,6 +189,7 @@ impl ChainStore {
         if header.vouched.next_epoch != epoch.epoch_hash() {
             let opening = Opening { header: header.clone(), certificate: Some(certificate.clone()) };
             batch.put(Table::Meta, opening_key(Epoch(header.epoch.0 + 1)), opening.encode());
+            self.let_notices_go(&mut batch, Epoch(header.epoch.0 + 1))?;
         }
         let newest = header.height;
         if mutant!("certificate_stored_apart") {

@@ -21,7 +21,7 @@ mod slot_file;
 mod state_files;
 
 pub use self::{
-    chain_store::{ChainStore, Opening, StoredResults, TxLocation},
+    chain_store::{CarriedNotice, ChainStore, Opening, StoredResults, TxLocation},
     directory::{BackendKind, DataDirectory},
     error::StoreError,
     memory::MemoryStore,

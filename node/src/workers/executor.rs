@@ -12,6 +12,7 @@ use althing_ledger::{Application, Attribute, CommitResult, Event, FinalizeBlock,
 
 use super::Fatal;
 use super::application::{consensus_app_hash, members, proposer};
+use super::notices::{misbehaviour, registered};
 use crate::body::Body;
 use crate::driver::{Done, ExecuteJob};
 use crate::epochs::Epochs;
@@ -122,7 +123,7 @@ impl Executor {
                 txs: &txs,
                 proposer: proposer(engine, header, &parent),
                 members: &members(engine, header),
-                misbehaviour: &[],
+                misbehaviour: &misbehaviour(&self.epochs, body)?,
             })?;
         if tx_results.len() != txs.len() {
             let (asked, got) = (txs.len(), tx_results.len());
@@ -131,10 +132,12 @@ impl Executor {
             )));
         }
         let before = self.epochs.membership(parent.height)?;
-        let after = before.after(&validator_updates, &param_updates).unwrap_or_else(|reason| {
+        // First the registrations: the application may name a newcomer that the same block registers.
+        let registered = registered(before.clone(), body, &mut events);
+        let after = registered.after(&validator_updates, &param_updates).unwrap_or_else(|reason| {
             tracing::warn!(height = %header.height, reason, "the application's updates are dropped, all of this block's");
             events.push(dropped(reason));
-            before.clone()
+            registered.clone()
         });
         let leaves: Vec<Vec<u8>> = tx_results.iter().map(|result| result.results_leaf()).collect();
         let execution = Execution {

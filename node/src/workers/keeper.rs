@@ -29,6 +29,10 @@ impl Keeper {
                 let newest = bodies.last().expect("a commit has blocks");
                 Ok(Done::Stored(newest.block.header.height))
             }
+            StoreJob::KeepEvidence(evidence) => {
+                self.chain.keep_evidence(&evidence)?;
+                Ok(Done::EvidenceKept)
+            }
             StoreJob::EnterEpoch(epoch) => {
                 let certificate = self.epochs.start(epoch)?.certificate;
                 let mut config = self.epochs.entered(epoch)?.config.clone();

@@ -5,6 +5,7 @@ mod application;
 mod checker;
 mod executor;
 mod keeper;
+mod notices;
 mod server;
 mod signer;
 mod verifier;
@@ -17,6 +18,7 @@ pub use signer::{Signer, SignerError};
 pub use verifier::Verifier;
 
 pub(crate) use application::consensus_app_hash;
+pub(crate) use notices::kind as misbehaviour_kind;
 pub(crate) use server::is_full_run;
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use althing_consensus::{ConsensusParams, Height};
+use althing_consensus::{ConsensusParams, Height, MAX_NOTICES_BYTES};
 use althing_crypto::{BlockHash, TxHash, mutant};
 use althing_mempool::TxBytes;
 
@@ -28,7 +28,8 @@ fn is_full(blocks: usize, bytes: usize) -> bool {
 
 /// What a body counts for in a run.
 fn weight(body: &Body) -> usize {
-    body.payload_bytes() + 36 * body.txs.len() + (16 << 10)
+    let notices = if body.block.notices.is_empty() { 0 } else { MAX_NOTICES_BYTES };
+    body.payload_bytes() + 36 * body.txs.len() + (16 << 10) + notices
 }
 
 /// Reads the chain for peers.

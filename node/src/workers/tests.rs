@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use althing_consensus::engine::BuildPayload;
 use althing_consensus::{
-    AppHash, Block, ConsensusParams, Epoch, Execution, Height, Newest, Position, ProposalDraft, SafetyRecord,
-    SignRequest, Signed, Validator, ValidatorSet, View,
+    AppHash, Block, ConsensusParams, Epoch, Evidence, Execution, Height, Newest, Notice, Phase, Position,
+    ProposalDraft, Registration, SafetyRecord, SignRequest, Signed, Validator, ValidatorSet, View, Vote,
+    notices_root, registration_bytes, sponsorship_bytes, vote_bytes,
 };
-use althing_crypto::{BlockHash, Encoding, Hash, TxHash, bls};
+use althing_crypto::{BlockHash, Encoding, Hash, TxHash, bls, ed25519, sha256};
 use althing_ledger::{
     Admission, Application, AssetLedger, CheckKind, CheckedTx, CommitResult, FinalizeBlock, FinalizedBlock,
-    Info, InitChain, InitChainResult, ParamUpdates, PrepareProposal, Query, QueryResult, TxError,
-    ValidatorUpdate, state::MemoryFiles,
+    Info, InitChain, InitChainResult, Misbehaviour, MisbehaviourKind, ParamUpdates, PrepareProposal, Query,
+    QueryResult, TxError, ValidatorUpdate, state::MemoryFiles,
 };
 use althing_mempool::{Code, TxBytes};
 
@@ -23,7 +24,7 @@ use crate::driver::{CheckJob, ExecuteJob, PrecheckJob, SafetyJob, ServeJob, Stor
 use crate::membership::Membership;
 use crate::recovery::handshake;
 use crate::storage::{ChainStore, MemoryStore, SafetyStore, SlotFile, StoredResults};
-use crate::testing::TestChain;
+use crate::testing::{CHAIN, TestChain};
 use crate::wire::{Request, Response};
 
 /// A file in memory that can be told to fail.
@@ -267,7 +268,7 @@ fn a_run_must_be_a_chain_that_its_certificate_commits() {
     forged.view = View(9);
     assert!(fault(&[&bodies[0], &bodies[1], &bodies[2]], &forged).contains("signature"));
     let mut votes = certificate.clone();
-    votes.phase = althing_consensus::Phase::Vote;
+    votes.phase = Phase::Vote;
     assert!(fault(&[&bodies[0], &bodies[1], &bodies[2]], &votes).contains("does not commit"));
 }
 
@@ -329,9 +330,10 @@ fn what_an_application_makes_of_a_proposal_must_be_a_valid_payload() {
             parent: bench.genesis.hash(),
             parent_time_ms: 0,
             exclude: exclude.iter().map(|name| TxHash::of(name.as_bytes())).collect(),
+            noticed: Default::default(),
         };
         let (epoch, txs) = (Epoch(1), vec![given("a"), given("b")]);
-        match verifier.run(VerifyJob::Prepare { epoch, build, time_ms: 1, txs }) {
+        match verifier.run(VerifyJob::Prepare { epoch, build, time_ms: 1, txs, notices: Vec::new() }) {
             Ok(Done::Prepared { txs, .. }) => txs,
             other => panic!("{other:?}"),
         }
@@ -505,4 +507,110 @@ fn a_record_behind_the_chain_enters_its_epochs_and_one_ahead_of_it_signs_nothing
         matches!(signer.run(propose(&body)).unwrap(), Done::Refused(_)),
         "not resumed, and of another epoch"
     );
+}
+
+/// An application that remembers whom blocks convicted, and makes a validator of the newcomer that it is told of.
+#[derive(Default)]
+struct Judge {
+    odd: Odd,
+    convicted: Mutex<Vec<Misbehaviour>>,
+    names: Option<[u8; 32]>,
+}
+
+impl Application for Judge {
+    fn info(&self) -> Result<Info, AppError> {
+        self.odd.info()
+    }
+    fn query(&self, asked: &Query) -> QueryResult {
+        self.odd.query(asked)
+    }
+    fn precheck(&self, txs: &[&[u8]]) -> Vec<Result<Admission, TxError>> {
+        self.odd.precheck(txs)
+    }
+    fn check_tx(&self, tx: &[u8], kind: CheckKind) -> Result<CheckedTx, TxError> {
+        self.odd.check_tx(tx, kind)
+    }
+    fn init_chain(&self, init: &InitChain) -> Result<InitChainResult, AppError> {
+        self.odd.init_chain(init)
+    }
+    fn prepare_proposal(&self, asked: &PrepareProposal<'_>) -> Vec<Vec<u8>> {
+        self.odd.prepare_proposal(asked)
+    }
+    fn finalize_block(&self, block: &FinalizeBlock<'_>) -> Result<FinalizedBlock, AppError> {
+        self.convicted.lock().unwrap().extend(block.misbehaviour);
+        let named = self.names.filter(|_| block.height == 1);
+        let update = |identity| ValidatorUpdate { identity, power: 2, vote_key: None };
+        let validator_updates = named.map(update).into_iter().collect();
+        Ok(FinalizedBlock { validator_updates, ..FinalizedBlock::default() })
+    }
+    fn commit(&self) -> Result<CommitResult, AppError> {
+        self.odd.commit()
+    }
+}
+
+#[test]
+fn what_a_block_carries_reaches_application_and_membership() {
+    let bench = Bench::new();
+    let vote = |block: &[u8]| {
+        let (phase, epoch, view, block) = (Phase::Vote, Epoch(1), View(7), BlockHash(sha256(block)));
+        let signature = bench.test.vote_keys[2].sign(&vote_bytes(CHAIN, phase, epoch, view, block));
+        Vote { phase, epoch, view, block, signer: Position(2), signature }
+    };
+    let evidence = Notice::Evidence(Evidence::Votes(vote(b"a"), vote(b"b")));
+    let newcomer = ed25519::SecretKey::from_seed([77; 32]);
+    let key = bls::SecretKey::from_seed(&bls::BLS, &[77; 32]);
+    let (identity, vote_key, epoch) = (newcomer.public_key(), *key.public_key().bytes(), Epoch(1));
+    let sponsor = ed25519::SecretKey::from_seed([1; 32]);
+    let registration = Notice::Registration(Box::new(Registration {
+        epoch,
+        identity,
+        vote_key,
+        proof: key.prove_possession(),
+        signature: newcomer.sign(&registration_bytes(CHAIN, epoch, &vote_key)),
+        sponsor: sponsor.public_key(),
+        sponsor_signature: sponsor.sign(&sponsorship_bytes(CHAIN, epoch, &identity, &vote_key)),
+    }));
+    let mut body = (*bench.test.body(&bench.genesis, 1, Vec::new())).clone();
+    body.block.notices = vec![evidence.clone(), registration.clone()];
+    body.block.header.evidence_root = notices_root(&body.block.notices);
+    let block = body.block.hash();
+
+    let verifier = bench.verifier(bench.application.clone());
+    let check = |notices: Vec<Notice>| match verifier.run(VerifyJob::CheckNotices { block, notices }) {
+        Ok(Done::NoticesChecked { verdict, .. }) => verdict,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(check(body.block.notices.clone()), Ok(()));
+    let mut forged = vote(b"b");
+    forged.signature = vote(b"a").signature;
+    let forged = Notice::Evidence(Evidence::Votes(vote(b"a"), forged));
+    assert!(check(vec![evidence, forged]).unwrap_err().contains("signature"), "each is looked at");
+    let of_later = |vote: Vote| Vote { epoch: Epoch(5), ..vote };
+    let early = Notice::Evidence(Evidence::Votes(of_later(vote(b"a")), of_later(vote(b"b"))));
+    assert!(check(vec![early]).unwrap_err().contains("epoch 5"));
+
+    bench.chain.commit(&[Arc::new(body)], &bench.test.certificate(block, 1)).unwrap();
+    let judge = Arc::new(Judge { names: Some(*identity.as_bytes()), ..Judge::default() });
+    let epochs = bench.test.epochs(&bench.chain);
+    let executor = Executor::new(epochs.clone(), bench.chain.clone(), judge.clone());
+    executor.run(ExecuteJob::Block(Height(1))).unwrap();
+    let convicted = judge.convicted.lock().unwrap().clone();
+    let expected = Misbehaviour {
+        kind: MisbehaviourKind::DoubleVote,
+        identity: *bench.test.peer(2).as_bytes(),
+        power: 1,
+        total_power: 4,
+        epoch: 1,
+        view: 7,
+        height: 1,
+        time_ms: bench.genesis.header.time_ms,
+    };
+    assert_eq!(convicted, [expected]);
+    let members = epochs.membership(Height(1)).unwrap();
+    assert_eq!(members.set().members().len(), 5, "named in the very block that registers it");
+    assert_eq!(*members.set().members()[4].vote_key.bytes(), vote_key);
+    let events = bench.chain.results(Height(1)).unwrap().unwrap().events;
+    assert_eq!(events[0].kind, "vote_key_registered");
+    executor.replay().unwrap();
+    assert_eq!(judge.convicted.lock().unwrap().len(), 2, "the same when it is executed again");
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use althing_consensus::engine::BuildPayload;
 use althing_consensus::{
-    Epoch, Height, Message, QuorumCertificate, Verified, aggregate_timeouts, aggregate_votes,
+    Epoch, Height, Message, Notice, QuorumCertificate, Rejection, Verified, aggregate_timeouts,
+    aggregate_votes,
 };
 use althing_crypto::{TxHash, mutant};
 use althing_ledger::{Application, NoVote, PrepareProposal, ProcessProposal};
@@ -58,9 +59,24 @@ impl Verifier {
                 let verdict = self.at(evidence.epoch())?.door.verify_evidence(&evidence);
                 Done::EvidenceChecked(evidence, verdict)
             }
-            VerifyJob::Prepare { epoch, build, time_ms, txs } => {
+            VerifyJob::Prepare { epoch, build, time_ms, txs, notices } => {
                 let (view, parent) = (build.view, build.parent);
-                Done::Prepared { epoch, view, parent, txs: self.prepare(epoch, &build, time_ms, &txs)? }
+                let txs = self.prepare(epoch, &build, time_ms, &txs)?;
+                Done::Prepared { epoch, view, parent, txs, notices }
+            }
+            VerifyJob::CheckNotice { from, notice } => {
+                let verdict = self.notice(&notice)?;
+                Done::NoticeChecked { from, notice, verdict }
+            }
+            VerifyJob::CheckNotices { block, notices } => {
+                let mut verdict = Ok(());
+                for notice in &notices {
+                    verdict = self.notice(notice)?.map_err(|rejection| format!("a notice: {rejection}"));
+                    if verdict.is_err() {
+                        break;
+                    }
+                }
+                Done::NoticesChecked { block, verdict }
             }
             VerifyJob::MatchTransactions { from, block, wanted, txs } => {
                 Done::Matched { from, block, txs: match_transactions(wanted, txs) }
@@ -108,6 +124,19 @@ impl Verifier {
                 Done::RunOpened { from, outcome: open_run(&at, first, bodies, &commit) }
             }
         })
+    }
+
+    /// Whether a notice holds by the set of its own epoch.
+    fn notice(&self, notice: &Notice) -> Result<Result<(), Rejection>, Fatal> {
+        let of = match mutant!("evidence_by_the_newest_set") {
+            true => Some(self.epochs.newest()?),
+            false => self.epochs.of(notice.epoch())?,
+        };
+        let unknown = || Rejection::Malformed {
+            what: "notice",
+            reason: format!("of epoch {}, which the chain has not begun", notice.epoch()),
+        };
+        Ok(of.map_or_else(|| Err(unknown()), |at| at.door.verify_notice(notice)))
     }
 
     /// Asks the application which transactions go into the block, in which order. What it answers must make a valid block.

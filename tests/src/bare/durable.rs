@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use althing_consensus::engine::Recovered;
-use althing_consensus::{Block, Executed, Execution, Height, QuorumCertificate, SafetyRecord};
+use althing_consensus::{Block, Counted, Executed, Execution, Height, QuorumCertificate, SafetyRecord};
 use althing_crypto::BlockHash;
 
 use super::Setup;
@@ -110,6 +110,7 @@ impl Durable {
                 .map(|stored| (stored.execution.height, stored.executed(setup)))
                 .collect(),
             executed,
+            counted: Counted::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use althing_consensus::engine::{EpochEntered, Event, Input as Told};
+use althing_consensus::engine::{BuildPayload, EpochEntered, Event, Input as Told};
 use althing_consensus::{
     Action, Block, Door, Engine, Epoch, EpochStart, Message, Micros, Newest, Now, Position,
     QuorumCertificate, SafetyRecord, SafetyRules, SignRequest, ValidatorSet, aggregate_timeouts,
@@ -149,7 +149,7 @@ impl Member {
                         step.send(Some(from), Wire::Body(block.clone()));
                     }
                 }
-                Wire::Body(block) if block.payload_matches() => {
+                Wire::Body(block) if block.payload_matches() && block.notices_match() => {
                     step.told.push_back(Told::Blocks { blocks: vec![block], commit: None });
                 }
                 Wire::Body(_) => {}
@@ -175,9 +175,9 @@ impl Member {
             Action::Broadcast(message) => step.send(None, Wire::Consensus(message)),
             Action::Send(to, message) => step.send(Some(to), Wire::Consensus(message)),
             Action::WakeAt(at) => self.wake_at = at,
-            Action::BuildPayload(build) => {
-                let txs = self.payload(build.view.0, &build.parent);
-                step.told.push_back(Told::PayloadBuilt { view: build.view, parent: build.parent, txs });
+            Action::BuildPayload(BuildPayload { view, parent, .. }) => {
+                let txs = self.payload(view.0, &parent);
+                step.told.push_back(Told::PayloadBuilt { view, parent, txs, notices: Vec::new() });
             }
             Action::CheckPayload { block, .. } => {
                 step.told.push_back(Told::PayloadChecked { block: block.hash(), verdict: Ok(()) });

@@ -208,7 +208,7 @@ fn genesis(epoch_hash: Hash) -> Block {
         absent: Vec::new(),
         vouched,
     };
-    Block { header, txs: Vec::new() }
+    Block { header, txs: Vec::new(), notices: Vec::new() }
 }
 
 // One chain is told from another by its configuration, which every engine on it holds, too: hashing it once is enough.

@@ -1,10 +1,10 @@
 //! Blocks, their bodies, headers, certificates and evidence, wherever they come from: peers, sync, the disk.
 
 use althing_consensus::{
-    Block, ConsensusParams, Evidence, Header, Message, QuorumCertificate, SafetyRecord, Signers,
-    TimeoutCertificate, payload_root,
+    Block, ConsensusParams, Evidence, Header, MAX_NOTICES, Message, Notice, QuorumCertificate, SafetyRecord,
+    Signers, TimeoutCertificate, notices_root, payload_root,
 };
-use althing_crypto::{TxHash, merkle_proof};
+use althing_crypto::{Encoding, TxHash, merkle_proof};
 use althing_mempool::TxBytes;
 use althing_node::body::Body;
 
@@ -30,6 +30,7 @@ pub fn blocks(bytes: &[u8]) {
         assert!(tc.high_views.iter().all(|view| *view <= tc.max_high_view()));
     }
     decode::<Evidence>(bytes);
+    decode::<Notice>(bytes);
     decode::<Message>(bytes);
     decode::<SafetyRecord>(bytes);
 }
@@ -55,6 +56,8 @@ fn checked(body: &Body) {
         let hashes: Vec<TxHash> = body.txs.iter().map(|tx| TxHash::of(tx)).collect();
         assert_eq!(hashes, body.block.txs);
         assert!(body.block.payload_matches());
+        assert!(body.block.notices.len() <= MAX_NOTICES);
+        assert_eq!(body.block.header.evidence_root, notices_root(&body.block.notices));
         assert!(hashes.len() <= params.max_block_txs as usize);
         assert!(body.txs.iter().all(|tx| tx.len() <= params.max_tx_bytes as usize));
         assert!(body.payload_bytes() <= params.max_block_bytes as usize);
@@ -65,9 +68,12 @@ fn checked(body: &Body) {
 fn mended(mut body: Body) {
     body.block.txs = body.txs.iter().map(|tx| TxHash::of(tx)).collect();
     body.block.header.payload_root = payload_root(&body.block.txs);
+    body.block.header.evidence_root = notices_root(&body.block.notices);
+    let notices = body.block.notices.iter().all(|notice| notice.encode().len() <= Notice::MAX_BYTES);
     let params = CHAIN.params();
     let longest = body.txs.iter().map(|tx: &TxBytes| tx.len()).max().unwrap_or(0);
-    let within = body.txs.len() <= params.max_block_txs as usize
+    let within = notices
+        && body.txs.len() <= params.max_block_txs as usize
         && longest <= params.max_tx_bytes as usize
         && body.payload_bytes() <= params.max_block_bytes as usize;
     assert_eq!(body.check(&params).is_ok(), within);

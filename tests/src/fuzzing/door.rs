@@ -3,8 +3,9 @@
 //! The first byte says who sends and whether the message is signed anew, the rest is the message.
 
 use althing_consensus::{
-    Admitted, Certificate, Epoch, Evidence, Memory, Message, Phase, Position, Proposal, QuorumCertificate,
-    TimeoutCertificate, TimeoutVote, View, Vote, proposal_bytes, timeout_bytes, vote_bytes,
+    Admitted, Certificate, Epoch, Evidence, Memory, Message, Notice, Phase, Position, Proposal,
+    QuorumCertificate, Registration, TimeoutCertificate, TimeoutStatement, TimeoutVote, View, Vote,
+    proposal_bytes, registration_bytes, sponsorship_bytes, timeout_bytes, vote_bytes,
 };
 use althing_crypto::{Encoding, bls, bls::VoteScheme};
 
@@ -34,6 +35,20 @@ pub fn door(bytes: &[u8]) {
             convicts(&evidence);
         }
     }
+    if let Ok(Notice::Registration(registration)) = Notice::decode(rest)
+        && CHAIN.door().verify_registration(&registration).is_ok()
+    {
+        stands(&registration);
+    }
+}
+
+/// A registration that is believed is its owner's, and some validator's of the epoch.
+fn stands(registration: &Registration) {
+    let Registration { epoch, identity, vote_key, signature, sponsor, sponsor_signature, .. } = registration;
+    assert_eq!(*epoch, Epoch(1));
+    assert!(CHAIN.set().members().iter().any(|member| member.identity == *sponsor));
+    assert!(identity.verify(&registration_bytes(CHAIN_ID, *epoch, vote_key), signature));
+    assert!(sponsor.verify(&sponsorship_bytes(CHAIN_ID, *epoch, identity, vote_key), sponsor_signature));
 }
 
 fn shown(from: Option<Position>, message: Message) {
@@ -96,7 +111,11 @@ fn vote_signed(vote: &Vote) -> bool {
 }
 
 fn timeout_signed(vote: &TimeoutVote) -> bool {
-    signed(vote.signer, &timeout_bytes(CHAIN_ID, vote.epoch, vote.view, vote.high_view()), &vote.signature)
+    statement_signed(&vote.into())
+}
+
+fn statement_signed(vote: &TimeoutStatement) -> bool {
+    signed(vote.signer, &timeout_bytes(CHAIN_ID, vote.epoch, vote.view, vote.high_view), &vote.signature)
 }
 
 /// Three of four equal members, each with its signature in the sum.
@@ -178,6 +197,9 @@ fn proposal_good(proposal: &Proposal) -> bool {
         && members.is_sorted_by(|one, next| one < next)
         && members.iter().all(|member| *member < MEMBERS)
         && header.payload_root == althing_consensus::payload_root(&proposal.block.txs)
+        && header.evidence_root == althing_consensus::notices_root(&proposal.block.notices)
+        && proposal.block.notices.len() <= althing_consensus::MAX_NOTICES
+        && proposal.block.notices.iter().all(|notice| notice.encode().len() <= Notice::MAX_BYTES)
         && signed(proposal.signer, &proposal_bytes(CHAIN_ID, &proposal.statement()), &proposal.signature)
         && proposal.justify.iter().all(qc_good)
         && proposal.tc.iter().all(tc_good)
@@ -230,9 +252,9 @@ fn convicts(evidence: &Evidence) {
 }
 
 /// A timeout vote of the voter, not before its vote, that names a QC older than one it held when it voted.
-fn forgot(vote: &Vote, held: View, timeout: &TimeoutVote) -> bool {
+fn forgot(vote: &Vote, held: View, timeout: &TimeoutStatement) -> bool {
     (vote.signer, vote.epoch) == (timeout.signer, timeout.epoch)
         && timeout.view >= vote.view
-        && timeout.high_view() < held
-        && timeout_signed(timeout)
+        && timeout.high_view < held
+        && statement_signed(timeout)
 }

@@ -172,6 +172,7 @@ impl Node {
             Effect::Halted(halt) => panic!("the node halts: {halt:?}"),
             Effect::Superseded(other) => panic!("nobody else has its key: {other:?}"),
             Effect::Gossip(_)
+            | Effect::NoticeAnswer { .. }
             | Effect::Dropped { .. }
             | Effect::Executed(_)
             | Effect::Members { .. }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use althing_consensus::{
-    Evidence, Height, Message, Phase, Position, SafetyRecord, TimeoutVote, View, Vote, view_of,
-};
+use althing_consensus::{Height, Message, Phase, Position, SafetyRecord, TimeoutVote, View, Vote, view_of};
 use althing_crypto::BlockHash;
 
 use super::engine::ADVERSARY;
@@ -131,20 +129,11 @@ fn views(record: &SafetyRecord) -> [View; 8] {
 fn blameless(by: Position, noted: &Noted) {
     let innocent = match noted {
         Noted::Rejected(peer, _) | Noted::Penalised(peer, _) => *peer != ADVERSARY,
-        Noted::Convicted(evidence) => signer(evidence) != ADVERSARY,
+        Noted::Convicted(evidence) => evidence.signer() != ADVERSARY,
         Noted::Halted(_) | Noted::Stale => true,
         Noted::Refused(_) => false,
     };
     assert!(!innocent, "member {by}: {noted:?}");
-}
-
-fn signer(evidence: &Evidence) -> Position {
-    match evidence {
-        Evidence::Votes(vote, _)
-        | Evidence::CommitAndTimeout(vote, _)
-        | Evidence::VoteAndTimeout(vote, ..) => vote.signer,
-        Evidence::Proposals { signer, .. } => *signer,
-    }
 }
 
 #[cfg(test)]

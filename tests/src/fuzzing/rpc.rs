@@ -45,6 +45,10 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
                 Ask::Submit { tx, answer } => {
                     answer.send(Outcome::Accepted { duplicate: tx.len() % 2 == 0 }).is_ok()
                 }
+                Ask::Notice { notice, answer } => {
+                    let taken = notice.epoch().0 % 2 == 0;
+                    answer.send(if taken { Ok(()) } else { Err("not this one".to_owned()) }).is_ok()
+                }
                 Ask::Pending { limit, answer } => answer.send(vec![vec![7]; limit.min(3)]).is_ok(),
             };
         }

@@ -1,11 +1,12 @@
 //! One value of each kind as an honest node makes it: what fuzzing starts from.
 
 use althing_consensus::{
-    Absence, AppHash, Block, Certificate, Epoch, Evidence, Execution, Header, Height, Memory, Message, Phase,
-    Position, Proposal, QuorumCertificate, SafetyRecord, Signers, Status, TimeoutCertificate, TimeoutVote,
-    View, Vote, Vouched, no_evidence, payload_root, view_of,
+    Absence, AppHash, Block, Certificate, Epoch, Evidence, Execution, Header, Height, Memory, Message,
+    Notice, Phase, Position, Proposal, QuorumCertificate, Registration, SafetyRecord, Signers, Status,
+    TimeoutCertificate, TimeoutVote, View, Vote, Vouched, no_evidence, notices_root, payload_root,
+    registration_bytes, sponsorship_bytes, view_of,
 };
-use althing_crypto::{BlockHash, Encoding, Hash, TxHash, bls, sha256};
+use althing_crypto::{BlockHash, Encoding, Hash, TxHash, bls, ed25519, sha256};
 use althing_ledger::asset::{Address, Transaction};
 use althing_mempool::TxBytes;
 use althing_node::body::Body;
@@ -59,7 +60,7 @@ pub(super) fn body(view: u64, justify: Option<&QuorumCertificate>) -> Body {
         absent,
         vouched,
     };
-    Body { block: Block { header, txs }, txs: bytes }
+    Body { block: Block { header, txs, notices: Vec::new() }, txs: bytes }
 }
 
 pub(super) fn vote(signer: u16, phase: Phase, view: u64, block: BlockHash) -> Vote {
@@ -184,8 +185,8 @@ pub(super) fn evidence() -> Vec<Evidence> {
     let mut evidence = vec![
         Evidence::Votes(vote(3, Phase::Vote, 1, block), vote(3, Phase::Vote, 1, BlockHash(Hash::ZERO))),
         Evidence::Proposals { signer: Position(2), first: statement(&one), second: statement(&other) },
-        Evidence::CommitAndTimeout(vote(3, Phase::Commit, 1, block), Box::new(late.clone())),
-        Evidence::VoteAndTimeout(vote(3, Phase::Vote, 2, header.hash()), Box::new(header), Box::new(late)),
+        Evidence::CommitAndTimeout(vote(3, Phase::Commit, 1, block), (&late).into()),
+        Evidence::VoteAndTimeout(vote(3, Phase::Vote, 2, header.hash()), Box::new(header), (&late).into()),
     ];
     if let Evidence::Proposals { first, second, .. } = &mut evidence[1] {
         second.0.view = first.0.view;
@@ -194,11 +195,38 @@ pub(super) fn evidence() -> Vec<Evidence> {
     evidence
 }
 
+/// Everything that a block carries beside transactions.
+pub(super) fn notices() -> Vec<Notice> {
+    let newcomer = ed25519::SecretKey::from_seed([70; 32]);
+    let (epoch, identity, key) = (Epoch(1), newcomer.public_key(), &CHAIN.vote_keys[3]);
+    let (sponsor, vote_key) = (&CHAIN.identities[1], *key.public_key().bytes());
+    let registration = Registration {
+        epoch,
+        identity,
+        vote_key,
+        proof: key.prove_possession(),
+        signature: newcomer.sign(&registration_bytes(CHAIN_ID, epoch, &vote_key)),
+        sponsor: sponsor.public_key(),
+        sponsor_signature: sponsor.sign(&sponsorship_bytes(CHAIN_ID, epoch, &identity, &vote_key)),
+    };
+    let evidence = evidence().into_iter().map(Notice::Evidence);
+    evidence.chain([Notice::Registration(Box::new(registration))]).collect()
+}
+
+/// A body that carries them.
+pub(super) fn noticed() -> Body {
+    let mut body = body(1, None);
+    body.block.notices = notices();
+    body.block.header.evidence_root = notices_root(&body.block.notices);
+    body
+}
+
 /// A safety record after three views.
 pub(super) fn safety_record() -> SafetyRecord {
     let Certificates { qc, commit, tc } = certificates();
     let mut kept = proposal(0, 3);
     kept.block.txs.clear();
+    kept.block.notices.clear();
     SafetyRecord {
         chain_id: CHAIN_ID.to_owned(),
         epoch: Epoch(1),

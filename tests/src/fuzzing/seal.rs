@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use althing_consensus::{
     Certificate, Evidence, Memory, Message, Position, Proposal, QuorumCertificate, Signers,
-    TimeoutCertificate, TimeoutVote, View, Vote, proposal_bytes, timeout_bytes, vote_bytes,
+    TimeoutCertificate, TimeoutStatement, TimeoutVote, View, Vote, proposal_bytes, timeout_bytes, vote_bytes,
 };
 use althing_crypto::bls::{self, VoteScheme};
 
@@ -48,11 +48,17 @@ impl Seal<'_> {
         self.sign(timeout.signer, &bytes, &mut timeout.signature);
     }
 
-    /// The root over its transactions is mended with it.
+    fn statement(&self, timeout: &mut TimeoutStatement) {
+        let bytes = timeout_bytes(self.chain_id, timeout.epoch, timeout.view, timeout.high_view);
+        self.sign(timeout.signer, &bytes, &mut timeout.signature);
+    }
+
+    /// The roots over its transactions and notices are mended with it.
     pub(super) fn proposal(&self, proposal: &mut Proposal) {
         proposal.justify.iter_mut().chain(&mut proposal.commit).for_each(|qc| self.qc(qc));
         proposal.tc.iter_mut().for_each(|tc| self.tc(tc));
         proposal.block.header.payload_root = althing_consensus::payload_root(&proposal.block.txs);
+        proposal.block.header.evidence_root = althing_consensus::notices_root(&proposal.block.notices);
         let bytes = proposal_bytes(self.chain_id, &proposal.statement());
         self.sign(proposal.signer, &bytes, &mut proposal.signature);
     }
@@ -90,12 +96,12 @@ impl Seal<'_> {
             }
             Evidence::CommitAndTimeout(vote, timeout) => {
                 self.vote(vote);
-                self.timeout(timeout);
+                self.statement(timeout);
             }
             Evidence::VoteAndTimeout(vote, header, timeout) => {
                 vote.block = header.hash();
                 self.vote(vote);
-                self.timeout(timeout);
+                self.statement(timeout);
             }
         }
     }

@@ -53,12 +53,13 @@ fn wire() -> Vec<Vec<u8>> {
         Response::Transactions(txs).encode(),
         Response::NotHere.encode(),
     ];
-    consensus.chain(others).collect()
+    let notices = samples::notices().into_iter().map(|one| Wire::Notice(Box::new(one)).encode());
+    consensus.chain(others).chain(notices).chain([Response::Block(samples::noticed()).encode()]).collect()
 }
 
 fn blocks() -> Vec<Vec<u8>> {
     let certificates = samples::certificates();
-    let bodies = [samples::body(1, None), samples::body(3, Some(&certificates.qc))];
+    let bodies = [samples::body(1, None), samples::body(3, Some(&certificates.qc)), samples::noticed()];
     let of = |body: &Body| [body.encode(), body.block.encode(), body.block.header.encode()];
     let others = [
         certificates.qc.encode(),
@@ -74,7 +75,9 @@ fn blocks() -> Vec<Vec<u8>> {
 /// Sent by validator 1, signed anew and not.
 fn door() -> Vec<Vec<u8>> {
     let messages = samples::messages().into_iter().map(|one: Message| one.encode());
-    let all: Vec<Vec<u8>> = messages.chain(samples::evidence().into_iter().map(|one| one.encode())).collect();
+    let notices = samples::notices().into_iter().map(|one| one.encode());
+    let evidence = samples::evidence().into_iter().map(|one| one.encode());
+    let all: Vec<Vec<u8>> = messages.chain(evidence).chain(notices).collect();
     all.iter().flat_map(|one| [behind(&[0b10], one), behind(&[0b11], one)]).collect()
 }
 

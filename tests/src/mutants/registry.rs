@@ -5,6 +5,7 @@ mod door;
 mod driver;
 mod engine;
 mod mempool;
+mod notices;
 mod safety;
 
 /// A fault that the product code can be told to make.
@@ -22,5 +23,7 @@ pub struct Mutant {
 
 /// Every fault, in the order of the table.
 pub fn all() -> impl Iterator<Item = &'static Mutant> {
-    [safety::ALL, engine::ALL, door::ALL, disk::ALL, driver::ALL, mempool::ALL].into_iter().flatten()
+    [safety::ALL, engine::ALL, door::ALL, disk::ALL, driver::ALL, notices::ALL, mempool::ALL]
+        .into_iter()
+        .flatten()
 }

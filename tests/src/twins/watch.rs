@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use althing_consensus::{
-    Certificate, Evidence, Message, Phase, Position, Proposal, QuorumCertificate, TimeoutCertificate,
-    TimeoutVote, View, Vote,
+    Certificate, Message, Phase, Position, Proposal, QuorumCertificate, TimeoutCertificate, TimeoutVote,
+    View, Vote,
 };
 use althing_crypto::BlockHash;
 
@@ -110,7 +110,7 @@ impl<'a> Watch<'a> {
         let correct = |position: &Position| self.cast.is_correct(*position);
         match noted {
             Noted::Rejected(peer, _) | Noted::Penalised(peer, _) if !correct(peer) => Ok(()),
-            Noted::Convicted(evidence) if !correct(&culprit(evidence)) => Ok(()),
+            Noted::Convicted(evidence) if !correct(&evidence.signer()) => Ok(()),
             _ => Err(format!("notes {noted:?}")),
         }
     }
@@ -213,15 +213,6 @@ impl<'a> Watch<'a> {
             }
             None => Ok(()),
         }
-    }
-}
-
-fn culprit(evidence: &Evidence) -> Position {
-    match evidence {
-        Evidence::Votes(vote, _)
-        | Evidence::CommitAndTimeout(vote, _)
-        | Evidence::VoteAndTimeout(vote, ..) => vote.signer,
-        Evidence::Proposals { signer, .. } => *signer,
     }
 }
 

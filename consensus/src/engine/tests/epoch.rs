@@ -161,7 +161,7 @@ fn the_next_epoch_begins_in_view_1_on_the_block_that_opened_it() {
         absent: Vec::new(),
         ..two.header.clone()
     };
-    let three = Block { header, txs: Vec::new() };
+    let three = Block { header, txs: Vec::new(), notices: Vec::new() };
     f.receive(1, Admitted::Proposal(Verified::trust(f.proposal_on(&two, three.clone()))));
     let checked = f.step(Input::PayloadChecked { block: three.hash(), verdict: Ok(()) });
     assert_eq!(votes(&checked), [(SignKind::Vote, View(1))]);

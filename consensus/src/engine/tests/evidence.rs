@@ -66,7 +66,7 @@ fn a_commit_vote_beside_a_timeout_vote_that_denies_its_qc_is_evidence_in_either_
         let (first, second) = if vote_first { (first, second) } else { (second, first) };
         assert_eq!(accused(&f.receive(3, first)), []);
         let actions = f.receive(3, second);
-        assert_eq!(accused(&actions), [crate::Evidence::CommitAndTimeout(commit, Box::new(low))]);
+        assert_eq!(accused(&actions), [crate::Evidence::CommitAndTimeout(commit, (&low).into())]);
     }
 }
 
@@ -83,7 +83,7 @@ fn a_vote_on_a_qc_beside_a_timeout_vote_that_denies_it_is_evidence() {
     f.receive(3, Admitted::Vote(cast.clone()));
     let low = timeout(3, 3, None, Some(tc(2, None).into()));
     let actions = f.receive(3, Admitted::Timeout(low.clone()));
-    let evidence = crate::Evidence::VoteAndTimeout(cast, Box::new(two.header), Box::new(low));
+    let evidence = crate::Evidence::VoteAndTimeout(cast, Box::new(two.header), (&low).into());
     assert_eq!(accused(&actions), [evidence]);
 }
 

@@ -3,6 +3,7 @@
 
 mod epoch;
 mod evidence;
+mod notices;
 mod proposals;
 mod resume;
 mod timers;
@@ -21,6 +22,7 @@ use crate::{
 };
 
 /// An engine under test, its clock, and what the test needs to make messages for it.
+#[derive(Clone)]
 pub(super) struct Fixture {
     pub(super) engine: Engine,
     pub(super) now: Now,
@@ -75,7 +77,7 @@ impl Fixture {
             absent: Vec::new(),
             vouched,
         };
-        let genesis = Block { header, txs: Vec::new() };
+        let genesis = Block { header, txs: Vec::new(), notices: Vec::new() };
         let config = EngineConfig {
             chain_id: "table".into(),
             epoch: Epoch(1),
@@ -92,6 +94,7 @@ impl Fixture {
             uncommitted: Vec::new(),
             executions: BTreeMap::new(),
             executed: Height(0),
+            counted: Counted::default(),
         };
         let engine = Engine::new(config, recovered, record);
         Self { engine, now: Now { mono: Micros(0), unix_ms: 2_000 }, genesis }
@@ -160,7 +163,7 @@ impl Fixture {
             absent,
             ..parent.header.clone()
         };
-        Block { header, txs }
+        Block { header, txs, notices: Vec::new() }
     }
 
     /// The proposal of a block by its view's leader.

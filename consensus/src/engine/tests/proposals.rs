@@ -55,7 +55,9 @@ fn every_wrong_field_is_refused_by_name() {
         ("its height is not its parent's plus one", |p| p.block.header.height = Height(2)),
         ("its time is not above its parent's", |p| p.block.header.time_ms = 1_000),
         ("its payload root is not that of its transactions", |p| p.block.txs.clear()),
-        ("it claims evidence and carries none", |p| p.block.header.evidence_root = Hash::ZERO),
+        ("its evidence root is not that of its notices, or these are too many", |p| {
+            p.block.header.evidence_root = Hash::ZERO
+        }),
         ("a transaction twice, in it or in its ancestors", |p| {
             p.block.txs = vec![p.block.txs[0]; 2];
             p.block.header.payload_root = payload_root(&p.block.txs);
@@ -92,7 +94,7 @@ fn back_pressure_lets_only_empty_blocks_pass() {
     let two = f.block(2, &one, Some(&qc1), &[1]);
     let proposal = f.proposal(two, Some(qc1.clone()), None);
     let actions = f.receive(1, Admitted::Proposal(Verified::trust(proposal)));
-    let reason = "transactions while too many blocks are not executed";
+    let reason = "transactions or notices while too many blocks are not executed";
     assert!(
         matches!(&actions[..], [Action::Penalise(_, Misdeed::BadProposal(why))] if why == reason),
         "{actions:?}"
@@ -170,7 +172,7 @@ fn the_leader_proposes_what_is_pending_on_the_parent_it_asked_for() {
     let [Action::BuildPayload(asked)] = &actions[..] else { panic!("{actions:?}") };
     assert_eq!((asked.view, asked.parent), (View(1), f.genesis.hash()));
     let txs = vec![TxHash(sha256(&[1]))];
-    let built = |parent| Input::PayloadBuilt { view: View(1), parent, txs: txs.clone() };
+    let built = |parent| Input::PayloadBuilt { view: View(1), parent, txs: txs.clone(), notices: Vec::new() };
     assert_eq!(f.step(built(BlockHash(Hash::ZERO))), [], "an answer for another parent");
     let actions = f.step(built(f.genesis.hash()));
     let [Action::Sign { request, .. }] = &actions[..] else { panic!("{actions:?}") };

@@ -1,5 +1,5 @@
 use super::*;
-use crate::Evidence;
+use crate::{Evidence, TimeoutStatement};
 
 /// Validator 2's messages in the world of the door's tests.
 struct Said<'a>(&'a World);
@@ -10,10 +10,10 @@ impl Said<'_> {
     }
 
     /// Whatever it carries: its signature is enough.
-    fn timeout(&self, view: u64, high: Option<u64>) -> Box<TimeoutVote> {
+    fn timeout(&self, view: u64, high: Option<u64>) -> TimeoutStatement {
         let unsigned =
             |view| with(&self.0.qc1, |qc| (qc.view, qc.signers) = (View(view), Signers::default()));
-        Box::new(self.0.chain.timeout(2, view, high.map(unsigned), None))
+        (&self.0.chain.timeout(2, view, high.map(unsigned), None)).into()
     }
 
     fn proposal(&self, view: u64, block: &Block) -> (ProposalStatement, bls::Signature) {
@@ -102,23 +102,20 @@ fn two_contradicting_messages_convict_and_any_others_do_not() {
             "another gave up",
             Evidence::CommitAndTimeout(
                 commit(5, &a),
-                Box::new(TimeoutVote { signer: Position(0), ..*said.timeout(9, None) }),
+                TimeoutStatement { signer: Position(0), ..said.timeout(9, None) },
             ),
             Some(contradiction),
         ),
         (
             "a forged timeout vote",
-            Evidence::CommitAndTimeout(
-                commit(5, &a),
-                Box::new(with(&*said.timeout(9, None), |t| t.view = View(8))),
-            ),
+            Evidence::CommitAndTimeout(commit(5, &a), with(&said.timeout(9, None), |t| t.view = View(8))),
             Some(Signature),
         ),
         (
             "a timeout vote made to name less",
             Evidence::CommitAndTimeout(
                 commit(5, &a),
-                Box::new(with(&*said.timeout(9, Some(6)), |t| t.high_qc = None)),
+                with(&said.timeout(9, Some(6)), |t| t.high_view = View(0)),
             ),
             Some(Signature),
         ),
@@ -152,7 +149,7 @@ fn two_contradicting_messages_convict_and_any_others_do_not() {
             Evidence::VoteAndTimeout(
                 other(vote(5, &of_view(3))),
                 header(&of_view(3)),
-                Box::new(other_timeout(&said.timeout(5, Some(2)))),
+                other_timeout(&said.timeout(5, Some(2))),
             ),
             Some(Signature),
         ),
@@ -172,6 +169,6 @@ fn two_contradicting_messages_convict_and_any_others_do_not() {
     assert_rejected("another epoch", answer, Why::Epoch);
 }
 
-fn other_timeout(timeout: &TimeoutVote) -> TimeoutVote {
-    TimeoutVote { signer: Position(3), ..timeout.clone() }
+fn other_timeout(timeout: &TimeoutStatement) -> TimeoutStatement {
+    TimeoutStatement { signer: Position(3), ..timeout.clone() }
 }

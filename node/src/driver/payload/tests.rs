@@ -171,6 +171,7 @@ fn an_own_payload_is_what_the_mempool_has_and_the_application_makes_of_it() {
         parent: BlockHash::ZERO,
         parent_time_ms: 0,
         exclude: exclude.iter().map(|name| TxHash::of(name.as_bytes())).collect(),
+        noticed: Default::default(),
     };
     let ask = |bench: &mut Bench, build| bench.act(|driver, step| driver.build_payload(step, build));
     assert_eq!(ask(&mut bench, build(&[])), ["engine: built 0 txs"]);
@@ -183,11 +184,14 @@ fn an_own_payload_is_what_the_mempool_has_and_the_application_makes_of_it() {
     let added = tx("added by the application");
     let txs = vec![(TxHash::of(&added), added.clone())];
     let at = (Epoch(1), View(1), BlockHash::ZERO);
-    assert_eq!(bench.act(|driver, step| driver.prepared(step, at, Ok(txs))), ["engine: built 1 txs"]);
+    assert_eq!(
+        bench.act(|driver, step| driver.prepared(step, at, Ok(txs), Vec::new())),
+        ["engine: built 1 txs"]
+    );
     assert_eq!(bench.driver.own_payload(&[TxHash::of(&added)]), Some(vec![added]));
     assert_eq!(bench.driver.own_payload(&[TxHash::of(b"unknown")]), None);
 
-    let lines = bench.act(|driver, step| driver.prepared(step, at, Err("too large".into())));
+    let lines = bench.act(|driver, step| driver.prepared(step, at, Err("too large".into()), Vec::new()));
     assert_eq!(lines[0], "engine: built 0 txs");
     assert!(lines[1].contains("prepare_proposal for view 1 is not used: too large"), "{lines:?}");
 }

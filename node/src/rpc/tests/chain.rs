@@ -1,6 +1,6 @@
 //! A chain in memory, made block by block.
 
-use althing_consensus::{Phase, Position, QuorumCertificate, payload_root};
+use althing_consensus::{Notice, Phase, Position, QuorumCertificate, notices_root, payload_root};
 
 use super::*;
 use crate::{
@@ -19,12 +19,19 @@ pub(super) fn begun(genesis: &Genesis) -> ChainStore {
 /// Commits a block with these transactions on top of a node's chain. Its application hash is its height, 32 times; each
 /// transaction's event tells its index.
 pub(super) fn append(node: &NodeHandle, txs: &[&[u8]]) -> Block {
+    append_with(node, txs, Vec::new())
+}
+
+/// The same with notices.
+pub(super) fn append_with(node: &NodeHandle, txs: &[&[u8]], notices: Vec<Notice>) -> Block {
     let height = node.chain().committed().unwrap().next();
     let mut block = node.genesis().block(AppHash::default());
     block.txs = txs.iter().map(|tx| TxHash::of(tx)).collect();
     block.header.height = height;
     block.header.epoch = Epoch(1);
     block.header.payload_root = payload_root(&block.txs);
+    block.header.evidence_root = notices_root(&notices);
+    block.notices = notices;
     let certificate = QuorumCertificate {
         phase: Phase::Commit,
         epoch: Epoch(1),

@@ -222,7 +222,7 @@ impl Adversary {
             absent: self.absent(parent, view_of(justify), view),
             vouched: parent.header.vouched.clone(),
         };
-        Block { header, txs }
+        Block { header, txs, notices: Vec::new() }
     }
 }
 

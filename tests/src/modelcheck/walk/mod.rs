@@ -5,7 +5,7 @@ mod adversary;
 
 use std::sync::Arc;
 
-use althing_consensus::{ConsensusParams, Evidence, Message, Micros, Now, Position};
+use althing_consensus::{ConsensusParams, Message, Micros, Now, Position};
 
 use super::blocks::{Catalogue, Set};
 use super::forge::quorum;
@@ -240,8 +240,8 @@ impl Walk {
     fn noted(&mut self, me: Position, noted: Noted) {
         match noted {
             Noted::Halted(halt) => self.fail(format!("member {me} halts: {halt:?}")),
-            Noted::Convicted(evidence) if accused(&evidence) != self.faulty => {
-                self.fail(format!("member {me} convicts member {}: {evidence:?}", accused(&evidence)));
+            Noted::Convicted(evidence) if evidence.signer() != self.faulty => {
+                self.fail(format!("member {me} convicts member {}: {evidence:?}", evidence.signer()));
             }
             Noted::Refused(refusal) => {
                 self.fail(format!("member {me}'s engine asks for too much: {refusal}"))
@@ -249,15 +249,6 @@ impl Walk {
             Noted::Stale => self.fail(format!("member {me} takes its newest record for an old one")),
             Noted::Rejected(..) | Noted::Penalised(..) | Noted::Convicted(_) => {}
         }
-    }
-}
-
-fn accused(evidence: &Evidence) -> Position {
-    match evidence {
-        Evidence::Votes(vote, _)
-        | Evidence::CommitAndTimeout(vote, _)
-        | Evidence::VoteAndTimeout(vote, ..) => vote.signer,
-        Evidence::Proposals { signer, .. } => *signer,
     }
 }
 

@@ -47,9 +47,16 @@ impl Bench {
             uncommitted: Vec::new(),
             executions: BTreeMap::new(),
             executed: Height(0),
+            counted: Default::default(),
         };
-        let start =
-            Start { recovered, bodies: Vec::new(), recent: Vec::new(), record: None, opened_by: None };
+        let start = Start {
+            recovered,
+            found: Vec::new(),
+            bodies: Vec::new(),
+            recent: Vec::new(),
+            record: None,
+            opened_by: None,
+        };
         let chain = ChainStore::new(Arc::new(MemoryStore::new()));
         let epochs = Arc::new(Epochs::beginning(config.clone(), chain.clone()));
         let verifier = Verifier::new(epochs, chain, application());

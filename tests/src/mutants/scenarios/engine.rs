@@ -228,9 +228,9 @@ pub(super) fn evidence() -> Verdict {
     bench.hear(honest, Message::Timeout(Box::new(timeout.clone())));
     let convicted = bench.noted.iter().any(|one| matches!(one, Noted::Convicted(_)));
     must(!convicted, "E3: an honest member is convicted")?;
-    let pair = althing_consensus::Evidence::CommitAndTimeout(commit_vote.clone(), Box::new(timeout));
+    let pair = althing_consensus::Evidence::CommitAndTimeout(commit_vote.clone(), (&timeout).into());
     must(forge.setup.door(Position(me)).verify_evidence(&pair).is_err(), "E3: an honest pair is evidence")?;
     let forgetful = forge.timeout(honest, 1, None, None);
-    let pair = althing_consensus::Evidence::CommitAndTimeout(commit_vote, Box::new(forgetful));
+    let pair = althing_consensus::Evidence::CommitAndTimeout(commit_vote, (&forgetful).into());
     must(forge.setup.door(Position(me)).verify_evidence(&pair).is_ok(), "E3: a contradiction is no evidence")
 }

@@ -125,7 +125,7 @@ impl Forge {
             absent: self.absent_after(parent, justify, View(view)),
             ..parent.header.clone()
         };
-        Block { header, txs }
+        Block { header, txs, notices: Vec::new() }
     }
 
     pub(super) fn everyone(&self) -> Vec<u16> {

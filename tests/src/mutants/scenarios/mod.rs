@@ -9,6 +9,7 @@ mod leader;
 mod member;
 mod mempool;
 mod network;
+mod notices;
 mod rules;
 mod safety_file;
 mod storage;
@@ -44,6 +45,16 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario { name: "leader", about: "turns by power, and who is left out (L1, L2)", run: leader::leader },
     Scenario { name: "mempool", about: "what is admitted, kept, chosen and bounded", run: mempool::mempool },
+    Scenario {
+        name: "notices",
+        about: "what blocks may carry, and by whose word (V4, V10, V11)",
+        run: notices::notices,
+    },
+    Scenario {
+        name: "notices_at_a_node",
+        about: "what a node takes, tells and lets go of notices (K1 to K3)",
+        run: notices::notices_at_a_node,
+    },
     Scenario { name: "answers", about: "what peers answer is what was asked for", run: driver::answers },
     Scenario {
         name: "driver",

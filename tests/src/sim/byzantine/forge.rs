@@ -128,7 +128,7 @@ impl Traitor<'_> {
             absent: self.absent_after(absent, justify_view, view),
             vouched: parent.vouched.clone(),
         };
-        Block { header, txs: Vec::new() }
+        Block { header, txs: Vec::new(), notices: Vec::new() }
     }
 
     /// Rule L4.

@@ -32,7 +32,7 @@ fn kind(wire: &Wire) -> usize {
         Wire::Consensus(Message::Timeout(_)) => 3,
         Wire::Consensus(Message::Certificate(_)) => 4,
         Wire::Consensus(Message::Status(_) | Message::Memory(_)) | Wire::Session(_) => 5,
-        Wire::Transactions(_) => 6,
+        Wire::Transactions(_) | Wire::Notice(_) => 6,
     }
 }
 

@@ -53,9 +53,16 @@ impl Stage {
             uncommitted: Vec::new(),
             executions: Default::default(),
             executed: block.header.height,
+            counted: Default::default(),
         };
-        let start =
-            Start { recovered, bodies: Vec::new(), recent: Vec::new(), record: None, opened_by: None };
+        let start = Start {
+            recovered,
+            found: Vec::new(),
+            bodies: Vec::new(),
+            recent: Vec::new(),
+            record: None,
+            opened_by: None,
+        };
         let world = World {
             epoch: Epoch(1),
             sets: [(Epoch(1), config.set.clone())].into(),
@@ -197,7 +204,7 @@ pub(super) fn messages(sent: &[(usize, Wire)]) -> Vec<&Message> {
     sent.iter()
         .filter_map(|(_, wire)| match wire {
             Wire::Consensus(message) => Some(message),
-            Wire::Transactions(_) | Wire::Session(_) => None,
+            Wire::Transactions(_) | Wire::Session(_) | Wire::Notice(_) => None,
         })
         .collect()
 }

@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use althing_consensus::{Epoch, Evidence, Message, Micros, Phase, View};
 
 use self::watch::{Kind, Watch};
-use super::innocents::accused;
 use super::{Checker, Seen};
 use crate::sim::world::World;
 
@@ -92,7 +91,7 @@ impl Checker for Convictions {
                 };
                 let watch = self.0.entry(node).or_default();
                 if evidence.epoch() == watch.epoch {
-                    watch.convicted(view, accused(evidence), kind);
+                    watch.convicted(view, evidence.signer(), kind);
                 }
             }
             _ => {}

@@ -2,7 +2,7 @@
 //! (E1–E4), each signed by that key alone.
 
 use althing_consensus::{
-    Evidence, Micros, Phase, Position, ProposalStatement, TimeoutVote, View, Vote, proposal_bytes,
+    Evidence, Micros, Phase, Position, ProposalStatement, TimeoutStatement, View, Vote, proposal_bytes,
     timeout_bytes, vote_bytes,
 };
 use althing_crypto::bls;
@@ -13,16 +13,6 @@ use crate::sim::world::World;
 /// Looks at each piece of evidence by itself.
 #[derive(Default)]
 pub(super) struct Innocents;
-
-/// Whom evidence accuses.
-pub(super) fn accused(evidence: &Evidence) -> Position {
-    match evidence {
-        Evidence::Votes(vote, _)
-        | Evidence::CommitAndTimeout(vote, _)
-        | Evidence::VoteAndTimeout(vote, ..) => vote.signer,
-        Evidence::Proposals { signer, .. } => *signer,
-    }
-}
 
 /// Whether a member signed these bytes.
 pub(super) fn signed(world: &World, signer: Position, bytes: &[u8], signature: &bls::Signature) -> bool {
@@ -36,8 +26,8 @@ pub(super) fn vote_is_signed(world: &World, vote: &Vote) -> bool {
     signed(world, vote.signer, &bytes, &vote.signature)
 }
 
-fn timeout_is_signed(world: &World, timeout: &TimeoutVote) -> bool {
-    let bytes = timeout_bytes(world.chain_id, timeout.epoch, timeout.view, named(timeout));
+fn timeout_is_signed(world: &World, timeout: &TimeoutStatement) -> bool {
+    let bytes = timeout_bytes(world.chain_id, timeout.epoch, timeout.view, timeout.high_view);
     signed(world, timeout.signer, &bytes, &timeout.signature)
 }
 
@@ -49,12 +39,8 @@ fn statement_is_signed(
     signed(world, signer, &proposal_bytes(world.chain_id, statement), signature)
 }
 
-fn named(timeout: &TimeoutVote) -> View {
-    timeout.high_qc.as_ref().map_or(View(0), |qc| qc.view)
-}
-
 /// Whether evidence is what it should be.
-fn convicts(world: &World, evidence: &Evidence) -> bool {
+pub(super) fn convicts(world: &World, evidence: &Evidence) -> bool {
     match evidence {
         Evidence::Votes(a, b) => {
             (a.epoch, a.view, a.phase, a.signer) == (b.epoch, b.view, b.phase, b.signer)
@@ -81,10 +67,10 @@ fn convicts(world: &World, evidence: &Evidence) -> bool {
 }
 
 /// Whether a key voted with a certificate of view `held` in hand, and then, or before in a view at least as high, named a lower one.
-fn forgets(world: &World, vote: &Vote, timeout: &TimeoutVote, held: View) -> bool {
+fn forgets(world: &World, vote: &Vote, timeout: &TimeoutStatement, held: View) -> bool {
     (vote.epoch, vote.signer) == (timeout.epoch, timeout.signer)
         && timeout.view >= vote.view
-        && named(timeout) < held
+        && timeout.high_view < held
         && vote_is_signed(world, vote)
         && timeout_is_signed(world, timeout)
 }
@@ -96,7 +82,7 @@ impl Checker for Innocents {
 
     fn see(&mut self, world: &World, _: Micros, node: usize, seen: &Seen<'_>) -> Result<(), String> {
         let Seen::Convicted { evidence } = seen else { return Ok(()) };
-        let accused = accused(evidence);
+        let accused = evidence.signer();
         let Some(world) = &world.at(evidence.epoch()) else {
             return Err(format!("node {node} convicts in an epoch that nobody has entered: {evidence:?}"));
         };
@@ -127,7 +113,7 @@ mod tests {
             let proposal = bench.proposal(3, &bench.body_in(None, 5, &[tx], |_| {}), None, None);
             (proposal.statement(), proposal.signature)
         };
-        let low = Box::new(bench.timeout(3, 6, None));
+        let low = TimeoutStatement::from(&bench.timeout(3, 6, None));
         let all = vec![
             Evidence::Votes(vote(Phase::Vote, "a"), vote(Phase::Vote, "b")),
             Evidence::Votes(vote(Phase::Commit, "a"), vote(Phase::Commit, "b")),
@@ -174,8 +160,8 @@ mod tests {
             Evidence::Votes(vote(Phase::Vote, 5, "a"), vote(Phase::Vote, 5, "a")),
             Evidence::Votes(vote(Phase::Vote, 5, "a"), vote(Phase::Vote, 6, "b")),
             Evidence::Votes(vote(Phase::Vote, 5, "a"), vote(Phase::Commit, 5, "b")),
-            Evidence::CommitAndTimeout(vote(Phase::Commit, 5, "a"), Box::new(bench.timeout(3, 6, Some(qc)))),
-            Evidence::CommitAndTimeout(vote(Phase::Commit, 5, "a"), Box::new(bench.timeout(3, 4, None))),
+            Evidence::CommitAndTimeout(vote(Phase::Commit, 5, "a"), (&bench.timeout(3, 6, Some(qc))).into()),
+            Evidence::CommitAndTimeout(vote(Phase::Commit, 5, "a"), (&bench.timeout(3, 4, None)).into()),
         ] {
             let outcome = bench.see(&mut Innocents, 0, &Seen::Convicted { evidence: &evidence });
             found(outcome, &["node 0", "member 3", "proves nothing"]);

@@ -5,6 +5,7 @@
 mod agreement;
 mod block_times;
 mod carried;
+mod carried_notices;
 mod certificates;
 mod certified_once;
 mod chain;
@@ -168,6 +169,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::<leaders::Leaders>::default(),
         Box::<innocents::Innocents>::default(),
         Box::<convictions::Convictions>::default(),
+        Box::<carried_notices::CarriedNotices>::default(),
         Box::<pools::Pools>::default(),
         Box::<liveness::Liveness>::default(),
         Box::<rest::Rest>::default(),

@@ -23,6 +23,9 @@ const AT_DOOR: (usize, usize) = (128, 4_096);
 /// Gossip that waits for verdicts.
 const UNDECIDED: usize = 1_024;
 
+/// Evidence and registrations that wait for a block.
+const NOTICES: usize = 256 + 64;
+
 /// Counts steps, of all nodes together.
 #[derive(Default)]
 pub(super) struct Pools(u64);
@@ -50,7 +53,7 @@ fn engine_rows(driver: &Driver, n: usize) -> [Row; 9] {
     ]
 }
 
-fn driver_rows(driver: &Driver, n: usize) -> [Row; 11] {
+fn driver_rows(driver: &Driver, n: usize) -> [Row; 13] {
     let (sizes, limits) = (driver.pool_sizes(), driver.mempool().limits());
     // Those the engine wants, and those that commits lack.
     let fetched = WANTED + BODIES;
@@ -68,6 +71,9 @@ fn driver_rows(driver: &Driver, n: usize) -> [Row; 11] {
         ("signatures under way", sizes.signing, 2 * UNDER_WAY),
         ("messages of the next epoch", sizes.early, 16 * n),
         ("sessions", sizes.sessions, n),
+        ("notices", sizes.notices, NOTICES),
+        // One of each peer under way, and as many as it can have checked at once.
+        ("notices to be checked", sizes.unchecked_notices, 9 * n + 4),
     ]
 }
 

@@ -136,6 +136,7 @@ impl Checker for Rest {
                 self.busy_at = at;
             }
             Seen::Started { .. } => (self.busy_at, self.due) = (at, self.work.is_due(world)),
+            Seen::Convicted { .. } => self.busy_at = at,
             Seen::Acknowledged { .. } => (self.busy_at, self.due) = (at, true),
             Seen::Committed { .. } if grown.is_some() => {
                 let was_due = std::mem::replace(&mut self.due, self.work.is_due(world));

@@ -199,7 +199,7 @@ impl Bench {
             vouched: before.map_or(vouched, |header| header.vouched.clone()),
         };
         change(&mut header);
-        Arc::new(Body { block: Block { header, txs: hashes }, txs })
+        Arc::new(Body { block: Block { header, txs: hashes, notices: Vec::new() }, txs })
     }
 }
 

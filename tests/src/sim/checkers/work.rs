@@ -54,7 +54,9 @@ impl Owed {
 pub(super) struct Work {
     pub(super) chain: Chain,
     owed: Owed,
-    /// The newest block with transactions.
+    /// Notices that wait for a block, by node.
+    notices: BTreeMap<usize, usize>,
+    /// The newest block with transactions or notices.
     pub(super) newest_txs: Height,
     /// What the newest header vouches for.
     pub(super) vouched: Height,
@@ -71,11 +73,20 @@ impl Work {
             self.owed.acknowledged(node, *tx);
         }
         self.owed.see(node, seen);
+        match seen {
+            Seen::Stepped { driver } => drop(self.notices.insert(node, driver.pending_notices().count())),
+            Seen::Stopped => drop(self.notices.remove(&node)),
+            _ => {}
+        }
         let fresh = self.chain.grow(seen);
         let newest = &fresh.last()?.block.header;
         self.vouched = newest.vouched.height;
         let mut grown = Grown { epoch: newest.epoch, view: newest.view.0, with_txs: false };
         for block in fresh.iter().map(|body| &body.block) {
+            if !block.notices.is_empty() {
+                grown.with_txs = true;
+                self.newest_txs = block.header.height;
+            }
             for tx in &block.txs {
                 grown.with_txs = true;
                 self.newest_txs = block.header.height;
@@ -86,13 +97,17 @@ impl Work {
         Some(grown)
     }
 
-    /// Whether something is left to do: an acknowledged transaction, a closing block, the first block.
+    /// Whether something is left to do: an acknowledged transaction, a notice, a closing block, the first block.
     pub(super) fn is_due(&self, world: &World) -> bool {
-        self.chain.height == Height(0) || self.newest_txs > self.vouched || self.owed.debtor(world).is_some()
+        let noticed = self.notices.iter().any(|(node, count)| *count > 0 && world.is_correct(*node));
+        noticed
+            || self.chain.height == Height(0)
+            || self.newest_txs > self.vouched
+            || self.owed.debtor(world).is_some()
     }
 }
 
-/// How the chain has grown.
+/// How the chain has grown: whether by something to be executed, transactions or notices.
 pub(super) struct Grown {
     /// The newest block's view.
     pub(super) view: u64,

@@ -46,8 +46,11 @@ impl Cluster {
             Effect::Emit(event) => self.emitted(node, &event),
             Effect::Halted(halt) => self.halted(node, &halt),
             Effect::Superseded(other) => self.object("halt", format!("node {node} is superseded: {other:?}")),
-            Effect::GossipVerdict { .. } | Effect::Members { .. } | Effect::Executed(_) | Effect::Warn(_) => {
-            }
+            Effect::GossipVerdict { .. }
+            | Effect::NoticeAnswer { .. }
+            | Effect::Members { .. }
+            | Effect::Executed(_)
+            | Effect::Warn(_) => {}
         }
     }
 
