@@ -91,7 +91,7 @@ fn a_record_cut_short_or_of_another_version_is_no_record() {
         assert!(SafetyRecord::decode(&bytes[..len]).is_err(), "{len} of {} bytes", bytes.len());
     }
     for (what, changed) in
-        [("version", [&[2], &bytes[1..]].concat()), ("one byte more", [&bytes[..], &[0]].concat())]
+        [("version", [&[1], &bytes[1..]].concat()), ("one byte more", [&bytes[..], &[0]].concat())]
     {
         assert!(SafetyRecord::decode(&changed).is_err(), "{what}");
     }

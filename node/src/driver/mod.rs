@@ -208,7 +208,7 @@ impl Driver {
             Done::EvidenceChecked(evidence, verdict) => {
                 self.evidence_checked(step, evidence, verdict.is_ok())
             }
-            Done::EvidenceKept => {}
+            Done::EvidenceKept => self.evidence_kept(step),
             Done::NoticeChecked { from, notice, verdict } => {
                 self.notice_checked(step, from, *notice, verdict);
             }

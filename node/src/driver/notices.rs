@@ -37,6 +37,9 @@ pub(super) struct Notices {
     next: u64,
     peers: BTreeMap<Peer, Checks>,
     client_checks: usize,
+    /// Evidence found here that is not durable yet; no more than the pool takes.
+    to_keep: VecDeque<Evidence>,
+    keeping: bool,
 }
 
 /// What one peer has under way.
@@ -157,13 +160,31 @@ impl Driver {
         if self.out_of_place(&notice).is_some() || self.notices.holds(&notice.id()) {
             return;
         }
-        step.act(Effect::Job(Job::Store(StoreJob::KeepEvidence(Box::new(evidence)))));
-        if !self.notices.has_room(&notice) {
-            return step.act(Effect::Warn(format!(
-                "{MAX_EVIDENCE} pieces of evidence wait for a block already: another one waits on disk, for the next start"
-            )));
+        // Whoever contradicts itself goes on doing so, mostly: what there is no room for is found again.
+        if self.notices.has_room(&notice) && self.notices.to_keep.len() < MAX_EVIDENCE {
+            self.notices.to_keep.push_back(evidence);
+            self.take_notice(step, notice, true);
+            self.keep_next(step);
         }
-        self.take_notice(step, notice, true);
+    }
+
+    /// One piece at a time: many members may contradict themselves at once, and blocks must not wait behind all of them.
+    fn keep_next(&mut self, step: &mut Step) {
+        if self.notices.keeping {
+            return;
+        }
+        let waits = |one: &Evidence| self.notices.numbers.contains_key(&NoticeId::Conviction(one.charge()));
+        let skipped = self.notices.to_keep.iter().take_while(|one| !waits(one)).count();
+        self.notices.to_keep.drain(..skipped);
+        if let Some(evidence) = self.notices.to_keep.pop_front() {
+            self.notices.keeping = true;
+            step.act(Effect::Job(Job::Store(StoreJob::KeepEvidence(Box::new(evidence)))));
+        }
+    }
+
+    pub(super) fn evidence_kept(&mut self, step: &mut Step) {
+        self.notices.keeping = false;
+        self.keep_next(step);
     }
 
     /// A notice that holds.

@@ -197,7 +197,7 @@ impl Catalogue {
             absent: Vec::new(),
             vouched: parent.header.vouched.clone(),
         };
-        Block { header, txs }
+        Block { header, txs, notices: Vec::new() }
     }
 
     /// Adds a block that someone proposed, if its parent is here, it is new, and there is room.

@@ -83,11 +83,16 @@ fn what_is_found_here_is_kept_told_and_worked_for_once() {
     let mut bench = Bench::connected(&[1, 2]);
     let evidence = double_vote(&bench, 3, 1);
     let lines = found(&mut bench, evidence.clone());
-    assert_eq!(lines, ["engine: pending true", "job keep evidence", "broadcast notice"]);
+    assert_eq!(lines, ["engine: pending true", "broadcast notice", "job keep evidence"]);
+    let other = double_vote(&bench, 2, 1);
+    let lines = found(&mut bench, other);
+    assert_eq!(lines, ["engine: pending true", "broadcast notice"], "kept one after the other");
+    assert_eq!(bench.act(Driver::evidence_kept), ["job keep evidence"]);
+    assert_eq!(bench.act(Driver::evidence_kept), [""; 0]);
     assert_eq!(found(&mut bench, evidence), [""; 0]);
     let later = double_vote(&bench, 3, 9);
     assert_eq!(found(&mut bench, later), [""; 0], "another view convicts of nothing more");
-    assert_eq!(bench.driver.pool_sizes().notices, 1);
+    assert_eq!(bench.driver.pool_sizes().notices, 2);
 }
 
 #[test]
