@@ -2,6 +2,7 @@
 //! clock, a disk, a network or a source of randomness; `PROTOCOL.md` beside this crate numbers the rules they cite.
 
 mod aggregate;
+pub mod audit;
 mod block;
 mod block_tree;
 mod certificate;
@@ -9,6 +10,7 @@ pub mod engine;
 mod evidence;
 mod ids;
 mod leader;
+pub mod light;
 mod message;
 mod notice;
 mod pacemaker;

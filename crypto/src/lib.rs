@@ -24,4 +24,4 @@ pub mod mutant;
 
 pub use encoding::{DecodeError, Encoding};
 pub use hash::{BlockHash, Hash, TxHash, sha256, sha256_concat};
-pub use merkle::{MerkleProof, merkle_proof, merkle_root};
+pub use merkle::{MerklePath, MerkleProof, merkle_proof, merkle_root};

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::{Hash, sha256, sha256_concat};
 
+mod path;
+
+pub use path::{MerklePath, Sibling};
+
 const LEAF: &[u8] = &[0];
 const NODE: &[u8] = &[1];
 
