@@ -29,6 +29,7 @@ struct Commit {
     /// The bodies at hand. A block stays here even when the engine forgets it.
     bodies: BTreeMap<BlockHash, Arc<Body>>,
     certificate: Verified<QuorumCertificate>,
+    votes: Option<Box<QuorumCertificate>>,
 }
 
 impl Commit {
@@ -90,7 +91,11 @@ impl Driver {
         let newest = blocks.last().expect("a commit has blocks").header.height;
         // A chain of one has nobody to ask; it waits for its own disk before it votes.
         let filled = self.commits.waiting() < MAX_FILLED || self.config.set.len() == 1;
-        let mut commit = Commit { blocks: Vec::new(), bodies: BTreeMap::new(), certificate };
+        let beneath = |qc: &Verified<QuorumCertificate>| {
+            !qc.is_commit() && (qc.view, qc.block) == (certificate.view, certificate.block)
+        };
+        let votes = self.engine.newest().high_qc.filter(beneath).map(|qc| Box::new(qc.into_inner()));
+        let mut commit = Commit { blocks: Vec::new(), bodies: BTreeMap::new(), certificate, votes };
         self.notices_committed(step, &blocks);
         for block in blocks {
             let hash = block.hash();
@@ -125,9 +130,9 @@ impl Driver {
         }
         let Some(commit) = self.commits.next() else { return };
         let bodies = commit.blocks.iter().map(|hash| commit.bodies[hash].clone()).collect();
-        let certificate = commit.certificate.clone();
+        let (certificate, votes) = (commit.certificate.clone(), commit.votes.clone());
         self.commits.running = true;
-        step.act(Effect::Job(Job::Store(StoreJob::Commit { bodies, certificate })));
+        step.act(Effect::Job(Job::Store(StoreJob::Commit { bodies, certificate, votes })));
     }
 
     pub(super) fn stored(&mut self, height: Height) {

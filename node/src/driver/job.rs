@@ -67,6 +67,8 @@ pub enum StoreJob {
         bodies: Vec<Arc<Body>>,
         /// Covers the last one.
         certificate: Verified<QuorumCertificate>,
+        /// The votes that its commit votes are for, if they are at hand: kept for audits.
+        votes: Option<Box<QuorumCertificate>>,
     },
     /// In a node that only follows: read how this epoch begins.
     EnterEpoch(Epoch),

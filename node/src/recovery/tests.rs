@@ -144,8 +144,11 @@ fn live(
             run.iter().try_for_each(|body| chain.put_body(body))?;
             let certificate = test.certificate(last.hash(), last.header.view.0);
             let certificate = door(&config).verify_quorum(&certificate).expect("good");
-            Keeper::new(chain.clone(), test.epochs(chain))
-                .run(StoreJob::Commit { bodies: run, certificate })?;
+            Keeper::new(chain.clone(), test.epochs(chain)).run(StoreJob::Commit {
+                bodies: run,
+                certificate,
+                votes: None,
+            })?;
         }
         while chain.executed()? < last.header.height {
             executor.run(ExecuteJob::Block(chain.executed()?.next()))?;

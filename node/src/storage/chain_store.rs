@@ -12,6 +12,9 @@
 //!    start the application stands at the executed height, or one below it: it executes that block again, and must get the same.
 //! 4. [`ChainStore::begin`], once, after the application's `init_chain`.
 //!
+//! With bodies and blocks goes what an audit of a fork needs: by which certificates each could be proposed, and the
+//! votes beside its commit certificate.
+//!
 //! Besides, [`ChainStore::prune`] removes what nobody needs, each block whole.
 //!
 //! Keys are big-endian heights, or hashes. Every value begins with a version byte.
@@ -19,17 +22,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::{path::PathBuf, sync::Arc};
 
+use althing_consensus::audit::Justification;
 use althing_consensus::{Epoch, Execution, Header, Height, QuorumCertificate, View};
 use althing_crypto::{BlockHash, Encoding, Hash, TxHash, mutant};
 use althing_ledger::{Event, TxResult};
 use althing_mempool::TxBytes;
 use borsh::{BorshDeserialize, BorshSerialize};
 
+mod accounts;
 mod notices;
 mod prune;
 
 pub use notices::CarriedNotice;
 
+use self::accounts::{keep_justification, keep_votes};
 use super::{Batch, Store, StoreError, Table};
 use crate::body::Body;
 use crate::membership::{Membership, Stored};
@@ -147,15 +153,28 @@ impl ChainStore {
 
     /// Makes a block durable that is not committed. Nothing is written if that was done before.
     pub fn put_body(&self, body: &Body) -> Result<(), StoreError> {
-        let hash = body.block.hash();
-        let marker = marker_key(body.block.header.height, &hash);
-        if self.0.get(Table::Meta, &marker)?.is_some() {
-            return Ok(());
-        }
+        self.put_proposed(body, None)
+    }
+
+    /// As [`Self::put_body`], with what it could be proposed by, in the same write.
+    pub fn put_proposed(&self, body: &Body, why: Option<&Justification>) -> Result<(), StoreError> {
+        let (height, hash) = (body.block.header.height, body.block.hash());
+        let marker = marker_key(height, &hash);
         let mut batch = Batch::new();
-        batch.put(Table::Blocks, *hash.as_bytes(), body.encode());
-        batch.put(Table::Meta, marker, Fact(()).encode());
-        self.0.write(batch)
+        let stored = self.0.get(Table::Meta, &marker)?.is_some();
+        if !stored {
+            batch.put(Table::Blocks, *hash.as_bytes(), body.encode());
+            batch.put(Table::Meta, marker, Fact(()).encode());
+        }
+        let new = match why {
+            // Most blocks come once.
+            Some(why) if stored => self.is_new_justification(height, &hash, why)?,
+            why => why.is_some(),
+        };
+        if let Some(why) = why.filter(|_| new) {
+            keep_justification(&mut batch, height, &hash, why);
+        }
+        if stored && !new { Ok(()) } else { self.0.write(batch) }
     }
 
     /// The block of this hash with its payload, committed or not.
@@ -166,6 +185,16 @@ impl ChainStore {
     /// Commits blocks in ascending order, the first one right above the newest stored, with the commit certificate of the last one.
     /// Removes bodies that lost at their heights or below.
     pub fn commit(&self, bodies: &[Arc<Body>], certificate: &QuorumCertificate) -> Result<(), StoreError> {
+        self.commit_voted(bodies, certificate, None)
+    }
+
+    /// As [`Self::commit`], with the certificate of votes that the commit votes were for.
+    pub fn commit_voted(
+        &self,
+        bodies: &[Arc<Body>],
+        certificate: &QuorumCertificate,
+        votes: Option<&QuorumCertificate>,
+    ) -> Result<(), StoreError> {
         let mut next = self.committed()?.next();
         let mut batch = Batch::new();
         let mut won = BTreeSet::new();
@@ -198,11 +227,13 @@ impl ChainStore {
         if !mutant!("certificate_not_stored") {
             batch.put(Table::Certificates, height_key(newest), certificate.encode());
         }
+        keep_votes(&mut batch, newest, votes);
         let sweep = Some(newest).filter(|_| !mutant!("bodies_swept_too_early"));
         for (marker, height, hash) in self.markers(Height(0), sweep)? {
             batch.delete(Table::Meta, marker);
             if !won.contains(&hash) && self.hash_at(height)? != Some(hash) {
                 batch.delete(Table::Blocks, *hash.as_bytes());
+                self.forget_justifications(&mut batch, height, Some(&hash))?;
             }
         }
         self.0.write(batch)

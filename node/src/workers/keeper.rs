@@ -24,8 +24,8 @@ impl Keeper {
     /// Does a job; what it stored is durable when it returns.
     pub fn run(&self, job: StoreJob) -> Result<Done, Fatal> {
         match job {
-            StoreJob::Commit { bodies, certificate } => {
-                self.chain.commit(&bodies, &certificate)?;
+            StoreJob::Commit { bodies, certificate, votes } => {
+                self.chain.commit_voted(&bodies, &certificate, votes.as_deref())?;
                 let newest = bodies.last().expect("a commit has blocks");
                 Ok(Done::Stored(newest.block.header.height))
             }

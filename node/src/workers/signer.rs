@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use althing_consensus::audit::Justification;
 use althing_consensus::engine::{EngineConfig, EpochEntered};
 use althing_consensus::{
     Epoch, Position, SafetyError, SafetyRecord, SafetyRules, Signed, Validator, ValidatorSet,
@@ -144,7 +145,7 @@ impl Signer {
         match job {
             SafetyJob::Sign { request, newest, body } => {
                 if let Some(body) = body.filter(|_| !mutant!("body_not_stored_first")) {
-                    self.chain.put_body(&body)?;
+                    self.chain.put_proposed(&body, Justification::of(&request).as_ref())?;
                 }
                 let State::Rules(rules) = &mut self.state else { return Err(Fatal::NoKey) };
                 rules.note(&newest);

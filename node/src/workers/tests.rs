@@ -134,6 +134,8 @@ fn body_and_record_are_durable_before_a_signature_leaves() {
     assert!(matches!(signer.run(propose(&body)).unwrap(), Done::Refused(_)), "not resumed");
     assert!(matches!(signer.run(SafetyJob::Resume { floor: None }).unwrap(), Done::Resumed));
     let Done::Signed(signed) = signer.run(propose(&body)).unwrap() else { panic!("it may sign") };
+    let why = bench.chain.justifications(body.block.header.height, &body.block.hash()).unwrap();
+    assert_eq!(why.len(), 1, "by which certificates it was proposed is stored with it");
     assert!(matches!(*signed, Signed::Proposal(_)));
     assert_eq!(bench.chain.body(&body.block.hash()).unwrap().as_ref(), Some(&*body));
     assert_eq!(slots.record().proposal.map(|one| one.view), Some(View(1)));

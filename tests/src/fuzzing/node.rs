@@ -183,7 +183,7 @@ impl Node {
 
     /// Commits are stored in the order of their heights, each block on the one before.
     fn stores(&mut self, job: &Job) {
-        let Job::Store(StoreJob::Commit { bodies, certificate }) = job else { return };
+        let Job::Store(StoreJob::Commit { bodies, certificate, .. }) = job else { return };
         for body in bodies {
             self.stored = self.stored.next();
             assert_eq!(body.block.header.height, self.stored);

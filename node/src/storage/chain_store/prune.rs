@@ -3,7 +3,7 @@
 use althing_consensus::Height;
 use althing_crypto::{Encoding, TxHash};
 
-use super::{ChainStore, Fact, corrupt, height_key, height_of};
+use super::{ChainStore, Fact, accounts::votes_key, corrupt, height_key, height_of};
 use crate::storage::{Batch, StoreError, Table};
 
 /// Key of the reported height in [`Table::Meta`].
@@ -47,6 +47,8 @@ impl ChainStore {
                 self.forget(&mut batch, tx, height)?;
             }
             batch.delete(Table::Blocks, *body.block.hash().as_bytes());
+            self.forget_justifications(&mut batch, height, None)?;
+            batch.delete(Table::Meta, votes_key(height));
             for table in [Table::BlockIndex, Table::Certificates, Table::Results] {
                 batch.delete(table, key.clone());
             }

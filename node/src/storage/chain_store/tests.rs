@@ -78,6 +78,39 @@ fn a_commit_sweeps_the_bodies_that_lost_and_no_other() {
 }
 
 #[test]
+fn how_a_block_could_be_proposed_and_who_voted_is_kept_as_long_as_the_block() {
+    let Fixture { chain, genesis, store } = begun();
+    let won = chain.body(&genesis, 1, vec![tx("won")]);
+    let lost = chain.body(&genesis, 2, vec![tx("lost")]);
+    let why = |view| Justification { view: View(view), justify: None, tc: None };
+    let kept = |body: &Body| -> Vec<u64> {
+        let found = store.justifications(body.block.header.height, &body.block.hash()).unwrap();
+        found.iter().map(|why| why.view.0).collect()
+    };
+    store.put_body(&won).unwrap();
+    assert_eq!(kept(&won), [0; 0]);
+    for view in [1, 7, 1, 300] {
+        store.put_proposed(&won, Some(&why(view))).unwrap();
+    }
+    store.put_proposed(&lost, Some(&why(2))).unwrap();
+    assert_eq!((kept(&won), kept(&lost)), (vec![1, 7, 300], vec![2]));
+    assert_eq!(store.body(&lost.block.hash()).unwrap().as_ref(), Some(&*lost), "in the same write");
+
+    let (commit, votes) =
+        (chain.certificate(won.block.hash(), 300), chain.certificate(won.block.hash(), 299));
+    store.commit_voted(std::slice::from_ref(&won), &commit, Some(&votes)).unwrap();
+    assert_eq!((kept(&won), kept(&lost)), (vec![1, 7, 300], vec![]), "what lost goes whole");
+    assert_eq!(store.votes_at(Height(1)).unwrap(), Some(votes));
+
+    let two = chain.body(&won.block, 301, Vec::new());
+    store.put_proposed(&two, Some(&why(301))).unwrap();
+    store.commit(std::slice::from_ref(&two), &chain.certificate(two.block.hash(), 301)).unwrap();
+    store.prune(Height(2), 10).unwrap();
+    assert_eq!((kept(&won), kept(&two)), (vec![], vec![301]));
+    assert_eq!(store.votes_at(Height(1)).unwrap(), None);
+}
+
+#[test]
 fn a_body_stored_after_its_commit_is_neither_uncommitted_nor_swept() {
     let Fixture { chain, genesis, store } = begun();
     let one = chain.body(&genesis, 1, vec![tx("a")]);

@@ -98,7 +98,7 @@ impl Cluster {
 
     fn work(&mut self, node: usize, job: Job) -> Result<Done, Fatal> {
         let commit = match &job {
-            Job::Store(StoreJob::Commit { bodies, certificate }) => {
+            Job::Store(StoreJob::Commit { bodies, certificate, .. }) => {
                 Some((bodies.clone(), (**certificate).clone()))
             }
             _ => None,
