@@ -14,9 +14,11 @@ use serde_json::json;
 
 use crate::{application::Own, home::Home};
 
+mod audit;
 mod evidence;
 mod init;
 mod keys;
+mod light;
 mod logs;
 mod node_arg;
 mod output;
@@ -75,6 +77,14 @@ enum Command {
     /// Ask a node about the chain
     #[command(subcommand)]
     Query(query::Command),
+    /// Proofs for those who have no chain
+    #[command(subcommand)]
+    Light(light::Command),
+    /// Compare two chains of one genesis: where they part, and which validators must have misbehaved
+    ///
+    /// Takes exports of nodes that do not agree (`althing audit export`); further ones may hold what these lack. Ends with 1 if the chains
+    /// part, with 0 if nothing shows that they do.
+    Audit(audit::Args),
     /// Show where a node stands
     Status(status::Args),
     /// Show the version
@@ -133,6 +143,8 @@ fn run(cli: Cli, own: &'static [Own], output: &Output) -> Result<ExitCode, Failu
         Command::Validator(command) => wait_for(validator::run(*command, output)),
         Command::Evidence(command) => wait_for(evidence::run(command, output)),
         Command::Query(command) => wait_for(query::run(command, output)),
+        Command::Light(command) => wait_for(light::run(command, output)),
+        Command::Audit(args) => wait_for(audit::run(args, home, output)),
         Command::Status(args) => wait_for(status::run(args, output)),
         Command::Version => Ok(version::run(output)),
     }
@@ -223,6 +235,14 @@ mod tests {
             &["althing", "evidence"],
             &["althing", "validator", "change", "--dry-run"],
             &["althing", "validator", "change", "--do", "fly", "--dry-run"],
+            &["althing", "audit", "one", "--genesis", "g"],
+            &["althing", "audit", "one", "two"],
+            &["althing", "audit", "export"],
+            &["althing", "light", "export"],
+            &["althing", "light", "export", "--out", "f", "--state", "balance"],
+            &["althing", "light", "export", "--out", "f", "--height", "0"],
+            &["althing", "light", "verify", "f"],
+            &["althing", "light", "verify", "f", "--trusted", "5"],
             &["althing", "testnet", "--validators", "0"],
             &["althing", "testnet", "--blocks", "5", "--tx-rate", "0"],
             &["althing", "testnet", "--base-port", "65530"],

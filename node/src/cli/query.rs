@@ -18,8 +18,10 @@ mod newest;
 pub(in crate::cli) mod table;
 mod vouched;
 
-use ask::{Ask, Limit};
-use vouched::{Committed, Vouched};
+use althing_consensus::{Epoch, light::Committed};
+pub(in crate::cli) use ask::Ask;
+use ask::Limit;
+use vouched::Vouched;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -52,6 +54,14 @@ pub(super) struct Flags {
     genesis: Option<PathBuf>,
     #[command(flatten)]
     node: NodeArg,
+}
+
+/// Waits until the newest state can be proved, a few seconds at most; says if it cannot.
+pub(in crate::cli) async fn await_vouched(client: &mut Client, output: &Output) -> Result<(), Failure> {
+    if let Some(height) = newest::await_vouched(client, newest::PATIENCE, output).await? {
+        output.note(&format!("NOT the newest state: no header vouches for height {height} yet"));
+    }
+    Ok(())
 }
 
 pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
@@ -130,8 +140,10 @@ async fn answer(client: &mut Client, question: &Question, at: &mut At) -> Result
 }
 
 fn object(vouched: &Vouched, behind: Option<u64>) -> Value {
-    let committed = vouched.committed.as_ref().map(|Committed { power, total, view }| {
-        json!({ "power": power.to_string(), "of": total.to_string(), "view": view.to_string() })
+    let committed = vouched.committed.as_ref().map(|Committed { epoch, power, total, view }| {
+        json!({
+            "epoch": epoch.to_string(), "power": power.to_string(), "of": total.to_string(), "view": view.to_string(),
+        })
     });
     json!({
         "header": vouched.header.height.to_string(),
@@ -152,9 +164,13 @@ fn words(vouched: &Vouched) -> String {
     };
     let proved = format!("proved at height {height} by the {by} in header {}", header.height);
     match committed {
-        Some(Committed { power, total, view }) => {
+        Some(Committed { epoch, power, total, view }) => {
+            let whose = match epoch {
+                Epoch(1) => "the genesis document".to_owned(),
+                epoch => format!("epoch {epoch}, who follow from the genesis document,"),
+            };
             format!(
-                "{proved},\nwhich validators of the genesis document with {power} of {total} of the power committed in view {view}"
+                "{proved},\nwhich validators of {whose} with {power} of {total} of the power committed in view {view}"
             )
         }
         None => format!(

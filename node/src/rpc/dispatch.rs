@@ -5,14 +5,20 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
-use super::{Context, RpcError, application, blocks, net, notices, params::Params, status, transactions};
+use super::{
+    Context, RpcError, application, blocks, light, net, notices, params::Params, status, transactions,
+};
 
 /// Every method and its parameters in their order.
-pub(crate) const METHODS: [(&str, &[&str]); 20] = [
+pub(crate) const METHODS: [(&str, &[&str]); 24] = [
     ("abci_info", &[]),
     ("abci_query", &["path", "data", "height", "prove"]),
+    ("althing_epochs", &["from", "limit"]),
     ("althing_evidence", &["page", "per_page"]),
+    ("althing_links", &["from", "limit"]),
+    ("althing_proof", &["height", "tx", "result", "state"]),
     ("althing_register", &["registration"]),
+    ("althing_start", &["height"]),
     ("block", &["height"]),
     ("block_results", &["height"]),
     ("broadcast_evidence", &["evidence"]),
@@ -132,6 +138,10 @@ async fn call(context: &Arc<Context>, method: &str, params: &Params) -> Result<V
         "althing_evidence" => notices::althing_evidence(context, params).await,
         "althing_register" => notices::althing_register(context, params).await,
         "broadcast_evidence" => notices::broadcast_evidence(context, params).await,
+        "althing_epochs" => light::epochs(context, params).await,
+        "althing_links" => light::links(context, params).await,
+        "althing_proof" => light::proof(context, params).await,
+        "althing_start" => light::start(context, params).await,
         "block" => blocks::block(context, params).await,
         "block_results" => blocks::block_results(context, params).await,
         "broadcast_tx_async" => transactions::broadcast_tx_async(context, params),

@@ -8,6 +8,7 @@
 //! | `transactions` | `tx broadcast_tx_sync broadcast_tx_async broadcast_tx_commit unconfirmed_txs num_unconfirmed_txs` |
 //! | `notices` | `althing_evidence althing_register broadcast_evidence` |
 //! | `application` | `abci_info abci_query` |
+//! | `light` | `althing_epochs althing_links althing_proof althing_start`: not of that dialect |
 //!
 //! Every JSON-RPC answer has HTTP status 200. A transaction that is refused is a *result* with code, codespace, log and hash; an
 //! error object says that the request itself could not be answered.
@@ -19,6 +20,7 @@ mod context;
 mod dispatch;
 mod error;
 mod json;
+mod light;
 mod net;
 mod notices;
 mod params;
@@ -30,6 +32,7 @@ mod transactions;
 
 pub(crate) use context::Context;
 pub use error::RpcError;
+pub(crate) use json::time;
 pub use server::{BindError, Server, serve_stream};
 pub use transactions::{CODESPACE, Code};
 

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use althing_consensus::audit::Link;
+use althing_consensus::light::{Claim, Run, Start};
 use althing_consensus::{AppHash, Block, Epoch, Execution, Height, View};
 use althing_crypto::{Encoding, TxHash, bls, ed25519, sha256};
 use althing_genesis::Genesis;
@@ -241,6 +243,42 @@ async fn committed_blocks_are_found_by_height_and_transaction() {
     assert_eq!(error_code(client.call("tx", json!({"hash": "00".repeat(32)})).await), -32603);
     assert_eq!(error_code(client.call("block", json!({"height": "3"})).await), -32603);
     assert_eq!(error_code(client.call("block", json!({"height": "0"})).await), -32602);
+}
+
+#[tokio::test]
+async fn parts_of_light_proofs_are_encodings_in_base64() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let tx: &[u8] = b"some transaction";
+    let block = node.execute(&[tx]);
+    let above = node.execute(&[]);
+    let mut client = node.client();
+    fn decoded<T: Encoding>(value: &Value) -> T {
+        T::decode(&BASE64.decode(value.as_str().unwrap()).unwrap()).unwrap()
+    }
+    let answer = client.call("althing_proof", json!({ "tx": TxHash::of(tx).to_string() })).await.unwrap();
+    let run: Run = decoded(&answer["runs"][0]);
+    assert_eq!((run.headers, run.seal.view), (vec![block.header.clone()], View(1)));
+    let claim: Claim = decoded(&answer["claim"]);
+    assert!(matches!(claim, Claim::Transaction { height: Height(1), tx: shown, .. } if shown == tx));
+    let newest = client.call("althing_proof", json!({})).await.unwrap();
+    assert_eq!(decoded::<Run>(&newest["runs"][0]).headers, [above.header]);
+    assert_eq!(client.call("althing_epochs", json!({})).await.unwrap(), json!({ "ends": [] }));
+    let links = client.call("althing_links", json!({ "from": "1", "limit": "1" })).await.unwrap();
+    let link: Link = decoded(&links["links"][0]);
+    assert_eq!((link.header, link.commit.map(|commit| commit.view)), (block.header, Some(View(1))));
+    assert_eq!(links["links"].as_array().unwrap().len(), 1);
+    assert_eq!(client.call("althing_links", json!({ "from": "3" })).await.unwrap(), json!({ "links": [] }));
+    let start = client.call("althing_start", json!({ "height": "2" })).await.unwrap();
+    assert!(matches!(decoded(&start["start"]), Start::Trusted { .. }));
+    for (method, params, code) in [
+        ("althing_proof", json!({ "height": "1", "tx": TxHash::of(tx).to_string() }), -32602),
+        ("althing_proof", json!({ "height": "3" }), -32603),
+        ("althing_proof", json!({ "state": "2" }), -32603),
+        ("althing_proof", json!({ "result": TxHash::of(b"other").to_string() }), -32603),
+        ("althing_start", json!({ "height": "0" }), -32602),
+    ] {
+        assert_eq!(error_code(client.call(method, params.clone()).await), code, "{method} {params}");
+    }
 }
 
 #[tokio::test]

@@ -148,7 +148,7 @@ impl Ask {
     }
 
     /// The question.
-    pub(super) fn question(self) -> Question {
+    pub(in crate::cli) fn question(self) -> Question {
         match self {
             Self::Account { address: account, .. } => Question::Account { account },
             Self::Balance { address: account, asset } => Question::Balance { asset, account },

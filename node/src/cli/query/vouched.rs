@@ -1,17 +1,22 @@
 //! The headers that vouch for a state, and who committed them.
 //!
 //! A header holds the application hash of a height below its own. That it is the chain's shows in a commit certificate, which
-//! names its block, or one above that leads back to it, and whose signers the genesis document names.
+//! names its block, or one above that leads back to it, and whose signers the genesis document names, or the chain of epochs that begins
+//! there.
 
 use std::{ops::RangeInclusive, path::Path, sync::Arc};
 
-use althing_consensus::{AppHash, Door, Epoch, Execution, Header, Height, Power, QuorumCertificate};
+use althing_consensus::light::{Committed, Run, Seal, Trail};
+use althing_consensus::{AppHash, Execution, Header, Height, QuorumCertificate};
 use althing_crypto::{BlockHash, Encoding};
 use althing_genesis::Genesis;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 
-use crate::{cli::Failure, client::Client};
+use crate::{
+    cli::{Failure, light::fetch},
+    client::Client,
+};
 
 /// So many heights are asked for one by one at most. A header that vouches for more at once is that of a chain whose execution stood
 /// still for as long, or of a liar.
@@ -27,14 +32,6 @@ pub(super) struct Vouched {
     pub(super) app_hash: AppHash,
     /// Who committed it, if that was checked.
     pub(super) committed: Option<Committed>,
-}
-
-/// A quorum that committed a block.
-#[derive(Debug)]
-pub(super) struct Committed {
-    pub(super) power: Power,
-    pub(super) total: Power,
-    pub(super) view: u64,
 }
 
 /// What a node says of one height.
@@ -150,7 +147,7 @@ fn bytes(value: &Value) -> Result<Vec<u8>, Failure> {
     Ok(BASE64.decode(value.as_str().ok_or("the node's answer holds no header with its certificate")?)?)
 }
 
-/// Checks that validators of the genesis document committed the header, and says who.
+/// Checks that validators who follow from the genesis document committed the header, and says who.
 async fn committed(client: &mut Client, genesis: &Genesis, signed: &Signed) -> Result<Committed, Failure> {
     let (chain_id, set) = (genesis.chain_id(), genesis.validator_set());
     let Signed { header, certificate } = signed;
@@ -164,18 +161,25 @@ async fn committed(client: &mut Client, genesis: &Genesis, signed: &Signed) -> R
     if !certificate.is_commit() {
         return Err("the header's certificate is of votes that do not commit it".into());
     }
-    let door = Door::new(chain_id.to_owned(), Epoch(1), Arc::clone(set), genesis.params(), None);
-    door.verify_quorum(certificate).map_err(|rejection| format!("the header's certificate: {rejection}"))?;
-    expect_covered(client, header, certificate.block).await?;
-    let power = set.power_of(certificate.signers.iter());
-    Ok(Committed { power, total: set.total(), view: certificate.view.0 })
+    let mut trail = Trail::genesis(chain_id, Arc::clone(set), genesis.params().clone());
+    for end in fetch::ends(client, trail.epoch(), header.epoch).await? {
+        trail.pass(&end)?;
+    }
+    let headers = covered(client, header, certificate.block).await?;
+    Ok(trail.admit(&Run { headers, seal: Seal::from(certificate) })?)
 }
 
-/// Follows the chain from the header up to the block that the certificate names.
-async fn expect_covered(client: &mut Client, header: &Header, block: BlockHash) -> Result<(), Failure> {
+/// The chain from the header up to the block that the certificate names.
+async fn covered(client: &mut Client, header: &Header, block: BlockHash) -> Result<Vec<Header>, Failure> {
+    let mut headers = vec![header.clone()];
     let (mut height, mut hash) = (header.height.0, header.hash());
     while hash != block {
-        height += 1;
+        if headers.len() as u64 > MAX_RUN {
+            return Err(
+                format!("no certificate within {MAX_RUN} blocks above header {}", header.height).into()
+            );
+        }
+        height = height.saturating_add(1);
         let above = signed(client, Some(height))
             .await
             .map_err(|error| format!("the certificate names another block: {error}"))?
@@ -184,6 +188,7 @@ async fn expect_covered(client: &mut Client, header: &Header, block: BlockHash) 
             return Err(format!("header {height} does not follow the one below it").into());
         }
         hash = above.hash();
+        headers.push(above);
     }
-    Ok(())
+    Ok(headers)
 }
