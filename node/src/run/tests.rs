@@ -307,11 +307,11 @@ async fn in_epoch(node: &RunningNode, epoch: u64) -> NodeStatus {
 
 async fn change(node: &RunningNode, updates: &[ValidatorUpdate]) {
     let change = ChangeTx { validators: updates.to_vec(), ..ChangeTx::default() };
-    assert_eq!(submit_change(node, &change, &[]).await, Outcome::Accepted { duplicate: false });
+    assert_eq!(submit_change(node, &change).await, Outcome::Accepted { duplicate: false });
 }
 
-async fn submit_change(node: &RunningNode, change: &ChangeTx, behind: &[u8]) -> Outcome {
-    let tx = [CHANGE, &borsh::to_vec(change).unwrap(), behind].concat();
+async fn submit_change(node: &RunningNode, change: &ChangeTx) -> Outcome {
+    let tx = [CHANGE, &borsh::to_vec(change).unwrap()].concat();
     node.handle.submit(tx).await.unwrap().outcome
 }
 
@@ -379,10 +379,10 @@ async fn a_newcomer_is_admitted_with_its_epoch_and_its_vote_counts() {
     }
 }
 
-/// The largest transactions that may ever be, eight to a block, on a chain that began with blocks of a quarter of that.
+/// The largest transactions that may ever be, eight to a block, which no node that went by the first epoch's parameters would pass on.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_epoch_of_larger_blocks_needs_no_restart() {
-    const LARGE: usize = 1_000_000;
+    let few = [CHANGE, &borsh::to_vec(&ChangeTx::default()).unwrap()].concat();
     let (mut members, _) = homes_of(Kind::Kv, 3, 2);
     let mut nodes = Vec::new();
     for index in 0..2 {
@@ -396,23 +396,25 @@ async fn an_epoch_of_larger_blocks_needs_no_restart() {
         nodes.push(boot_governed(&members[index]).await);
     }
     executed(&nodes[1], 1).await;
-    let large = |n: u8| vec![n; LARGE];
-    let refused = submit_change(&nodes[0], &ChangeTx::default(), &large(0)).await;
-    assert!(matches!(refused, Outcome::Refused(refusal) if refusal.log.contains("at most 65536")));
+    let large =
+        |n: u8| [few.as_slice(), &vec![n; ConsensusParams::MAX_TX_BYTES as usize - few.len()]].concat();
+    let refused = nodes[0].handle.submit(large(0)).await.unwrap();
+    assert!(matches!(refused.outcome, Outcome::Refused(refusal) if refusal.log.contains("at most 65536")));
     let params = ParamUpdates {
         max_block_bytes: Some(ConsensusParams::MAX_BLOCK_BYTES),
         max_tx_bytes: Some(ConsensusParams::MAX_TX_BYTES),
         ..ParamUpdates::default()
     };
-    submit_change(&nodes[0], &ChangeTx { params, ..ChangeTx::default() }, &[]).await;
+    submit_change(&nodes[0], &ChangeTx { params, ..ChangeTx::default() }).await;
     for node in &nodes {
         assert_eq!(in_epoch(node, 2).await.params.max_tx_bytes, ConsensusParams::MAX_TX_BYTES);
     }
     let mut hashes = Vec::new();
-    for n in 0..8 {
-        let tx = [CHANGE, &borsh::to_vec(&ChangeTx::default()).unwrap(), &large(n)].concat();
-        hashes.push(TxHash::of(&tx));
-        assert_eq!(nodes[0].handle.submit(tx).await.unwrap().outcome, Outcome::Accepted { duplicate: false });
+    // The first goes alone, as there is nothing else then.
+    for n in 0..20 {
+        hashes.push(TxHash::of(&large(n)));
+        let answer = nodes[0].handle.submit(large(n)).await.unwrap();
+        assert_eq!(answer.outcome, Outcome::Accepted { duplicate: false });
     }
     members[2].peers = vec![PeerConfig {
         identity: members[1].identity.public_key(),
@@ -425,6 +427,9 @@ async fn an_epoch_of_larger_blocks_needs_no_restart() {
         let there = heights.wait_for(|_| all());
         tokio::time::timeout(Duration::from_secs(60), there).await.expect("in time").expect("running");
     }
+    let chain = nodes[2].handle.chain();
+    let in_block = |height| chain.block(Height(height)).unwrap().map_or(0, |body| body.txs.len());
+    assert_eq!((1..=chain.executed().unwrap().0).map(in_block).max(), Some(8), "a block was full");
 
     let mut client = Client::new(format!("http://{}", nodes[0].rpc_address).parse().unwrap());
     for (height, epoch, max_bytes) in [(Some("1"), "1", "2097152"), (None, "2", "8388608")] {
