@@ -25,6 +25,7 @@ pub struct Parameters {
     /// What transactions cost, if they do.
     pub fees: Option<Fees>,
     /// What becomes of validators that contradict themselves.
+    #[serde(default)]
     pub evidence: OnEvidence,
 }
 
