@@ -85,10 +85,12 @@ fn plain(value: &Value) -> String {
 /// A piece for people. `record` is the ledger's, if there is one in its records; nothing is said where there are no records.
 fn text(piece: &Value, record: Option<Option<&MisbehaviourView>>) -> String {
     let field = |name: &str| plain(&piece[name]);
+    // As the commands on validators show it.
+    let identity = field("identity").to_lowercase();
     let mut lines = vec![format!(
         "{} by {} in view {} of epoch {}, proved by block {}",
         field("kind"),
-        field("identity"),
+        identity,
         field("view"),
         field("epoch"),
         field("height")
@@ -150,7 +152,7 @@ mod tests {
     fn piece(n: u8, kind: &str, messages: [Value; 2]) -> Value {
         json!({
             "type": "evidence", "height": "41", "epoch": "2", "view": "17", "kind": kind,
-            "identity": identity(n).to_string(), "messages": messages, "bytes": "AQ==",
+            "identity": identity(n).to_string().to_uppercase(), "messages": messages, "bytes": "AQ==",
         })
     }
 

@@ -123,7 +123,7 @@ impl Executor {
                 txs: &txs,
                 proposer: proposer(engine, header, &parent),
                 members: &members(engine, header),
-                misbehaviour: &misbehaviour(&self.epochs, body)?,
+                misbehaviour: &misbehaviour(&self.epochs, &body.block.notices)?,
             })?;
         if tx_results.len() != txs.len() {
             let (asked, got) = (txs.len(), tx_results.len());

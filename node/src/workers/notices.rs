@@ -9,10 +9,10 @@ use crate::body::Body;
 use crate::epochs::Epochs;
 use crate::membership::Membership;
 
-/// Whom the block convicts of what, in the block's order.
-pub(super) fn misbehaviour(epochs: &Epochs, body: &Body) -> Result<Vec<Misbehaviour>, Fatal> {
+/// Whom a block with these notices, which were checked, convicts of what, in their order.
+pub(super) fn misbehaviour(epochs: &Epochs, notices: &[Notice]) -> Result<Vec<Misbehaviour>, Fatal> {
     let mut convicted = Vec::new();
-    for notice in &body.block.notices {
+    for notice in notices {
         let Notice::Evidence(evidence) = notice else { continue };
         let of = epochs.entered(evidence.epoch())?;
         let opening: Header = epochs.opening(evidence.epoch())?;

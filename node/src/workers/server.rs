@@ -43,8 +43,10 @@ pub struct Server {
 pub const MAX_RESPONSE_BYTES: usize = RUN_BYTES + 2 * MAX_SENT_BODY_BYTES;
 
 /// The longest body: its transactions, hash and length of each, what it proves of validators, the header, slack.
-const MAX_SENT_BODY_BYTES: usize =
-    ConsensusParams::MAX_BLOCK_BYTES as usize + 36 * ConsensusParams::MAX_BLOCK_TXS as usize + (128 << 10);
+const MAX_SENT_BODY_BYTES: usize = ConsensusParams::MAX_BLOCK_BYTES as usize
+    + 36 * ConsensusParams::MAX_BLOCK_TXS as usize
+    + MAX_NOTICES_BYTES
+    + (32 << 10);
 
 impl Server {
     /// One that reads this store.

@@ -12,8 +12,8 @@ use althing_consensus::{
 use althing_crypto::{BlockHash, Encoding, Hash, TxHash, bls, ed25519, sha256};
 use althing_ledger::{
     Admission, Application, AssetLedger, CheckKind, CheckedTx, CommitResult, FinalizeBlock, FinalizedBlock,
-    Info, InitChain, InitChainResult, Misbehaviour, MisbehaviourKind, ParamUpdates, PrepareProposal, Query,
-    QueryResult, TxError, ValidatorUpdate, state::MemoryFiles,
+    Info, InitChain, InitChainResult, Misbehaviour, MisbehaviourKind, NoVote, ParamUpdates, PrepareProposal,
+    ProcessProposal, Query, QueryResult, TxError, ValidatorUpdate, state::MemoryFiles,
 };
 use althing_mempool::{Code, TxBytes};
 
@@ -516,6 +516,8 @@ fn a_record_behind_the_chain_enters_its_epochs_and_one_ahead_of_it_signs_nothing
 struct Judge {
     odd: Odd,
     convicted: Mutex<Vec<Misbehaviour>>,
+    /// What it was told with proposals.
+    proposed: Mutex<Vec<Misbehaviour>>,
     names: Option<[u8; 32]>,
 }
 
@@ -536,7 +538,12 @@ impl Application for Judge {
         self.odd.init_chain(init)
     }
     fn prepare_proposal(&self, asked: &PrepareProposal<'_>) -> Vec<Vec<u8>> {
+        self.proposed.lock().unwrap().extend(asked.misbehaviour);
         self.odd.prepare_proposal(asked)
+    }
+    fn process_proposal(&self, asked: &ProcessProposal<'_>) -> Result<(), NoVote> {
+        self.proposed.lock().unwrap().extend(asked.misbehaviour);
+        Ok(())
     }
     fn finalize_block(&self, block: &FinalizeBlock<'_>) -> Result<FinalizedBlock, AppError> {
         self.convicted.lock().unwrap().extend(block.misbehaviour);
@@ -591,8 +598,20 @@ fn what_a_block_carries_reaches_application_and_membership() {
     let early = Notice::Evidence(Evidence::Votes(of_later(vote(b"a")), of_later(vote(b"b"))));
     assert!(check(vec![early]).unwrap_err().contains("epoch 5"));
 
-    bench.chain.commit(&[Arc::new(body)], &bench.test.certificate(block, 1)).unwrap();
     let judge = Arc::new(Judge { names: Some(*identity.as_bytes()), ..Judge::default() });
+    let (notices, body) = (body.block.notices.clone(), Arc::new(body));
+    let build = BuildPayload {
+        view: View(1),
+        height: Height(1),
+        parent: bench.genesis.hash(),
+        parent_time_ms: 0,
+        exclude: Default::default(),
+        noticed: Default::default(),
+    };
+    let verifier = bench.verifier(judge.clone());
+    verifier.run(VerifyJob::Prepare { epoch, build, time_ms: 1, txs: Vec::new(), notices }).unwrap();
+    verifier.run(VerifyJob::Process(body.clone())).unwrap();
+    bench.chain.commit(&[body], &bench.test.certificate(block, 1)).unwrap();
     let epochs = bench.test.epochs(&bench.chain);
     let executor = Executor::new(epochs.clone(), bench.chain.clone(), judge.clone());
     executor.run(ExecuteJob::Block(Height(1))).unwrap();
@@ -608,6 +627,7 @@ fn what_a_block_carries_reaches_application_and_membership() {
         time_ms: bench.genesis.header.time_ms,
     };
     assert_eq!(convicted, [expected]);
+    assert_eq!(*judge.proposed.lock().unwrap(), [expected; 2], "to the leader and to voters, too");
     let members = epochs.membership(Height(1)).unwrap();
     assert_eq!(members.set().members().len(), 5, "named in the very block that registers it");
     assert_eq!(*members.set().members()[4].vote_key.bytes(), vote_key);

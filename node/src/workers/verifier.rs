@@ -14,6 +14,7 @@ use althing_mempool::TxBytes;
 
 use super::Fatal;
 use super::application::{precheck, proposer};
+use super::notices::misbehaviour;
 use crate::body::{Body, within_limits};
 use crate::driver::{Done, VerifyJob};
 use crate::epochs::{EpochContext, Epochs};
@@ -61,7 +62,7 @@ impl Verifier {
             }
             VerifyJob::Prepare { epoch, build, time_ms, txs, notices } => {
                 let (view, parent) = (build.view, build.parent);
-                let txs = self.prepare(epoch, &build, time_ms, &txs)?;
+                let txs = self.prepare(epoch, &build, time_ms, (&txs, &notices))?;
                 Done::Prepared { epoch, view, parent, txs, notices }
             }
             VerifyJob::CheckNotice { from, notice } => {
@@ -98,8 +99,9 @@ impl Verifier {
                     what: format!("block {}, whose child is to be judged", header.parent),
                 })?;
                 let proposer = proposer(&self.at(header.epoch)?.config, header, &parent.block.header);
-                let (hash, misbehaviour) = (block.0, &[]);
-                let question = ProcessProposal { height, time_ms, hash, txs: &txs, proposer, misbehaviour };
+                let (hash, txs) = (block.0, &txs[..]);
+                let misbehaviour = &misbehaviour(&self.epochs, &body.block.notices)?;
+                let question = ProcessProposal { height, time_ms, hash, txs, proposer, misbehaviour };
                 let verdict = match self.application.process_proposal(&question) {
                     Ok(()) => Some(Ok(())),
                     Err(NoVote::Refused(reason)) => Some(Err(reason)),
@@ -145,7 +147,7 @@ impl Verifier {
         epoch: Epoch,
         build: &BuildPayload,
         time_ms: u64,
-        txs: &[(TxHash, TxBytes)],
+        (txs, notices): (&[(TxHash, TxBytes)], &[Notice]),
     ) -> Result<Result<Vec<(TxHash, TxBytes)>, String>, Fatal> {
         let given: BTreeMap<&[u8], &(TxHash, TxBytes)> = txs.iter().map(|one| (&*one.1, one)).collect();
         let offered: Vec<&[u8]> = txs.iter().map(|(_, tx)| &**tx).collect();
@@ -157,7 +159,7 @@ impl Verifier {
             txs: &offered,
             max_bytes: at.config.params.max_block_bytes as usize,
             proposer: *me.expect("only a validator leads").identity.as_bytes(),
-            misbehaviour: &[],
+            misbehaviour: &misbehaviour(&self.epochs, notices)?,
         });
         let mut added = Vec::new();
         let mut seen = BTreeSet::new();
