@@ -62,6 +62,7 @@ mod tests {
             text(&json!({
                 "node_info": { "moniker": moniker, "id": "ab12" },
                 "sync_info": { "latest_block_height": height, "latest_block_time": "a time" },
+                "validator_info": { "voting_power": "0" },
             }))
         };
         let (new, running) = (status("", "0"), status("alice", "7"));

@@ -237,10 +237,12 @@ mod tests {
         let mut bench = Bench::connected(&[1, 2, 3]);
         let body = bench.bodies(vec![vec![]]).remove(0);
         let hash = body.block.hash();
-        want(&mut bench, &body, &[1, 2, 3]);
+        // Which of them is asked first follows from the block's hash.
+        let lines = want(&mut bench, &body, &[1, 2, 3]);
+        let first: u16 = asked(&lines[..1])[0][1..].parse().expect("a position");
         bench.answer(1, Ok(Response::Block((*body).clone())));
-        let lines = opened(&mut bench, 1, hash, Err("another block".into()));
-        assert_eq!(lines[0], "penalise v1");
+        let lines = opened(&mut bench, first, hash, Err("another block".into()));
+        assert_eq!(lines[0], format!("penalise v{first}"));
         assert!(lines[1].starts_with("#3 ask"), "{lines:?}");
         assert_eq!(bench.answer(2, Err("timed out".into())), [""; 0]);
         assert_eq!(bench.answer(3, Ok(Response::NotHere)), [""; 0], "nobody has it; the engine asks again");
