@@ -215,8 +215,9 @@ impl Driver {
             return;
         };
         let numbers = &self.notices.numbers;
-        let next =
-            std::iter::from_fn(|| checks.waiting.pop_front()).find(|one| !numbers.contains_key(&one.id()));
+        let unknown =
+            |one: &Box<Notice>| !numbers.contains_key(&one.id()) || mutant!("known_notice_checked_again");
+        let next = std::iter::from_fn(|| checks.waiting.pop_front()).find(unknown);
         if let Some(notice) = next {
             checks.under_way = true;
             let from = NoticeSource::Peer(from);
