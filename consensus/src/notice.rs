@@ -24,6 +24,8 @@ pub const EVIDENCE_EPOCHS: u64 = 8;
 pub const MAX_SPONSORED_AN_EPOCH: u32 = 64;
 
 /// What a block carries beside transactions.
+// Nearly all are evidence, and few are at hand at a time.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BorshSerialize, BorshDeserialize)]
 pub enum Notice {
     /// A validator contradicted itself.

@@ -215,9 +215,8 @@ impl Driver {
             return;
         };
         let numbers = &self.notices.numbers;
-        let unknown =
-            |one: &Box<Notice>| !numbers.contains_key(&one.id()) || mutant!("known_notice_checked_again");
-        let next = std::iter::from_fn(|| checks.waiting.pop_front()).find(unknown);
+        let unknown = |id: NoticeId| !numbers.contains_key(&id) || mutant!("known_notice_checked_again");
+        let next = std::iter::from_fn(|| checks.waiting.pop_front()).find(|one| unknown(one.id()));
         if let Some(notice) = next {
             checks.under_way = true;
             let from = NoticeSource::Peer(from);

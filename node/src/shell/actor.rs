@@ -22,6 +22,8 @@ use crate::wire::{Gossip, Request, Response, Wire};
 use crate::workers::Fatal;
 
 /// Something from outside for the driver.
+// They are taken one at a time.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Arrival {
     Event(Event),
     Connected { peer: PeerKey, software: String, outbound: bool },
