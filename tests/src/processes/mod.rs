@@ -9,6 +9,7 @@
 //! | `load` | transfers one after the other, and which of them were acknowledged as committed |
 //! | `stream` | transfers at a steady rate, each handed in until it is committed |
 //! | `http` | requests as no client would send them |
+//! | `traitor` | a validator's keys in the hands of somebody who contradicts himself |
 //! | `usage` | memory and processor time of a process |
 
 mod binary;
@@ -18,6 +19,7 @@ mod load;
 mod node;
 mod ports;
 mod stream;
+mod traitor;
 mod usage;
 
 use std::time::Duration;
@@ -32,6 +34,7 @@ pub use self::{
     node::{Node, Outcome, submit},
     ports::Ports,
     stream::{Route, Stream},
+    traitor::Traitor,
     usage::{children, memory_kib, peak_memory_kib, processor_time},
 };
 

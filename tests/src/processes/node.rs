@@ -7,7 +7,8 @@ use std::{
     thread,
 };
 
-use althing_crypto::TxHash;
+use althing_consensus::Header;
+use althing_crypto::{Encoding, TxHash};
 use althing_node::{
     client::{Client, ClientError, NodeUrl, integer},
     home::Home,
@@ -137,6 +138,13 @@ impl Node {
         let hash = results["app_hash"].as_str().expect("results have a hash").to_owned();
         assert!(!hash.is_empty(), "no application hash at height {height}");
         hash
+    }
+
+    /// The header of its block at a height.
+    pub async fn header(&mut self, height: u64) -> Header {
+        let commit = self.ask("commit", json!({ "height": height.to_string() })).await;
+        let bytes = BASE64.decode(commit["signed_header"]["header_bytes"].as_str().expect("text"));
+        Header::decode(&bytes.expect("base64")).expect("a header")
     }
 
     /// The view in which the certificate was made that commits the block at a height.

@@ -7,5 +7,6 @@ mod bad_requests;
 mod commands;
 mod copies;
 mod crashes;
+mod evidence;
 mod rest;
 mod testnet;

@@ -1,0 +1,164 @@
+//! A validator's keys in the hands of somebody who contradicts himself: a peer of real validators, without a node behind it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use althing_consensus::{
+    Certificate, Evidence, EvidenceKind, Header, Message, Notice, Phase, Position, Proposal, TimeoutVote,
+    View, Vote, proposal_bytes, timeout_bytes, vote_bytes,
+};
+use althing_crypto::{BlockHash, Encoding, Hash, bls, ed25519, key_file::KeyFile};
+use althing_node::wire::{PROTOCOL_VERSION, Wire};
+use althing_p2p::{Config, Event, EventReceiver, Hello, Limits, Network, Peer, PeerKey};
+use tokio::time::timeout;
+
+use super::{Chain, PATIENCE};
+
+/// Connected to all validators that run, with the keys of one that does not.
+pub struct Traitor {
+    chain_id: String,
+    me: Position,
+    vote_key: bls::SecretKey,
+    /// The network, for other mischief.
+    pub network: Network,
+    events: EventReceiver,
+    connected: Vec<PeerKey>,
+}
+
+impl Traitor {
+    /// With the keys in the home of this validator, connected to these.
+    pub async fn join(chain: &Chain, index: usize, others: impl IntoIterator<Item = usize>) -> Self {
+        let genesis = chain.genesis();
+        let identity = identity_of(chain, index);
+        let peers: Vec<_> = others
+            .into_iter()
+            .map(|other| Peer {
+                key: identity_of(chain, other).public_key(),
+                address: Some(chain.ports().p2p(other).to_string()),
+            })
+            .collect();
+        let hello = Hello {
+            chain_id: genesis.chain_id().to_owned(),
+            genesis: genesis.hash(),
+            protocol_version: PROTOCOL_VERSION,
+            software: "traitor".to_owned(),
+        };
+        let (listen, count) = (SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), peers.len());
+        let config = Config { identity: &identity, listen, peers, hello, limits: Limits::default() };
+        let (network, events) = althing_p2p::start(config).await.expect("a network");
+        let mut traitor = Self {
+            chain_id: genesis.chain_id().to_owned(),
+            me: genesis.validator_set().position_of(&identity.public_key()).expect("a validator"),
+            vote_key: KeyFile::read_vote(&chain.home(index).vote_key()).expect("a vote key"),
+            network,
+            events,
+            connected: Vec::new(),
+        };
+        while traitor.connected.len() < count {
+            traitor.next("connections").await;
+        }
+        traitor
+    }
+
+    /// Contradicts itself in this way, in the view of the next proposal, before all: which view.
+    pub async fn contradict(&mut self, kind: EvidenceKind) -> View {
+        let proposal = loop {
+            let proposal = self.proposal().await;
+            if proposal.justify_view().0 > 0 && proposal.justify_view().0 + 1 == proposal.view.0 {
+                break proposal;
+            }
+        };
+        let (view, block) = (proposal.view, proposal.block.hash());
+        let other = BlockHash(Hash::from_bytes([7; 32]));
+        match kind {
+            EvidenceKind::DoubleVote => {
+                self.say(Message::Vote(self.vote(&proposal, Phase::Vote, block)));
+                self.say(Message::Vote(self.vote(&proposal, Phase::Vote, other)));
+            }
+            EvidenceKind::DoubleCommitVote => {
+                self.say(Message::Vote(self.vote(&proposal, Phase::Commit, block)));
+                self.say(Message::Vote(self.vote(&proposal, Phase::Commit, other)));
+            }
+            EvidenceKind::DoubleProposal => {
+                for later in [1, 2] {
+                    self.say(Message::Proposal(Box::new(self.own(&proposal, later))));
+                }
+            }
+            EvidenceKind::ForgottenCommitVote => {
+                self.say(Message::Vote(self.vote(&proposal, Phase::Commit, block)));
+                self.say(Message::Timeout(Box::new(self.timeout(&proposal))));
+            }
+            // No member alone can bring others to a header that justifies what a quorum then does not know of. What is signed
+            // is handed on as evidence.
+            EvidenceKind::ForgottenVote => {
+                let header = Header { justify_view: View(view.0 - 1), ..proposal.block.header.clone() };
+                let vote = self.vote(&proposal, Phase::Vote, header.hash());
+                let forgets = self.signed_timeout(&proposal, View(view.0 - 2));
+                let evidence = Evidence::VoteAndTimeout(vote, Box::new(header), (&forgets).into());
+                self.tell(&Wire::Notice(Box::new(Notice::Evidence(evidence))));
+            }
+        }
+        view
+    }
+
+    /// To all that it is connected to.
+    pub fn tell(&self, wire: &Wire) {
+        self.network.broadcast(wire.class(), wire.encode().into());
+    }
+
+    fn say(&self, message: Message) {
+        self.tell(&message.into());
+    }
+
+    /// The next proposal of another.
+    pub async fn proposal(&mut self) -> Proposal {
+        loop {
+            if let Some(Wire::Consensus(Message::Proposal(proposal))) = self.next("a proposal").await {
+                return *proposal;
+            }
+        }
+    }
+
+    async fn next(&mut self, what: &str) -> Option<Wire> {
+        let event = timeout(PATIENCE, self.events.recv()).await;
+        match event.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}")).expect("the network runs") {
+            Event::Connected { peer, .. } => {
+                self.connected.push(peer);
+                None
+            }
+            Event::Message { bytes, .. } => Wire::decode(&bytes).ok(),
+            _ => None,
+        }
+    }
+
+    /// A vote in the view of this proposal.
+    pub fn vote(&self, proposal: &Proposal, phase: Phase, block: BlockHash) -> Vote {
+        let (epoch, view) = (proposal.block.header.epoch, proposal.view);
+        let signature = self.vote_key.sign(&vote_bytes(&self.chain_id, phase, epoch, view, block));
+        Vote { phase, epoch, view, block, signer: self.me, signature }
+    }
+
+    /// Gives the view up as if it had never seen the votes of that view.
+    fn timeout(&self, proposal: &Proposal) -> TimeoutVote {
+        let justify = proposal.justify.clone().expect("justified by the view before");
+        let signed = self.signed_timeout(proposal, justify.view);
+        TimeoutVote { high_qc: Some(justify.clone()), entry: Some(Certificate::Quorum(justify)), ..signed }
+    }
+
+    fn signed_timeout(&self, proposal: &Proposal, high: View) -> TimeoutVote {
+        let (epoch, view) = (proposal.block.header.epoch, proposal.view);
+        let signature = self.vote_key.sign(&timeout_bytes(&self.chain_id, epoch, view, high));
+        TimeoutVote { epoch, view, signer: self.me, signature, high_qc: None, entry: None }
+    }
+
+    /// Another's proposal, a little later, as if it were its own.
+    fn own(&self, proposal: &Proposal, later: u64) -> Proposal {
+        let mut own = Proposal { signer: self.me, ..proposal.clone() };
+        own.block.header.time_ms += later;
+        own.signature = self.vote_key.sign(&proposal_bytes(&self.chain_id, &own.statement()));
+        own
+    }
+}
+
+fn identity_of(chain: &Chain, index: usize) -> ed25519::SecretKey {
+    KeyFile::read_identity(&chain.home(index).identity_key()).expect("an identity key")
+}
