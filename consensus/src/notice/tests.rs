@@ -100,7 +100,7 @@ fn the_root_binds_each_notice_and_their_order() {
     assert_eq!(notices_root(&[]), crate::no_evidence());
     let roots = [
         notices_root(&[]),
-        notices_root(&[a.clone()]),
+        notices_root(std::slice::from_ref(&a)),
         notices_root(&[a.clone(), b.clone()]),
         notices_root(&[b, a]),
     ];

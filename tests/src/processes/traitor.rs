@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use althing_consensus::{
-    Certificate, Evidence, EvidenceKind, Header, Message, Notice, Phase, Position, Proposal, TimeoutVote,
-    View, Vote, proposal_bytes, timeout_bytes, vote_bytes,
+    Certificate, Evidence, EvidenceKind, Header, Message, Notice, Phase, Position, Proposal,
+    TimeoutStatement, TimeoutVote, View, Vote, proposal_bytes, timeout_bytes, vote_bytes,
 };
 use althing_crypto::{BlockHash, Encoding, Hash, bls, ed25519, key_file::KeyFile};
 use althing_node::wire::{PROTOCOL_VERSION, Wire};
@@ -63,7 +63,7 @@ impl Traitor {
     pub async fn contradict(&mut self, kind: EvidenceKind) -> View {
         let proposal = loop {
             let proposal = self.proposal().await;
-            if proposal.justify_view().0 > 0 && proposal.justify_view().0 + 1 == proposal.view.0 {
+            if proposal.justify_view().0 > 1 && proposal.justify_view().0 + 1 == proposal.view.0 {
                 break proposal;
             }
         };
@@ -92,8 +92,10 @@ impl Traitor {
             EvidenceKind::ForgottenVote => {
                 let header = Header { justify_view: View(view.0 - 1), ..proposal.block.header.clone() };
                 let vote = self.vote(&proposal, Phase::Vote, header.hash());
-                let forgets = self.signed_timeout(&proposal, View(view.0 - 2));
-                let evidence = Evidence::VoteAndTimeout(vote, Box::new(header), (&forgets).into());
+                let high_view = View(view.0 - 2);
+                let signed = self.signed_timeout(&proposal, high_view);
+                let forgets = TimeoutStatement { high_view, ..(&signed).into() };
+                let evidence = Evidence::VoteAndTimeout(vote, Box::new(header), forgets);
                 self.tell(&Wire::Notice(Box::new(Notice::Evidence(evidence))));
             }
         }

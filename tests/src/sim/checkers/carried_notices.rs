@@ -15,13 +15,16 @@ const LAG: Micros = Micros::from_millis(15_000);
 /// proportion to its power and may be passed over.
 const VIEWS_EACH: u64 = 64;
 
+/// When a charge was found, or all was healed, and in which view the finder was then.
+type Found = (Micros, Option<(Epoch, View)>);
+
 /// The convictions of the chain, and what nodes have found.
 #[derive(Default)]
 pub(super) struct CarriedNotices {
     /// Where each charge is carried.
     carried: BTreeMap<Charge, Height>,
-    /// By charge and finder: when it was found, or all was healed, and in which view the finder was then.
-    found: BTreeMap<(Charge, usize), (Micros, Option<(Epoch, View)>)>,
+    /// By charge and finder.
+    found: BTreeMap<(Charge, usize), Found>,
     places: BTreeMap<usize, (Epoch, View)>,
     healed_at: Option<Micros>,
 }
@@ -110,10 +113,10 @@ impl Checker for CarriedNotices {
 
     fn finished(&mut self, world: &World, at: Micros) -> Result<(), String> {
         let newest = self.places.values().map(|(epoch, _)| epoch.0).max().unwrap_or(1);
-        let owed = |((charge, node), (since, _)): &(&(Charge, usize), &(Micros, Option<(Epoch, View)>))| {
-            world.is_correct(*node) && since.after(LAG) <= at && charge.epoch.0 + 8 > newest
+        let owed = |charge: &Charge, node: usize, since: Micros| {
+            world.is_correct(node) && since.after(LAG) <= at && charge.epoch.0 + 8 > newest
         };
-        match self.found.iter().find(owed) {
+        match self.found.iter().find(|((charge, node), (since, _))| owed(charge, *node, *since)) {
             Some(((charge, node), (since, _))) => Err(format!(
                 "node {node} has {charge:?} since {} ms, and no block carries it",
                 since.0 / 1_000
