@@ -9,7 +9,7 @@ use althing_crypto::bls::VoteScheme;
 use althing_crypto::{bls, ed25519, mutant};
 use althing_genesis::Genesis;
 
-use crate::membership::Membership;
+use crate::membership::{Membership, Stored};
 use crate::recovery::door;
 use crate::storage::{ChainStore, Opening, StoreError};
 use crate::workers::Fatal;
@@ -43,6 +43,8 @@ pub struct Epochs {
     seat: Seat,
     chain: ChainStore,
     known: Mutex<BTreeMap<Epoch, Arc<EpochContext>>>,
+    /// The members and parameters that were read last: each block's execution reads them, and most change nothing.
+    read: Mutex<Option<(Stored, Membership)>>,
 }
 
 impl Epochs {
@@ -54,6 +56,7 @@ impl Epochs {
             seat,
             chain,
             known: Mutex::default(),
+            read: Mutex::default(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Epochs {
             seat,
             chain,
             known: Mutex::new(BTreeMap::from([(Epoch(1), Arc::new(context))])),
+            read: Mutex::default(),
         }
     }
 
@@ -112,12 +116,15 @@ impl Epochs {
 
     /// The members and parameters after a height that is executed.
     pub fn membership(&self, height: Height) -> Result<Membership, Fatal> {
-        let stored = self.chain.membership(height)?;
+        let Some(stored) = self.chain.membership(height)? else { return Ok(self.genesis.clone()) };
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = read.as_ref().filter(|(known, _)| *known == stored) {
+            return Ok(known.clone());
+        }
         let damaged = |what: String| StoreError::Corrupt { path: "data/chain".into(), what };
-        Ok(match stored {
-            Some(stored) => Membership::from_stored(stored, self.scheme()).map_err(damaged)?,
-            None => self.genesis.clone(),
-        })
+        let members = Membership::from_stored(stored.clone(), self.scheme()).map_err(damaged)?;
+        *read = Some((stored, members.clone()));
+        Ok(members)
     }
 
     /// The header of the block that opened an epoch this node is or was in.

@@ -41,7 +41,7 @@ struct Offered {
 }
 
 /// As it is stored. Its keys were checked when they came in.
-#[derive(BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Stored {
     members: Vec<([u8; 32], [u8; 48], u64)>,
     params: ConsensusParams,
@@ -52,7 +52,7 @@ pub(crate) struct Stored {
 impl Encoding for Stored {
     const NAME: &'static str = "membership";
     const VERSION: u8 = 2;
-    const MAX_BYTES: usize = 4 << 20;
+    const MAX_BYTES: usize = 8 << 20;
 }
 
 impl Membership {

@@ -137,11 +137,22 @@ impl Pool {
                 (Phase::Vote, Some(header)) => (Kind::ForgottenVote, header.justify_view, Some(header)),
                 (Phase::Vote, None) => continue,
             };
-            for tc in given_up.iter().filter(|tc| tc.view >= *view) {
-                let named = tc.signers.iter().zip(&tc.high_views);
-                let forgot: BTreeSet<Position> =
-                    named.filter(|(_, named)| **named < held).map(|(signer, _)| signer).collect();
-                for qc in same.values() {
+            let later: Vec<(&TimeoutCertificate, BTreeSet<Position>)> = given_up
+                .iter()
+                .filter(|tc| tc.view >= *view)
+                .map(|tc| {
+                    let named = tc.signers.iter().zip(&tc.high_views);
+                    (*tc, named.filter(|(_, named)| **named < held).map(|(signer, _)| signer).collect())
+                })
+                .filter(|(_, forgot): &(_, BTreeSet<Position>)| !forgot.is_empty())
+                .collect();
+            // Of what a file's author has forged, each is checked once, before it is paired with anything.
+            let convicts = |qc: &&QuorumCertificate| {
+                let signed = |forgot: &BTreeSet<Position>| qc.signers.iter().any(|one| forgot.contains(&one));
+                later.iter().any(|(_, forgot)| signed(forgot)) && door.verify_quorum(qc).is_ok()
+            };
+            for qc in same.values().filter(convicts) {
+                for (tc, forgot) in &later {
                     let members = qc.signers.iter().filter(|one| forgot.contains(one)).collect();
                     let second = Certificate::Timeout((*tc).clone());
                     found.extend(suspicion(kind, members, qc, second, header));

@@ -37,6 +37,10 @@ pub(super) fn members_of(set: &ValidatorSet) -> Vec<Member> {
 
 /// The set of these members.
 pub(super) fn set_of(scheme: &'static dyn VoteScheme, members: Vec<Member>) -> Result<ValidatorSet, String> {
+    // Before any key is looked at: that costs.
+    if members.len() > ValidatorSet::MAX_MEMBERS {
+        return Err(format!("{} members, at most {} are allowed", members.len(), ValidatorSet::MAX_MEMBERS));
+    }
     let members = members.into_iter().map(|member| member.check(scheme)).collect::<Result<_, _>>()?;
     ValidatorSet::new(scheme, members).map_err(|error| error.to_string())
 }

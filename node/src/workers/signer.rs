@@ -107,12 +107,12 @@ impl Signer {
         }
     }
 
-    /// The place that it signs for in this epoch, if it signs there.
+    /// The place that it signs for in this epoch, if it signs there: that of its vote key, where it is also that of this node's identity.
+    /// Else another process, which has the identity, may sign with the same key.
     pub fn place(&self, epoch: Epoch) -> Option<Position> {
-        match &self.state {
-            State::Rules(rules) if rules.record().epoch == epoch => rules.signer(),
-            _ => None,
-        }
+        let State::Rules(rules) = &self.state else { return None };
+        let seat = self.epochs.entered(epoch).ok()?.config.me;
+        rules.signer().filter(|place| rules.record().epoch == epoch && seat == Some(*place))
     }
 
     /// Whether it signs, as far as is known what it has signed.

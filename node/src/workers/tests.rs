@@ -487,6 +487,26 @@ fn an_epoch_without_a_place_for_the_identity_is_entered_with_the_key_that_has_on
     assert_eq!(key_of(&changed, None), new, "the set has the next one");
 }
 
+/// Whoever has the new identity signs with the key from then on: this process does not.
+#[test]
+fn a_node_whose_identity_was_replaced_signs_nothing_in_the_next_epoch() {
+    let bench = Bench::new();
+    let genesis = Membership::of_genesis(&bench.test.genesis);
+    let identity = ed25519::SecretKey::from_seed([55; 32]).public_key();
+    let old = bench.test.peer(0);
+    let mut members = genesis.set().members().to_vec();
+    members.iter_mut().filter(|one| one.identity == old).for_each(|one| one.identity = identity);
+    let set = ValidatorSet::new(genesis.set().scheme(), members).unwrap();
+    let changed = Membership::new(set, genesis.params().clone());
+    let mut slots = Slots::default();
+    SafetyStore::format(&mut slots).unwrap();
+    let mut signer = bench.signer(&slots).unwrap();
+    grow_to_the_end(&bench, &changed);
+    let entered = signer.run(SafetyJob::EnterEpoch(Epoch(2))).unwrap();
+    let Done::EpochEntered { next, .. } = entered else { panic!("{entered:?}") };
+    assert_eq!((next.config.me, signer.place(Epoch(2))), (None, None));
+}
+
 #[test]
 fn a_record_behind_the_chain_enters_its_epochs_and_one_ahead_of_it_signs_nothing_until_the_chain_is_back() {
     let (bench, changed) = ended();

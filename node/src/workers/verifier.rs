@@ -152,13 +152,15 @@ impl Verifier {
         let given: BTreeMap<&[u8], &(TxHash, TxBytes)> = txs.iter().map(|one| (&*one.1, one)).collect();
         let offered: Vec<&[u8]> = txs.iter().map(|(_, tx)| &**tx).collect();
         let at = self.at(epoch)?;
-        let me = at.config.me.and_then(|me| at.config.set.get(me));
+        let Some(me) = at.config.me.and_then(|me| at.config.set.get(me)) else {
+            return Ok(Err(format!("this node has no place in epoch {epoch}")));
+        };
         let chosen = self.application.prepare_proposal(&PrepareProposal {
             height: build.height.0,
             time_ms,
             txs: &offered,
             max_bytes: at.config.params.max_block_bytes as usize,
-            proposer: *me.expect("only a validator leads").identity.as_bytes(),
+            proposer: *me.identity.as_bytes(),
             misbehaviour: &misbehaviour(&self.epochs, notices)?,
         });
         let mut added = Vec::new();

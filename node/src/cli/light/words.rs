@@ -63,8 +63,9 @@ fn claim(claim: &Claim, answer: Option<&Value>) -> Value {
                 "data": data.map(|data| BASE64.encode(data)), "vouched_by": outcome.by.to_string(),
             })
         }
-        Claim::State { outcome, .. } => json!({
+        Claim::State { path, data, outcome, .. } => json!({
             "kind": "state",
+            "question": { "path": path, "data": String::from_utf8_lossy(data) },
             "at": outcome.execution.height.to_string(),
             "app_hash": outcome.execution.app_hash.to_string(),
             "answer": answer,
@@ -115,7 +116,9 @@ pub(super) fn text(proof: &LightProof, shown: &Shown, answer: Option<&Value>) ->
                 outcome.by
             ));
         }
-        Claim::State { outcome, .. } => {
+        Claim::State { path, data, outcome, .. } => {
+            // What is asked is the file's word: whoever wants another answer must see that it is not theirs.
+            lines.push(format!("asked      {path:?} of {:?}", String::from_utf8_lossy(data)));
             lines.push(format!("vouches    for the state after height {}:", outcome.execution.height));
             lines.push(answer.map_or_else(String::new, table::text));
         }

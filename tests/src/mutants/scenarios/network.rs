@@ -1,5 +1,7 @@
 //! Clusters in the simulator under one chosen mishap each. The simulator's checkers look on.
 
+use std::collections::BTreeMap;
+
 use althing_consensus::{ConsensusParams, Height, Micros};
 use althing_crypto::{Encoding, ed25519};
 use althing_ledger::asset::{Address, Transaction};
@@ -27,8 +29,10 @@ pub(super) fn settled(cluster: &mut Cluster, height: u64) -> Verdict {
     if hashes.iter().any(|hash| hash.is_none() || *hash != hashes[0]) {
         return Err(format!("application hashes {hashes:?}"));
     }
-    let mut txs: Vec<_> =
-        cluster.record.committed.iter().filter(|one| one.node == 0).flat_map(|one| &one.txs).collect();
+    // By height: a disk that was put back takes in blocks again.
+    let own = cluster.record.committed.iter().filter(|one| one.node == 0);
+    let blocks: BTreeMap<Height, _> = own.map(|one| (one.height, &one.txs)).collect();
+    let mut txs: Vec<_> = blocks.into_values().flatten().collect();
     let committed = txs.len();
     txs.sort_unstable();
     txs.dedup();
