@@ -40,6 +40,8 @@ pub(super) enum Command {
 
 /// The flags of every proposal.
 #[derive(Debug, Args)]
+// The group has the name that those of a transaction have, too.
+#[group(skip)]
 pub(super) struct Flags {
     /// Show what it would come to, and propose nothing
     #[arg(long, conflicts_with_all = ["wait", "sign_only", "out"], required_unless_present_any = ["from", "sender"])]
