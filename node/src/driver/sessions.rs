@@ -1,7 +1,7 @@
 //! Of two processes with one identity's keys the one that began later speaks for it; the other one stops.
 //!
-//! Each says when it began as the first thing on a connection. What is newest is kept for each identity, passed on once, and shown to
-//! whoever speaks as an older process: it learns of the other from the first peer that both of them reach. Messages of consensus from an
+//! Each says when it began as the first thing on a connection. What is newest is kept for each identity, passed on once where an older
+//! process was still speaking, and shown to whoever speaks as one: it learns of the other from the first peer that both of them reach. Messages of consensus from an
 //! older one are not taken any more. So by the time a quorum has told a process that its key is free to sign (rule S7), the older one
 //! is on its way to hear of it from the same members.
 
@@ -16,7 +16,7 @@ use crate::wire::Wire;
 /// A beginning that lies further ahead of this node's clock counts for nothing, else a clock that once was wrong would keep an identity
 /// out for ever.
 const MAX_AHEAD_MS: u64 = 60_000;
-/// Newer beginnings of one identity are taken in, and passed on, at most this often.
+/// Newer beginnings of one identity are taken in at most this often.
 const INTERVAL: Micros = Micros::from_millis(1_000);
 
 /// Which process speaks for whom.
@@ -96,6 +96,9 @@ impl Driver {
             return;
         }
         let now = step.now.mono;
+        // Two speak at once: those whom the later one has not reached yet hear of it from here. A process that comes after one that
+        // has ended tells everybody itself; were that passed on, too, many that start together would cost the third power of their number.
+        let beside = self.sessions.speaking.get(&session.identity).is_some_and(|of| *of < session.order());
         let known = self.sessions.known.get_mut(&session.identity);
         match known {
             Some(known) if session.order() <= known.newest.order() => {
@@ -110,7 +113,9 @@ impl Driver {
             _ => {
                 let known = Known { newest: session, since: now, shown: None };
                 self.sessions.known.insert(session.identity, known);
-                step.act(Effect::Broadcast(Wire::Session(session)));
+                if beside {
+                    step.act(Effect::Broadcast(Wire::Session(session)));
+                }
             }
         }
         if from == session.identity {
@@ -162,7 +167,7 @@ mod tests {
     fn of_two_processes_the_later_one_speaks_and_the_other_is_shown_it() {
         let mut bench = Bench::connected(&[1, 2]);
         let (old, new) = (session(&bench, 1, 100), session(&bench, 1, 200));
-        assert_eq!(hear(&mut bench, 1, old), ["broadcast session"]);
+        assert_eq!(hear(&mut bench, 1, old), [""; 0], "it tells the others itself");
         assert_eq!(speak(&mut bench, 1), ["job admit"]);
         bench.pass(1_000);
         assert_eq!(hear(&mut bench, 2, new), ["broadcast session"], "whoever passes it on");
