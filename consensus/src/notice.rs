@@ -54,9 +54,15 @@ pub struct Registration {
     pub sponsor_signature: ed25519::Signature,
 }
 
-/// What an identity signs to register a vote key.
-pub fn registration_bytes(chain_id: &str, epoch: Epoch, vote_key: &[u8; 48]) -> Vec<u8> {
-    sign_bytes(Domain::Registration, chain_id, epoch.0, 0, vote_key)
+/// What an identity signs to register a vote key: for this sponsor, as another one could let it go for newcomers of its own.
+pub fn registration_bytes(
+    chain_id: &str,
+    epoch: Epoch,
+    vote_key: &[u8; 48],
+    sponsor: &ed25519::PublicKey,
+) -> Vec<u8> {
+    let body = [&vote_key[..], sponsor.as_bytes()].concat();
+    sign_bytes(Domain::Registration, chain_id, epoch.0, 0, &body)
 }
 
 /// What a validator signs to stand for a registration.

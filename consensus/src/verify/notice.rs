@@ -32,7 +32,7 @@ impl Door {
         if !sponsor.verify(&word, sponsor_signature) {
             return Err(malformed(WHAT, format!("it is not signed by its sponsor {sponsor}")));
         }
-        let word = registration_bytes(&self.chain_id, *epoch, vote_key);
+        let word = registration_bytes(&self.chain_id, *epoch, vote_key, sponsor);
         if !identity.verify(&word, signature) && !mutant!("forged_registration") {
             return Err(malformed(WHAT, format!("it is not signed by identity {identity}")));
         }

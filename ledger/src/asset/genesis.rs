@@ -231,7 +231,7 @@ impl GenesisState {
                 account: said.and_then(|one| one.account),
                 since: 0,
                 suspended: None,
-                reinstated: 0,
+                admitted: 0,
             });
         }
         all.sort_by_key(|one| one.identity);

@@ -59,7 +59,7 @@ pub enum Outcome {
     Recorded,
     /// Nothing: the validator is suspended for another one.
     AlreadySuspended,
-    /// Nothing: the validator was reinstated since.
+    /// Nothing: members added or reinstated the validator since.
     Forgiven,
     /// Nothing: nobody else has power.
     LastValidator,

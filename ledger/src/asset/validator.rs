@@ -33,8 +33,8 @@ pub(super) struct Validator {
     pub(super) since: u64,
     /// Why it has no power now.
     pub(super) suspended: Option<Suspension>,
-    /// At which height it was last reinstated; 0 if it never was.
-    pub(super) reinstated: u64,
+    /// At which height members last added or reinstated it; 0 if it is of genesis.
+    pub(super) admitted: u64,
 }
 
 /// Why a validator has no power for the time being.
@@ -184,7 +184,7 @@ impl Validators {
     }
 
     /// Takes a validator's power, by this block. `first` is the first height of the epoch in which it contradicted itself: what was before
-    /// it was reinstated is over.
+    /// members added or reinstated it is over.
     pub(super) fn suspend(&mut self, identity: &PublicKey, why: Suspension, first: u64) -> Outcome {
         let others = self.active().filter(|one| one.identity != *identity).count();
         let Ok(at) = self.at(identity) else { return Outcome::NoValidator };
@@ -192,7 +192,7 @@ impl Validators {
         if one.suspended.is_some() {
             return Outcome::AlreadySuspended;
         }
-        if one.reinstated != 0 && first <= one.reinstated {
+        if one.admitted != 0 && first <= one.admitted {
             return Outcome::Forgiven;
         }
         if others == 0 {
@@ -208,8 +208,7 @@ impl Validators {
         match change.clone() {
             ValidatorChange::Add { identity, vote_key, power, name, account } => {
                 let account = Some(account);
-                let (suspended, reinstated) = (None, 0);
-                let since = height;
+                let (since, admitted) = (height, height);
                 self.insert(Validator {
                     identity,
                     vote_key,
@@ -217,8 +216,8 @@ impl Validators {
                     name,
                     account,
                     since,
-                    suspended,
-                    reinstated,
+                    suspended: None,
+                    admitted,
                 })?;
             }
             ValidatorChange::Remove { identity } => {
@@ -252,7 +251,7 @@ impl Validators {
                     let log = format!("validator {identity} is not suspended");
                     return Err(Code::NotSuspended.refusal(log));
                 };
-                (one.power, one.since, one.reinstated) = (suspension.power, height, height);
+                (one.power, one.since, one.admitted) = (suspension.power, height, height);
             }
         }
         Ok(())

@@ -107,9 +107,7 @@ fn compare(exports: &[PathBuf], genesis: Option<PathBuf>, output: &Output) -> Re
 fn write(export: &Export, dossier: &Dossier, output: &Output) -> Result<(), Failure> {
     let (bytes, out) = (dossier.encode(), &export.out);
     if bytes.len() > Dossier::MAX_BYTES {
-        return Err(
-            format!("{} bytes are more than an export may have: say --from and --to", bytes.len()).into()
-        );
+        return Err(too_large(bytes.len()));
     }
     fs::write(out, &bytes).map_err(|error| format!("cannot write {}: {error}", out.display()))?;
     let height = |link: Option<&Link>| link.map(|link| link.header.height.to_string());
@@ -124,6 +122,11 @@ fn write(export: &Export, dossier: &Dossier, output: &Output) -> Result<(), Fail
     };
     output.result(&object, format!("{len} bytes: {epochs} ends of epochs, {blocks}"));
     Ok(())
+}
+
+fn too_large(bytes: usize) -> Failure {
+    let most = Dossier::MAX_BYTES;
+    format!("{bytes} bytes are more than the {most} that an export may have: say --from and --to").into()
 }
 
 /// The heights to export, if the newest committed one is this.
@@ -145,7 +148,7 @@ async fn online(export: &Export, client: &mut Client) -> Result<Dossier, Failure
     let (from, to) = span(export, committed.ok_or("the node does not say its height")?)?;
     let ends = fetch::ends_below(client, Epoch(1), Epoch(u64::MAX)).await?;
     let mut links: Vec<Link> = Vec::new();
-    let mut next = from;
+    let (mut next, mut bytes) = (from, 0);
     while next <= to {
         let page = fetch::links(client, next).await?;
         let known = links.len();
@@ -156,6 +159,10 @@ async fn online(export: &Export, client: &mut Client) -> Result<Dossier, Failure
                 );
             }
             next = next.saturating_add(1);
+            bytes += link.encode().len();
+            if bytes > Dossier::MAX_BYTES {
+                return Err(too_large(bytes));
+            }
             links.push(link);
         }
         if links.len() == known {

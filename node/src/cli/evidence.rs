@@ -129,7 +129,7 @@ fn became(record: &MisbehaviourView) -> &'static str {
         (Outcome::Suspended, _) => "it is suspended",
         (Outcome::Recorded, _) => "recorded, and no more, as genesis says",
         (Outcome::AlreadySuspended, _) => "it was suspended already",
-        (Outcome::Forgiven, _) => "not suspended: it was reinstated since that epoch began",
+        (Outcome::Forgiven, _) => "not suspended: members added or reinstated it since that epoch began",
         (Outcome::LastValidator, _) => "not suspended: nobody else has power",
         (Outcome::NoValidator, _) => "not suspended: it was a validator no more",
     }

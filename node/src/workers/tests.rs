@@ -5,27 +5,26 @@ use std::sync::{Arc, Mutex};
 
 use althing_consensus::engine::BuildPayload;
 use althing_consensus::{
-    AppHash, Block, ConsensusParams, Epoch, Evidence, Execution, Height, Newest, Notice, Phase, Position,
-    ProposalDraft, Registration, SafetyRecord, SignRequest, Signed, Validator, ValidatorSet, View, Vote,
-    notices_root, registration_bytes, sponsorship_bytes, vote_bytes,
+    AppHash, Block, ConsensusParams, Epoch, Height, Newest, Phase, ProposalDraft, SafetyRecord, SignRequest,
+    Signed, View,
 };
-use althing_crypto::{BlockHash, Encoding, Hash, TxHash, bls, ed25519, sha256};
+use althing_crypto::{BlockHash, Encoding, TxHash};
 use althing_ledger::{
     Admission, Application, AssetLedger, CheckKind, CheckedTx, CommitResult, FinalizeBlock, FinalizedBlock,
-    Info, InitChain, InitChainResult, Misbehaviour, MisbehaviourKind, NoVote, ParamUpdates, PrepareProposal,
-    ProcessProposal, Query, QueryResult, TxError, ValidatorUpdate, state::MemoryFiles,
+    Info, InitChain, InitChainResult, PrepareProposal, Query, QueryResult, TxError, state::MemoryFiles,
 };
 use althing_mempool::{Code, TxBytes};
 
-use super::signer::key_in;
 use super::*;
 use crate::body::Body;
-use crate::driver::{CheckJob, ExecuteJob, PrecheckJob, SafetyJob, ServeJob, StoreJob, VerifyJob};
-use crate::membership::Membership;
+use crate::driver::{CheckJob, ExecuteJob, PrecheckJob, SafetyJob, ServeJob, VerifyJob};
 use crate::recovery::handshake;
-use crate::storage::{ChainStore, MemoryStore, SafetyStore, SlotFile, StoredResults};
-use crate::testing::{CHAIN, TestChain};
+use crate::storage::{ChainStore, MemoryStore, SafetyStore, SlotFile};
+use crate::testing::TestChain;
 use crate::wire::{Request, Response};
+
+mod epochs;
+mod notices;
 
 /// A file in memory that can be told to fail.
 #[derive(Clone, Default)]
@@ -419,240 +418,4 @@ fn old_blocks_go_once_nobody_needs_them() {
     assert_eq!(oldest(9, None, 9, 9), 1, "all of them");
     assert_eq!(oldest(9, Some(2), 3, 9), 3, "the application may come back at 3");
     assert_eq!(oldest(9, Some(2), 9, 2), 2, "no header vouches for more yet");
-}
-
-/// A chain whose second block ends the first epoch: the last member goes.
-fn ended() -> (Bench, Membership) {
-    let bench = Bench::new();
-    let genesis = Membership::of_genesis(&bench.test.genesis);
-    let gone = ValidatorUpdate { identity: *bench.test.peer(3).as_bytes(), power: 0, vote_key: None };
-    let changed = genesis.after(&[gone], &ParamUpdates::default()).unwrap();
-    grow_to_the_end(&bench, &changed);
-    (bench, changed)
-}
-
-fn grow_to_the_end(bench: &Bench, changed: &Membership) {
-    let one = bench.commit(1, 1).remove(0);
-    let execution = Execution { height: Height(1), app_hash: AppHash::default(), results_root: Hash::ZERO };
-    let results =
-        StoredResults { execution, next_epoch: changed.hash(), tx_results: Vec::new(), events: Vec::new() };
-    bench.chain.put_results(&[], &results, Some(changed)).unwrap();
-    let mut end = (*bench.test.body(&one.block, 2, Vec::new())).clone();
-    end.block.header.vouched.height = Height(1);
-    end.block.header.vouched.next_epoch = changed.hash();
-    let certificate = bench.test.certificate(end.block.hash(), 2);
-    bench.chain.commit(&[Arc::new(end)], &certificate).unwrap();
-}
-
-#[test]
-fn the_next_epoch_is_entered_durably_by_whoever_signs_and_whoever_follows() {
-    let (bench, changed) = ended();
-    let mut slots = Slots::default();
-    SafetyStore::format(&mut slots).unwrap();
-    // A record of the first epoch, on a chain that has not ended it.
-    let young = Bench::new();
-    let mut signer = young.signer(&slots).unwrap();
-    assert_eq!((signer.record().epoch, signer.place(Epoch(1))), (Epoch(1), Some(Position(0))));
-    grow_to_the_end(&young, &changed);
-    let entered = signer.run(SafetyJob::EnterEpoch(Epoch(2))).unwrap();
-    let Done::EpochEntered { next, certificate } = entered else { panic!("{entered:?}") };
-    assert_eq!((next.config.epoch_hash, next.config.set.len()), (changed.hash(), 3));
-    assert_eq!((next.config.me, next.resumed), (Some(Position(0)), false));
-    assert_eq!((certificate.epoch, slots.record().epoch), (Epoch(1), Epoch(2)));
-    assert_eq!((signer.place(Epoch(1)), signer.place(Epoch(2))), (None, Some(Position(0))));
-
-    let keeper = Keeper::new(bench.chain.clone(), bench.test.epochs(&bench.chain));
-    let entered = keeper.run(StoreJob::EnterEpoch(Epoch(2))).unwrap();
-    let Done::EpochEntered { next, .. } = entered else { panic!("{entered:?}") };
-    assert_eq!((next.config.epoch, next.config.me, next.record), (Epoch(2), None, None));
-}
-
-/// While the identity changes its node has the old one; whichever key the record is of, that one has to stay in the home.
-#[test]
-fn an_epoch_without_a_place_for_the_identity_is_entered_with_the_key_that_has_one_or_with_the_newest() {
-    let bench = Bench::new();
-    let next = bls::SecretKey::from_seed(&bls::BLS, &[77; 32]);
-    let keys = [bench.test.vote_keys[0].clone(), next.clone()];
-    let genesis = Membership::of_genesis(&bench.test.genesis);
-    let set = genesis.set();
-    let key_of = |set: &ValidatorSet, me| *key_in(&keys, set, me).public_key().bytes();
-    let [old, new] = [&keys[0], &keys[1]].map(|key| *key.public_key().bytes());
-    assert_eq!(key_of(set, Some(Position(0))), old);
-    assert_eq!(key_of(set, None), old, "the set has it");
-    let others = ValidatorSet::new(set.scheme(), set.members()[1..].to_vec()).unwrap();
-    assert_eq!(key_of(&others, None), new, "nobody has either");
-    let mut changed = others.members().to_vec();
-    changed.push(Validator { vote_key: next.public_key().clone(), ..set.members()[0].clone() });
-    let changed = ValidatorSet::new(set.scheme(), changed).unwrap();
-    assert_eq!(key_of(&changed, None), new, "the set has the next one");
-}
-
-/// Whoever has the new identity signs with the key from then on: this process does not.
-#[test]
-fn a_node_whose_identity_was_replaced_signs_nothing_in_the_next_epoch() {
-    let bench = Bench::new();
-    let genesis = Membership::of_genesis(&bench.test.genesis);
-    let identity = ed25519::SecretKey::from_seed([55; 32]).public_key();
-    let old = bench.test.peer(0);
-    let mut members = genesis.set().members().to_vec();
-    members.iter_mut().filter(|one| one.identity == old).for_each(|one| one.identity = identity);
-    let set = ValidatorSet::new(genesis.set().scheme(), members).unwrap();
-    let changed = Membership::new(set, genesis.params().clone());
-    let mut slots = Slots::default();
-    SafetyStore::format(&mut slots).unwrap();
-    let mut signer = bench.signer(&slots).unwrap();
-    grow_to_the_end(&bench, &changed);
-    let entered = signer.run(SafetyJob::EnterEpoch(Epoch(2))).unwrap();
-    let Done::EpochEntered { next, .. } = entered else { panic!("{entered:?}") };
-    assert_eq!((next.config.me, signer.place(Epoch(2))), (None, None));
-}
-
-#[test]
-fn a_record_behind_the_chain_enters_its_epochs_and_one_ahead_of_it_signs_nothing_until_the_chain_is_back() {
-    let (bench, changed) = ended();
-    let mut slots = Slots::default();
-    SafetyStore::format(&mut slots).unwrap();
-    Bench::new().signer(&slots).unwrap();
-    assert_eq!(slots.record().epoch, Epoch(1));
-    assert_eq!(bench.signer(&slots).unwrap().record().epoch, Epoch(2), "at once");
-    assert_eq!(slots.record().epoch, Epoch(2));
-
-    let lost = Bench::new();
-    let mut signer = lost.signer(&slots).unwrap();
-    assert_eq!((signer.place(Epoch(1)), signer.place(Epoch(2))), (None, None));
-    let body = lost.test.body(&lost.genesis, 1, Vec::new());
-    assert!(matches!(signer.run(propose(&body)), Err(Fatal::NoKey)));
-    grow_to_the_end(&lost, &changed);
-    signer.run(SafetyJob::EnterEpoch(Epoch(2))).unwrap();
-    assert_eq!(signer.place(Epoch(2)), Some(Position(0)));
-    assert!(
-        matches!(signer.run(propose(&body)).unwrap(), Done::Refused(_)),
-        "not resumed, and of another epoch"
-    );
-}
-
-/// An application that remembers whom blocks convicted, and makes a validator of the newcomer that it is told of.
-#[derive(Default)]
-struct Judge {
-    odd: Odd,
-    convicted: Mutex<Vec<Misbehaviour>>,
-    /// What it was told with proposals.
-    proposed: Mutex<Vec<Misbehaviour>>,
-    names: Option<[u8; 32]>,
-}
-
-impl Application for Judge {
-    fn info(&self) -> Result<Info, AppError> {
-        self.odd.info()
-    }
-    fn query(&self, asked: &Query) -> QueryResult {
-        self.odd.query(asked)
-    }
-    fn precheck(&self, txs: &[&[u8]]) -> Vec<Result<Admission, TxError>> {
-        self.odd.precheck(txs)
-    }
-    fn check_tx(&self, tx: &[u8], kind: CheckKind) -> Result<CheckedTx, TxError> {
-        self.odd.check_tx(tx, kind)
-    }
-    fn init_chain(&self, init: &InitChain) -> Result<InitChainResult, AppError> {
-        self.odd.init_chain(init)
-    }
-    fn prepare_proposal(&self, asked: &PrepareProposal<'_>) -> Vec<Vec<u8>> {
-        self.proposed.lock().unwrap().extend(asked.misbehaviour);
-        self.odd.prepare_proposal(asked)
-    }
-    fn process_proposal(&self, asked: &ProcessProposal<'_>) -> Result<(), NoVote> {
-        self.proposed.lock().unwrap().extend(asked.misbehaviour);
-        Ok(())
-    }
-    fn finalize_block(&self, block: &FinalizeBlock<'_>) -> Result<FinalizedBlock, AppError> {
-        self.convicted.lock().unwrap().extend(block.misbehaviour);
-        let named = self.names.filter(|_| block.height == 1);
-        let update = |identity| ValidatorUpdate { identity, power: 2, vote_key: None };
-        let validator_updates = named.map(update).into_iter().collect();
-        Ok(FinalizedBlock { validator_updates, ..FinalizedBlock::default() })
-    }
-    fn commit(&self) -> Result<CommitResult, AppError> {
-        self.odd.commit()
-    }
-}
-
-#[test]
-fn what_a_block_carries_reaches_application_and_membership() {
-    let bench = Bench::new();
-    let vote = |block: &[u8]| {
-        let (phase, epoch, view, block) = (Phase::Vote, Epoch(1), View(7), BlockHash(sha256(block)));
-        let signature = bench.test.vote_keys[2].sign(&vote_bytes(CHAIN, phase, epoch, view, block));
-        Vote { phase, epoch, view, block, signer: Position(2), signature }
-    };
-    let evidence = Notice::Evidence(Evidence::Votes(vote(b"a"), vote(b"b")));
-    let newcomer = ed25519::SecretKey::from_seed([77; 32]);
-    let key = bls::SecretKey::from_seed(&bls::BLS, &[77; 32]);
-    let (identity, vote_key, epoch) = (newcomer.public_key(), *key.public_key().bytes(), Epoch(1));
-    let sponsor = ed25519::SecretKey::from_seed([1; 32]);
-    let registration = Notice::Registration(Box::new(Registration {
-        epoch,
-        identity,
-        vote_key,
-        proof: key.prove_possession(),
-        signature: newcomer.sign(&registration_bytes(CHAIN, epoch, &vote_key)),
-        sponsor: sponsor.public_key(),
-        sponsor_signature: sponsor.sign(&sponsorship_bytes(CHAIN, epoch, &identity, &vote_key)),
-    }));
-    let mut body = (*bench.test.body(&bench.genesis, 1, Vec::new())).clone();
-    body.block.notices = vec![evidence.clone(), registration.clone()];
-    body.block.header.evidence_root = notices_root(&body.block.notices);
-    let block = body.block.hash();
-
-    let verifier = bench.verifier(bench.application.clone());
-    let check = |notices: Vec<Notice>| match verifier.run(VerifyJob::CheckNotices { block, notices }) {
-        Ok(Done::NoticesChecked { verdict, .. }) => verdict,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(check(body.block.notices.clone()), Ok(()));
-    let mut forged = vote(b"b");
-    forged.signature = vote(b"a").signature;
-    let forged = Notice::Evidence(Evidence::Votes(vote(b"a"), forged));
-    assert!(check(vec![evidence, forged]).unwrap_err().contains("signature"), "each is looked at");
-    let of_later = |vote: Vote| Vote { epoch: Epoch(5), ..vote };
-    let early = Notice::Evidence(Evidence::Votes(of_later(vote(b"a")), of_later(vote(b"b"))));
-    assert!(check(vec![early]).unwrap_err().contains("epoch 5"));
-
-    let judge = Arc::new(Judge { names: Some(*identity.as_bytes()), ..Judge::default() });
-    let (notices, body) = (body.block.notices.clone(), Arc::new(body));
-    let build = BuildPayload {
-        view: View(1),
-        height: Height(1),
-        parent: bench.genesis.hash(),
-        parent_time_ms: 0,
-        exclude: Default::default(),
-        noticed: Default::default(),
-    };
-    let verifier = bench.verifier(judge.clone());
-    verifier.run(VerifyJob::Prepare { epoch, build, time_ms: 1, txs: Vec::new(), notices }).unwrap();
-    verifier.run(VerifyJob::Process(body.clone())).unwrap();
-    bench.chain.commit(&[body], &bench.test.certificate(block, 1)).unwrap();
-    let epochs = bench.test.epochs(&bench.chain);
-    let executor = Executor::new(epochs.clone(), bench.chain.clone(), judge.clone());
-    executor.run(ExecuteJob::Block(Height(1))).unwrap();
-    let convicted = judge.convicted.lock().unwrap().clone();
-    let expected = Misbehaviour {
-        kind: MisbehaviourKind::DoubleVote,
-        identity: *bench.test.peer(2).as_bytes(),
-        power: 1,
-        total_power: 4,
-        epoch: 1,
-        view: 7,
-        height: 1,
-        time_ms: bench.genesis.header.time_ms,
-    };
-    assert_eq!(convicted, [expected]);
-    assert_eq!(*judge.proposed.lock().unwrap(), [expected; 2], "to the leader and to voters, too");
-    let members = epochs.membership(Height(1)).unwrap();
-    assert_eq!(members.set().members().len(), 5, "named in the very block that registers it");
-    assert_eq!(*members.set().members()[4].vote_key.bytes(), vote_key);
-    let events = bench.chain.results(Height(1)).unwrap().unwrap().events;
-    assert_eq!(events[0].kind, "vote_key_registered");
-    executor.replay().unwrap();
-    assert_eq!(judge.convicted.lock().unwrap().len(), 2, "the same when it is executed again");
 }

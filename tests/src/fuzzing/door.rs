@@ -47,7 +47,7 @@ fn stands(registration: &Registration) {
     let Registration { epoch, identity, vote_key, signature, sponsor, sponsor_signature, .. } = registration;
     assert_eq!(*epoch, Epoch(1));
     assert!(CHAIN.set().members().iter().any(|member| member.identity == *sponsor));
-    assert!(identity.verify(&registration_bytes(CHAIN_ID, *epoch, vote_key), signature));
+    assert!(identity.verify(&registration_bytes(CHAIN_ID, *epoch, vote_key, sponsor), signature));
     assert!(sponsor.verify(&sponsorship_bytes(CHAIN_ID, *epoch, identity, vote_key), sponsor_signature));
 }
 

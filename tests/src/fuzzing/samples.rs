@@ -205,7 +205,7 @@ pub(super) fn notices() -> Vec<Notice> {
         identity,
         vote_key,
         proof: key.prove_possession(),
-        signature: newcomer.sign(&registration_bytes(CHAIN_ID, epoch, &vote_key)),
+        signature: newcomer.sign(&registration_bytes(CHAIN_ID, epoch, &vote_key, &sponsor.public_key())),
         sponsor: sponsor.public_key(),
         sponsor_signature: sponsor.sign(&sponsorship_bytes(CHAIN_ID, epoch, &identity, &vote_key)),
     };

@@ -13,7 +13,7 @@ fn newcomer(epoch: Epoch) -> Registration {
         identity: identity.public_key(),
         vote_key,
         proof: key.prove_possession(),
-        signature: identity.sign(&registration_bytes(CHAIN, epoch, &vote_key)),
+        signature: identity.sign(&registration_bytes(CHAIN, epoch, &vote_key, &sponsor.public_key())),
         sponsor: sponsor.public_key(),
         sponsor_signature: sponsor.sign(&word),
     }
@@ -30,7 +30,7 @@ fn a_registration_is_signed_by_its_owner_and_by_a_validator_for_a_key_that_someb
         one.sponsor = by.public_key();
         one.sponsor_signature = by.sign(&sponsorship_bytes(CHAIN, one.epoch, &one.identity, &one.vote_key));
     };
-    let table: [(&str, Registration, Option<&str>); 9] = [
+    let table: [(&str, Registration, Option<&str>); 10] = [
         ("good", good.clone(), None),
         ("of the epoch before", newcomer(Epoch(0)), Some("epoch 0")),
         (
@@ -39,6 +39,11 @@ fn a_registration_is_signed_by_its_owner_and_by_a_validator_for_a_key_that_someb
             Some("signed by its sponsor"),
         ),
         ("its sponsor is nobody", with(&good, |one| sponsored(one, &stranger)), Some("no validator")),
+        (
+            "taken over by another validator",
+            with(&good, |one| sponsored(one, &crate::testing::identity(0))),
+            Some("signed by identity"),
+        ),
         (
             "for another newcomer",
             with(&good, |one| one.identity = stranger.public_key()),
@@ -73,6 +78,7 @@ fn a_registration_is_signed_by_its_owner_and_by_a_validator_for_a_key_that_someb
                     CHAIN,
                     one.epoch,
                     &one.vote_key,
+                    &one.sponsor,
                 ));
                 sponsored(one, &crate::testing::identity(1));
             }),

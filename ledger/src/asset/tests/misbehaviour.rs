@@ -115,6 +115,21 @@ fn a_second_piece_changes_nothing_nor_does_one_from_before_the_reinstatement() {
 }
 
 #[test]
+fn what_was_before_members_added_somebody_anew_is_over() {
+    let chain = Chain::begin(&init());
+    chain.block_with(&[], &[piece(3, 1, 1)]);
+    chain.block(&[propose(2, 0, vec![reinstate(3)]), approve(1, 0, 1)]);
+    chain.block(&[propose(2, 1, vec![remove(3)]), approve(3, 0, 2)]);
+    let done = chain.block(&[propose(2, 2, vec![add(3, 1)]), approve(1, 1, 3)]);
+    assert_eq!((refused(&done), one(&chain, 3).since), (vec!["ok", "ok"], 4));
+    chain.block_with(&[], &[piece(3, 2, 2)]);
+    // The first epoch with it again begins after the block that added it.
+    chain.block_with(&[], &[piece(3, 3, 5)]);
+    use Outcome::*;
+    assert_eq!(outcomes(&chain), [Suspended, Forgiven, Suspended]);
+}
+
+#[test]
 fn somebody_is_left_whoever_misbehaves() {
     let chain = Chain::begin(&init());
     let done = chain.block_with(&[], &[piece(2, 1, 1), piece(9, 1, 1), piece(3, 1, 1), piece(1, 1, 1)]);

@@ -66,7 +66,7 @@ pub(super) struct Validator {
     pub(super) power: u64,
     pub(super) account: Option<Who>,
     pub(super) suspended: bool,
-    pub(super) reinstated: Option<u64>,
+    pub(super) admitted: Option<u64>,
 }
 
 impl Validator {
@@ -171,7 +171,7 @@ impl Model {
             None => "no_validator",
             Some(now) => match self.validators[&now] {
                 Validator { suspended: true, .. } => "already_suspended",
-                Validator { reinstated: Some(height), .. } if first <= height => "forgiven",
+                Validator { admitted: Some(height), .. } if first <= height => "forgiven",
                 _ if !others(&now) => "last_validator",
                 _ => {
                     self.validators.get_mut(&now).unwrap().suspended = true;
@@ -460,8 +460,8 @@ impl Model {
             match *turn {
                 Turn::Add { seat, key, power, account } => {
                     self.admit(&all, &fates, seat, None)?;
-                    let (suspended, reinstated) = (false, None);
-                    let newcomer = Validator { key, power, account: Some(account), suspended, reinstated };
+                    let (suspended, admitted) = (false, Some(self.height));
+                    let newcomer = Validator { key, power, account: Some(account), suspended, admitted };
                     ensure(all.insert(seat, newcomer).is_none(), "validator_exists")?;
                     fates.remove(&seat);
                 }
@@ -474,7 +474,7 @@ impl Model {
                 Turn::Reinstate(seat) => {
                     let one = all.get_mut(&seat).ok_or("unknown_validator")?;
                     ensure(one.suspended, "not_suspended")?;
-                    (one.suspended, one.reinstated) = (false, Some(self.height));
+                    (one.suspended, one.admitted) = (false, Some(self.height));
                 }
                 Turn::Identity(seat, to) => {
                     self.admit(&all, &fates, to, Some(seat))?;

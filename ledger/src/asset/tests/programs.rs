@@ -198,8 +198,8 @@ fn beginning(dice: &mut Dice, names: &Names) -> (Model, GenesisState) {
     }
     for seat in 0..1 + dice.below(4) {
         let account = (!dice.one_in(8)).then_some(seat);
-        let (power, suspended, reinstated) = (1 + dice.below(3) as u64, false, None);
-        model.validators.insert(seat, Validator { key: seat, power, account, suspended, reinstated });
+        let (power, suspended, admitted) = (1 + dice.below(3) as u64, false, None);
+        model.validators.insert(seat, Validator { key: seat, power, account, suspended, admitted });
     }
     let genesis = genesis_of(&model, names);
     (model, genesis)

@@ -15,7 +15,7 @@ pub fn preview(
     validator_change::check_all(changes)?;
     let all = validators.iter().cloned().map(|view| {
         let ValidatorView { identity, name, power, account, since, suspended, vote_key, .. } = view;
-        Validator { identity, vote_key, power, name, account, since, suspended, reinstated: 0 }
+        Validator { identity, vote_key, power, name, account, since, suspended, admitted: 0 }
     });
     let mut set = Validators { all: all.collect(), named: 0 };
     set.all.sort_by_key(|one| one.identity);

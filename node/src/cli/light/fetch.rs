@@ -1,7 +1,7 @@
 //! The parts of light proofs from a node. Nothing of them is checked here but their form.
 
 use althing_consensus::audit::Link;
-use althing_consensus::light::{Claim, EpochEnd, Run, Start};
+use althing_consensus::light::{Claim, EpochEnd, LightProof, Run, Start};
 use althing_consensus::{Epoch, Header};
 use althing_crypto::Encoding;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -11,9 +11,6 @@ use crate::{cli::Failure, client::Client};
 
 /// What is to be shown, and the headers that show it.
 pub(super) type Subject = (Vec<Run>, Claim);
-
-/// More epochs than a chain has, and a liar may tell of.
-const MAX_ENDS: usize = 1_000_000;
 
 /// The ends of all epochs from `from` up to the one before `to`.
 pub(in crate::cli) async fn ends(
@@ -30,15 +27,15 @@ pub(in crate::cli) async fn ends(
     }
 }
 
-/// As [`ends`], as many as there are.
+/// As [`ends`], as many as there are; an error if no proof would hold them, as a node may tell of more for ever.
 pub(in crate::cli) async fn ends_below(
     client: &mut Client,
     from: Epoch,
     to: Epoch,
 ) -> Result<Vec<EpochEnd>, Failure> {
     let mut ends: Vec<EpochEnd> = Vec::new();
-    let mut next = from;
-    while next < to && ends.len() < MAX_ENDS {
+    let (mut next, mut bytes) = (from, 0);
+    while next < to {
         let answer = client.call("althing_epochs", json!({ "from": next.0.to_string() })).await?;
         let page: Vec<EpochEnd> = list(&answer["ends"])?;
         if page.is_empty() {
@@ -53,6 +50,15 @@ pub(in crate::cli) async fn ends_below(
                 .into());
             }
             next.0 = next.0.saturating_add(1);
+            bytes += end.encode().len();
+            if bytes > LightProof::MAX_BYTES {
+                return Err(format!(
+                    "the ends of the epochs {from} to {next} are {bytes} bytes, more than the {} that a proof may have: \
+                     trust a newer block",
+                    LightProof::MAX_BYTES
+                )
+                .into());
+            }
             ends.push(end);
         }
     }

@@ -31,6 +31,9 @@ pub(in crate::cli) struct Register {
     /// The key file of what it will vote with
     #[arg(long, value_name = "FILE")]
     vote_key: PathBuf,
+    /// The identity of the validator that will stand for it: 64 hexadecimal digits
+    #[arg(long, value_name = "IDENTITY")]
+    sponsor: PublicKey,
     /// The file to write for the sponsor; it must not exist
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -65,6 +68,7 @@ struct Asked {
     identity: String,
     vote_key: String,
     proof_of_possession: String,
+    sponsor: String,
     signature: String,
 }
 
@@ -77,20 +81,22 @@ pub(super) async fn register(args: Register, output: &Output) -> Result<(), Fail
         _ => whereabouts(&mut args.node.client()).await?,
     };
     let key = *vote.public_key().bytes();
-    let signature = identity.sign(&registration_bytes(&chain_id, Epoch(epoch), &key));
+    let signature = identity.sign(&registration_bytes(&chain_id, Epoch(epoch), &key, &args.sponsor));
     let asked = Asked {
         chain_id,
         epoch,
         identity: identity.public_key().to_string(),
         vote_key: hex::encode(key),
         proof_of_possession: vote.prove_possession().to_string(),
+        sponsor: args.sponsor.to_string(),
         signature: signature.to_string(),
     };
     write_new(&args.out, &serde_json::to_vec_pretty(&asked)?)?;
     let text = format!(
-        "{}: the registration of {} for epoch {epoch}; a validator puts it into a block by `althing validator sponsor`",
+        "{}: the registration of {} for epoch {epoch}; validator {} puts it into a block by `althing validator sponsor`",
         args.out.display(),
-        asked.identity
+        asked.identity,
+        asked.sponsor
     );
     output.result(&json!({ "file": args.out, "registration": asked }), text);
     Ok(())
@@ -120,7 +126,14 @@ pub(super) async fn sponsor(args: Sponsor, output: &Output) -> Result<(), Failur
     }
     let mut registration = asked.registration()?;
     let Registration { identity, vote_key, .. } = registration;
-    registration.sponsor = sponsor.public_key();
+    if registration.sponsor != sponsor.public_key() {
+        return Err(format!(
+            "the newcomer wants validator {} to stand for it, this key is that of {}: it has to make the registration anew for you",
+            registration.sponsor,
+            sponsor.public_key()
+        )
+        .into());
+    }
     registration.sponsor_signature =
         sponsor.sign(&sponsorship_bytes(&chain_id, Epoch(epoch), &identity, &vote_key));
     let bytes = hex::encode(Notice::Registration(Box::new(registration)).encode());
@@ -141,15 +154,16 @@ impl Asked {
         let proof: ProofOfPossession =
             self.proof_of_possession.parse().map_err(|error| format!("proof_of_possession: {error}"))?;
         let signature: Signature = self.signature.parse().map_err(|error| format!("signature: {error}"))?;
+        let sponsor: PublicKey = self.sponsor.parse().map_err(|error| format!("sponsor: {error}"))?;
         let epoch = Epoch(self.epoch);
-        if !identity.verify(&registration_bytes(&self.chain_id, epoch, &vote_key), &signature) {
+        if !identity.verify(&registration_bytes(&self.chain_id, epoch, &vote_key, &sponsor), &signature) {
             return Err(format!("it is not signed by identity {identity}").into());
         }
         let key = BLS.parse_public_key(&vote_key).map_err(|error| format!("vote_key: {error}"))?;
         if !BLS.verify_possession(&key, &proof) {
             return Err("the proof of possession of its vote key does not hold".into());
         }
-        let (sponsor, sponsor_signature) = (identity, signature);
+        let sponsor_signature = signature;
         Ok(Registration { epoch, identity, vote_key, proof, signature, sponsor, sponsor_signature })
     }
 }
@@ -174,13 +188,15 @@ mod tests {
         let identity = ed25519::SecretKey::from_seed([1; 32]);
         let vote = bls::SecretKey::from_seed(&BLS, &[1; 32]);
         let key = *vote.public_key().bytes();
+        let sponsor = ed25519::SecretKey::from_seed([3; 32]).public_key();
         Asked {
             chain_id: "c".into(),
             epoch: 3,
             identity: identity.public_key().to_string(),
             vote_key: hex::encode(key),
             proof_of_possession: vote.prove_possession().to_string(),
-            signature: identity.sign(&registration_bytes("c", Epoch(3), &key)).to_string(),
+            sponsor: sponsor.to_string(),
+            signature: identity.sign(&registration_bytes("c", Epoch(3), &key, &sponsor)).to_string(),
         }
     }
 
@@ -190,7 +206,8 @@ mod tests {
         let other = ed25519::SecretKey::from_seed([2; 32]).public_key().to_string();
         for (asked, reason) in [
             (Asked { epoch: 4, ..asked() }, "not signed by identity"),
-            (Asked { identity: other, ..asked() }, "not signed by identity"),
+            (Asked { identity: other.clone(), ..asked() }, "not signed by identity"),
+            (Asked { sponsor: other, ..asked() }, "not signed by identity"),
             (Asked { vote_key: "ab".into(), ..asked() }, "vote_key"),
             (Asked { signature: "zz".into(), ..asked() }, "signature"),
             (

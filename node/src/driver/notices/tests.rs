@@ -36,7 +36,7 @@ fn registration(seed: u32) -> Box<Notice> {
         identity: identity.public_key(),
         vote_key,
         proof: bls::ProofOfPossession::from_bytes([0; 96]),
-        signature: identity.sign(&registration_bytes(CHAIN, epoch, &vote_key)),
+        signature: identity.sign(&registration_bytes(CHAIN, epoch, &vote_key, &sponsor.public_key())),
         sponsor: sponsor.public_key(),
         sponsor_signature: sponsor.sign(&sponsorship_bytes(CHAIN, epoch, &identity.public_key(), &vote_key)),
     })))

@@ -58,7 +58,7 @@ fn registration(forge: &Forge, sponsor: &ed25519::SecretKey) -> Registration {
         identity,
         vote_key,
         proof: key.prove_possession(),
-        signature: newcomer.sign(&registration_bytes(chain_id, epoch, &vote_key)),
+        signature: newcomer.sign(&registration_bytes(chain_id, epoch, &vote_key, &sponsor.public_key())),
         sponsor: sponsor.public_key(),
         sponsor_signature: sponsor.sign(&sponsorship_bytes(chain_id, epoch, &identity, &vote_key)),
     }
