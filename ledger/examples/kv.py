@@ -2,7 +2,8 @@
 """A durable key-value store behind ABCI 2.0, with nothing but Python 3: `kv.py ADDRESS [FILE]`.
 
 ADDRESS is where it listens, unix:///PATH or tcp://HOST:PORT; FILE keeps its state, by default PATH.json or kv.json.
-A transaction is the text `key=value`, the data of a query a key. ABCI's messages are in protobuf's encoding, of which
+A transaction is the text `key=value`, the data of a query a key; `validator:KEY=POWER`, the KEY in hexadecimal digits,
+also gives the validator with this Ed25519 key so much power. ABCI's messages are in protobuf's encoding, of which
 this application needs so little that it reads and writes it by itself; the numbers are those of CometBFT's types.proto.
 """
 
@@ -11,12 +12,14 @@ import io
 import json
 import os
 import pathlib
+import re
 import socketserver
 import sys
 import threading
 
 # Numbers in answers: instead of a request's own; for a proposal; about a snapshot; and two codes of this application's.
 EXCEPTION, ACCEPT, ABORT, MALFORMED, ABSENT = 1, 1, 2, 1, 2
+VALIDATOR = "validator:"
 
 
 def varint(number):
@@ -81,7 +84,7 @@ class Store:
         txs, items = request.get(1, []), dict(self.items)
         items.update(pair for pair in map(parse, txs) if pair)
         self.pending = request[5][0], items
-        return field(2, *map(result, txs)) + field(5, app_hash(items))
+        return field(2, *map(result, txs)) + field(3, *updates(filter(None, map(parse, txs)))) + field(5, app_hash(items))
 
     def commit(self, _):
         # All or nothing, also if the power goes: a whole new file on the disk takes the old one's place there.
@@ -108,8 +111,16 @@ def app_hash(items):
 
 def parse(tx):
     """Key and value; None if it is no transaction, since anybody may send anything."""
-    key, equals, value = tx.decode(errors="replace").partition("=")
-    return (key, value) if key and equals and "\ufffd" not in key + value else None
+    text = tx.decode(errors="replace")
+    key, equals, value = text.partition("=")
+    good = not key.startswith(VALIDATOR) or re.fullmatch(VALIDATOR + "[0-9a-f]{64}=[0-9]{1,9}", text)
+    return (key, value) if key and equals and good and "\ufffd" not in text else None
+
+
+def updates(pairs):
+    """The last word of a block on each validator. Anybody may have it here; an application in earnest asks who it is."""
+    said = dict(pair for pair in pairs if pair[0].startswith(VALIDATOR))
+    return [field(1, field(1, bytes.fromhex(key[len(VALIDATOR) :]))) + field(2, int(power)) for key, power in said.items()]
 
 
 def result(tx):

@@ -89,12 +89,6 @@ impl Mempool {
         self.pool.batch(max_bytes, max_count, exclude)
     }
 
-    /// The ready transactions that were admitted first, up to the first that no longer fits into `max_bytes`: what is
-    /// sent straight to all members while no block gets through.
-    pub fn oldest(&self, max_bytes: usize) -> Vec<(TxHash, TxBytes)> {
-        self.pool.oldest(max_bytes)
-    }
-
     /// The bytes of a transaction that is pending or awaits its verdict.
     pub fn get(&self, hash: &TxHash) -> Option<TxBytes> {
         let pending = self.pool.get(hash).map(|entry| &entry.bytes);

@@ -51,16 +51,4 @@ impl Pool {
         }
         batch
     }
-
-    /// See [`Mempool::oldest`](crate::Mempool::oldest).
-    pub(crate) fn oldest(&self, max_bytes: usize) -> Vec<(TxHash, TxBytes)> {
-        let mut rest = max_bytes;
-        let ready = self.entries.values().filter(|entry| entry.rank.is_some());
-        let fitting = ready.take_while(|entry| {
-            let fits = entry.bytes.len() <= rest;
-            rest = rest.saturating_sub(entry.bytes.len());
-            fits
-        });
-        fitting.map(|entry| (entry.hash, entry.bytes.clone())).collect()
-    }
 }

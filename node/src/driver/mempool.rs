@@ -179,15 +179,15 @@ impl Driver {
         }
     }
 
-    /// R8: while the chain is stuck, what one block holds goes straight to everyone. R1: a leader gets no more than a message of
-    /// gossip, as all others may send it theirs at once.
+    /// R8: while the chain is stuck, what a block would hold goes straight to everyone: those admitted first may all be known and wait
+    /// for others that are not. R1: a leader gets no more than a message of gossip, as all others may send it theirs at once.
     pub(super) fn send_pending(&mut self, step: &mut Step, leader: Option<Position>) {
         let block = self.config.params.max_block_bytes as usize;
-        // One transaction fits in any case: the oldest would else keep all others back.
+        // One transaction fits in any case: the first would else keep all others back.
         let message = GOSSIP_BYTES.max(self.config.params.max_tx_bytes as usize);
-        let oldest = self.mempool().oldest(if leader.is_some() { block.min(message) } else { block });
-        let max = self.config.params.max_block_txs as usize;
-        let txs: Vec<TxBytes> = oldest.into_iter().take(max).map(|(_, tx)| tx).collect();
+        let max_bytes = if leader.is_some() { block.min(message) } else { block };
+        let batch = self.mempool().batch(max_bytes, self.config.params.max_block_txs as usize, &|_| false);
+        let txs: Vec<TxBytes> = batch.into_iter().map(|(_, tx)| tx).collect();
         if txs.is_empty() {
             return;
         }
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn while_the_chain_is_stuck_the_oldest_go_straight_to_all() {
+    fn while_the_chain_is_stuck_the_first_go_straight_to_all() {
         let mut bench = Bench::new();
         let to_all = |driver: &mut Driver, step: &mut Step| driver.send_pending(step, None);
         assert_eq!(bench.act(to_all), [""; 0]);
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leader_gets_a_message_of_gossip_of_the_oldest() {
+    fn a_leader_gets_a_message_of_gossip() {
         let mut bench = Bench::connected(&[1]);
         for n in 0..3u8 {
             bench.pend(&vec![n; GOSSIP_BYTES / 2].into());

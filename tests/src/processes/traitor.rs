@@ -7,11 +7,16 @@ use althing_consensus::{
     TimeoutStatement, TimeoutVote, View, Vote, proposal_bytes, timeout_bytes, vote_bytes,
 };
 use althing_crypto::{BlockHash, Encoding, Hash, bls, ed25519, key_file::KeyFile};
-use althing_node::wire::{PROTOCOL_VERSION, Wire};
+use althing_genesis::Genesis;
+use althing_node::{
+    config::NodeConfig,
+    home::Home,
+    wire::{PROTOCOL_VERSION, Wire},
+};
 use althing_p2p::{Config, Event, EventReceiver, Hello, Limits, Network, Peer, PeerKey};
 use tokio::time::timeout;
 
-use super::{Chain, PATIENCE};
+use super::PATIENCE;
 
 /// Connected to all validators that run, with the keys of one that does not.
 pub struct Traitor {
@@ -25,15 +30,16 @@ pub struct Traitor {
 }
 
 impl Traitor {
-    /// With the keys in the home of this validator, connected to these.
-    pub async fn join(chain: &Chain, index: usize, others: impl IntoIterator<Item = usize>) -> Self {
-        let genesis = chain.genesis();
-        let identity = identity_of(chain, index);
+    /// With the keys in the home of a validator, connected to the nodes of these homes.
+    pub async fn join(home: &Home, others: impl IntoIterator<Item = Home>) -> Self {
+        let genesis = Genesis::read(&home.genesis_file()).expect("a genesis document");
+        let identity = identity_of(home);
         let peers: Vec<_> = others
             .into_iter()
-            .map(|other| Peer {
-                key: identity_of(chain, other).public_key(),
-                address: Some(chain.ports().p2p(other).to_string()),
+            .map(|other| {
+                let config = NodeConfig::load(&other, &[]).expect("a configuration");
+                let address = Some(config.p2p.listen.to_string());
+                Peer { key: identity_of(&other).public_key(), address }
             })
             .collect();
         let hello = Hello {
@@ -48,7 +54,7 @@ impl Traitor {
         let mut traitor = Self {
             chain_id: genesis.chain_id().to_owned(),
             me: genesis.validator_set().position_of(&identity.public_key()).expect("a validator"),
-            vote_key: KeyFile::read_vote(&chain.home(index).vote_key()).expect("a vote key"),
+            vote_key: KeyFile::read_vote(&home.vote_key()).expect("a vote key"),
             network,
             events,
             connected: Vec::new(),
@@ -161,6 +167,6 @@ impl Traitor {
     }
 }
 
-fn identity_of(chain: &Chain, index: usize) -> ed25519::SecretKey {
-    KeyFile::read_identity(&chain.home(index).identity_key()).expect("an identity key")
+fn identity_of(home: &Home) -> ed25519::SecretKey {
+    KeyFile::read_identity(&home.identity_key()).expect("an identity key")
 }

@@ -21,13 +21,17 @@ async fn power(chain: &mut Chain, node: usize) -> usize {
     answer["validators"].as_array().expect("a list").len()
 }
 
+async fn traitor(chain: &Chain) -> Traitor {
+    Traitor::join(&chain.home(3), (0..3).map(|other| chain.home(other))).await
+}
+
 async fn convicts(kind: EvidenceKind, name: &str) {
     let mut chain = Chain::init(4).await;
     (0..3).for_each(|index| chain.start(index));
     chain.all_reach(1).await;
     let load = Load::start(&chain, &[0, 0, 1, 2]);
     load.acknowledged_by(0, 10).await;
-    let mut traitor = Traitor::join(&chain, 3, 0..3).await;
+    let mut traitor = traitor(&chain).await;
     let view = traitor.contradict(kind).await;
 
     let found = until("evidence in a block", async || evidence(&mut chain, 0).await.pop()).await;
@@ -82,7 +86,7 @@ async fn a_flood_of_evidence_costs_little_and_stops_nothing() {
     chain.all_reach(1).await;
     let load = Load::start(&chain, &[0, 0, 1, 2]);
     load.acknowledged_by(0, 10).await;
-    let mut traitor = Traitor::join(&chain, 3, 0..3).await;
+    let mut traitor = traitor(&chain).await;
     let proposal = traitor.proposal().await;
     let votes = |number: u64| {
         let block = |salt: u8| BlockHash(sha256(&[&[salt][..], &number.to_be_bytes()].concat()));

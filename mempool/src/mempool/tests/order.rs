@@ -113,17 +113,6 @@ fn many_too_large_for_any_batch_do_not_stop_the_others() {
 }
 
 #[test]
-fn the_oldest_are_ready_ones_in_order_of_arrival() {
-    let mut pool = pool();
-    let txs = [tx("a", 1), tx("b", 0), tx("b", 1), tx("c", 0)];
-    let txs = txs.each_ref();
-    admit(&mut pool, 0, &txs);
-    assert_eq!(positions(pool.oldest(usize::MAX), &txs), [1, 2, 3]);
-    assert_eq!(positions(pool.oldest(2 * txs[1].len()), &txs), [1, 2]);
-    assert_eq!(positions(pool.oldest(0), &txs), Vec::<usize>::new());
-}
-
-#[test]
 fn those_that_need_no_order_are_ready_at_once() {
     let mut pool = pool();
     let txs = [tx("a", 9), tx("a", 3), tx("a", 3)];

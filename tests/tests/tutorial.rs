@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use althing_tests::processes::binary;
+
 mod page;
 
 /// Programs that end with the shell, chains on free ports.
@@ -28,7 +30,7 @@ my-chain() { on_free_ports my-chain "$@"; }
 /// Where this package is built.
 fn target() -> PathBuf {
     // target/PROFILE/althing
-    Path::new(env!("CARGO_BIN_EXE_althing")).ancestors().nth(2).unwrap().to_owned()
+    binary().ancestors().nth(2).unwrap().to_owned()
 }
 
 /// An empty directory with the repository beside the crate that is to be made. It is the same one for every run, since what cargo
@@ -47,7 +49,7 @@ fn directory() -> PathBuf {
 #[test]
 fn the_page_builds_and_says_what_the_commands_print() {
     let (directory, target) = (directory(), target());
-    let althing = Path::new(env!("CARGO_BIN_EXE_althing")).parent().unwrap();
+    let althing = binary().parent().unwrap();
     let path = std::env::var("PATH").unwrap();
     let base_port = page::free_port(&[6, 7, 16, 17, 26, 27, 36, 37]);
     let commands = page::hold(&page::Setting {

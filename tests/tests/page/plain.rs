@@ -55,7 +55,7 @@ impl Plain {
 
     fn word(&mut self, before: &str, word: &str) -> String {
         let number = !word.is_empty() && word.bytes().all(|c| c.is_ascii_digit());
-        if number && word.len() < 20 && ["height", "header", "view", "is", "to"].contains(&before) {
+        if number && word.len() < 20 && ["height", "header", "view", "block", "is", "to"].contains(&before) {
             return "_".to_owned();
         }
         let hexadecimal =

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
+
+use althing_tests::processes::binary;
 
 mod page;
 
@@ -15,7 +17,7 @@ althing() { if [ "$1" = start ]; then exec althing "$@" --stop-with-stdin <&3; e
 fn the_page_says_what_the_commands_print() {
     let directory = tempfile::tempdir().unwrap();
     let rpc = page::free_port(&[0, 1]);
-    let binary = Path::new(env!("CARGO_BIN_EXE_althing")).parent().unwrap();
+    let binary = binary().parent().unwrap();
     let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
     let commands = page::hold(&page::Setting {
         page: "ledger.md",
