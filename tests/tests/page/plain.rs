@@ -59,7 +59,7 @@ impl Plain {
             return "_".to_owned();
         }
         let hexadecimal =
-            (word.len() >= 40 || word.len() == 32) && word.bytes().all(|c| c.is_ascii_hexdigit());
+            (word.len() >= 40 || [16, 32].contains(&word.len())) && word.bytes().all(|c| c.is_ascii_hexdigit());
         let address = word.len() == 41 && word.starts_with("al1");
         if !(hexadecimal || address) {
             return word.to_owned();
