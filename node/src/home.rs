@@ -30,7 +30,7 @@ pub struct Home(PathBuf);
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// There is something of a home already.
-    #[error("{path} exists already and is not overwritten: choose another home, or move it away", path = .0.display())]
+    #[error("{path} exists already and is not overwritten: choose another place, or move it away", path = .0.display())]
     Exists(PathBuf),
     /// The operating system refused.
     #[error("cannot write {path}: {source}", path = path.display())]

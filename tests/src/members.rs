@@ -56,6 +56,8 @@ pub struct Change {
     pub views_lost: u64,
     /// From that block to the first one of the epoch, by their times.
     pub pause_ms: u64,
+    /// What two views may take that fail, one after the other.
+    pub allowed_ms: u64,
 }
 
 impl Summary {
@@ -70,8 +72,9 @@ impl Summary {
         expect(self.agree, format!("the nodes disagree at height {}", self.height));
         expect(self.lost == 0, format!("{} transfers were lost", self.lost));
         expect(self.doubled == 0, format!("{} transfers were executed twice", self.doubled));
-        for Change { what, views_lost, .. } in &self.changes {
+        for Change { what, views_lost, pause_ms, allowed_ms, .. } in &self.changes {
             expect(*views_lost <= 2, format!("{what}: {views_lost} views without a block"));
+            expect(pause_ms <= allowed_ms, format!("{what}: {pause_ms} ms without a block"));
         }
         expect(self.changes.len() == 4, format!("{} changes, not 4", self.changes.len()));
         expect(
@@ -87,13 +90,17 @@ impl Summary {
 pub async fn run(rate: u32, tell: impl Fn(&str)) -> Summary {
     let mut chain = Chain::init(4).await;
     let newcomer = chain.add().await;
-    (0..=newcomer).for_each(|index| chain.start(index));
-    chain.all_reach(1).await;
+    (0..newcomer).for_each(|index| chain.start(index));
+    chain.node(0).reaches(1).await;
     let route = Route::through(&chain, 4);
     let stream = Stream::start(&chain, SENDERS, route.clone(), rate);
     let mut members = Members { chain, proposals: 0 };
     members.blocks(BLOCKS).await;
-    tell("four validators and a node that follows them");
+    tell("four validators under load");
+    members.chain.start(newcomer);
+    let height = members.chain.node(0).reaches(1).await;
+    members.chain.node(newcomer).reaches(height).await;
+    tell("a node has caught up with them");
 
     let mut what = Vec::new();
     members.admit(newcomer).await;
@@ -222,7 +229,9 @@ impl Members {
         let sent: BTreeSet<TxHash> = acknowledged.iter().map(|one| one.hash).collect();
         let times = |hash: &TxHash| executed.get(hash).copied().unwrap_or(0);
         let ends = blocks.windows(3).filter(|three| three[1].header.epoch < three[2].header.epoch);
-        let changes: Vec<_> = what.into_iter().zip(ends).map(|(what, three)| change(what, three)).collect();
+        let allowed = 2 * self.chain.genesis().params().timeout_min_ms;
+        let changes: Vec<_> =
+            what.into_iter().zip(ends).map(|(what, three)| change(what, three, allowed)).collect();
         let mut intervals: Vec<u64> =
             blocks.windows(2).map(|pair| pair[1].header.time_ms - pair[0].header.time_ms).collect();
         intervals.sort_unstable();
@@ -287,7 +296,7 @@ impl Block {
 }
 
 /// The block before the end of an epoch, that end, and the first block of the next.
-fn change(what: String, blocks: &[Block]) -> Change {
+fn change(what: String, blocks: &[Block], allowed_ms: u64) -> Change {
     let [before, end, first] = blocks else { unreachable!("three blocks") };
     // Where an epoch has one block, the one before is of another.
     let begun = if before.header.epoch == end.header.epoch { before.header.view.0 } else { 0 };
@@ -298,6 +307,7 @@ fn change(what: String, blocks: &[Block]) -> Change {
         ended_at: end.header.height.0,
         views_lost: before_end + until_commit + first.header.view.0 - 1,
         pause_ms: first.header.time_ms - end.header.time_ms,
+        allowed_ms,
     }
 }
 

@@ -110,6 +110,11 @@ impl SetChange {
         params: &ConsensusParams,
     ) -> Result<(ValidatorSet, ConsensusParams), String> {
         let scheme = set.scheme();
+        // Before any key is looked at: that costs.
+        let counts = [self.alter.len(), self.come.len()];
+        if counts.iter().any(|count| *count > ValidatorSet::MAX_MEMBERS) {
+            return Err(format!("{counts:?} changes, at most {} are allowed", ValidatorSet::MAX_MEMBERS));
+        }
         let mut members: Vec<Option<Validator>> = set.members().iter().cloned().map(Some).collect();
         for position in self.leave.iter() {
             *place(&mut members, position)? = None;

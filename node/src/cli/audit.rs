@@ -64,8 +64,8 @@ struct Export {
     /// The last height [default: the newest]
     #[arg(long, value_name = "HEIGHT", value_parser = clap::value_parser!(u64).range(1..))]
     to: Option<u64>,
-    /// Read the chain data in the home, where no node runs
-    #[arg(long, conflicts_with = "node")]
+    /// Read the chain data in the home, where no node runs: --node is not asked
+    #[arg(long)]
     offline: bool,
     #[command(flatten)]
     node: NodeArg,
@@ -133,6 +133,9 @@ fn too_large(bytes: usize) -> Failure {
 fn span(export: &Export, newest: u64) -> Result<(u64, u64), Failure> {
     let to = export.to.unwrap_or(newest).min(newest);
     let from = export.from.unwrap_or_else(|| to.saturating_sub(USUAL - 1).max(1));
+    if from > to {
+        return Err(format!("no heights are from {from} to {to}; the newest one is {newest}").into());
+    }
     if to.saturating_sub(from) >= MAX_LINKS {
         return Err(format!(
             "the heights {from} to {to} are too many: at most {MAX_LINKS} go into an export"

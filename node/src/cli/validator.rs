@@ -97,7 +97,7 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, F
 async fn list(client: &mut Client, output: &Output) -> Result<(), Failure> {
     let set = Set(validators(client).await?);
     let live = Live::ask(client).await?;
-    output.result(&json!({ "validators": set.0, "set": set.object(&live) }), set.text(&live));
+    output.result(&json!({ "validators": set.objects(&live)?, "set": set.object(&live) }), set.text(&live));
     Ok(())
 }
 
@@ -121,6 +121,7 @@ async fn propose(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Fa
     if let Some(newcomer) = newcomer {
         warnings.extend(live.join(newcomer, &changes).await?);
     }
+    warnings.extend(live.unseen(&changes));
     let after = Set(with_members(after, &mut client).await?);
     let effect = Effect { before: Set(before), after, params, sender };
     warnings.extend(effect.dangers(&live));
@@ -147,7 +148,12 @@ async fn validators(client: &mut Client) -> Result<Vec<ValidatorView>, Failure> 
         let question = Question::Validators { after, limit: MAX_LIMIT };
         let answer = client.query(&Query { height, ..question.query() }).await?;
         height = answer.height;
-        let page: Page<ValidatorView, PublicKey> = serde_json::from_slice(&answer.value)?;
+        let page: Page<ValidatorView, PublicKey> = serde_json::from_slice(&answer.value).map_err(|error| {
+            format!(
+                "the application does not answer as the asset ledger does ({error}), the only one whose validators are records: those of any \
+                 chain are in `validators` of JSON-RPC"
+            )
+        })?;
         all.extend(page.items);
         after = page.next;
         if after.is_none() {

@@ -125,7 +125,7 @@ impl Driver {
 
     pub(super) fn wire_arrived(&mut self, step: &mut Step, from: Peer, wire: Wire) {
         let message = match wire {
-            Wire::Consensus(_) if !self.speaks(&from) => return,
+            Wire::Consensus(_) if !self.speaks(step, from) => return,
             Wire::Consensus(message) => Box::new(message),
             Wire::Transactions(txs) => return self.pending_arrived(step, from, txs),
             Wire::Session(session) => return self.session_arrived(step, from, session),

@@ -16,13 +16,13 @@ use crate::{epochs::Epochs, handle::NodeHandle, storage::CarriedNotice, workers:
 /// Pieces of evidence shown on a page: by default, and at most.
 const PER_PAGE: (u64, u64) = (30, 100);
 
-/// The evidence of the committed blocks, the newest first, a page of it.
+/// The evidence of the executed blocks, the newest first, a page of it.
 pub(crate) async fn althing_evidence(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let per_page = params.number("per_page")?.unwrap_or(PER_PAGE.0).clamp(1, PER_PAGE.1);
     let page = params.number("page")?.unwrap_or(1);
     context
         .read(move |node| {
-            let total = node.chain().convictions()?;
+            let total = executed_convictions(node)?;
             let pages = total.div_ceil(per_page).max(1);
             if page == 0 || page > pages {
                 return Err(RpcError::params(format!("page: should be within 1 to {pages}, is {page}")));
@@ -37,6 +37,18 @@ pub(crate) async fn althing_evidence(context: &Arc<Context>, params: &Params) ->
             Ok(json!({ "count": shown.len().to_string(), "total": total.to_string(), "evidence": shown }))
         })
         .await
+}
+
+/// How many pieces there are in blocks that can be asked about, too.
+fn executed_convictions(node: &NodeHandle) -> Result<u64, RpcError> {
+    let executed = *node.executed().borrow();
+    let mut total = node.chain().convictions()?;
+    while let Some(last) = total.checked_sub(1)
+        && node.chain().conviction(last)?.is_some_and(|carried| carried.height > executed)
+    {
+        total = last;
+    }
+    Ok(total)
 }
 
 fn conviction(epochs: &Epochs, carried: &CarriedNotice) -> Result<Value, RpcError> {

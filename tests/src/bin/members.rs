@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
     println!(
         "{sent} transfers sent in {height} blocks, {lost} lost, {doubled} executed twice; a block every {block_interval_ms} ms"
     );
-    for Change { what, epoch, ended_at, views_lost, pause_ms } in &summary.changes {
+    for Change { what, epoch, ended_at, views_lost, pause_ms, .. } in &summary.changes {
         println!(
             "epoch {epoch} after height {ended_at}: {what}; {views_lost} views lost, next block after {pause_ms} ms"
         );

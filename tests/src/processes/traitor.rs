@@ -13,7 +13,7 @@ use althing_node::{
     home::Home,
     wire::{PROTOCOL_VERSION, Wire},
 };
-use althing_p2p::{Config, Event, EventReceiver, Hello, Limits, Network, Peer, PeerKey};
+use althing_p2p::{Class, Config, Event, EventReceiver, Hello, Limits, Network, Peer, PeerKey};
 use tokio::time::timeout;
 
 use super::PATIENCE;
@@ -111,6 +111,22 @@ impl Traitor {
     /// To all that it is connected to.
     pub fn tell(&self, wire: &Wire) {
         self.network.broadcast(wire.class(), wire.encode().into());
+    }
+
+    /// As [`Self::tell`], among the messages of which a peer may send most. Returns to how many: a full queue takes no more.
+    pub fn flood(&self, wire: &Wire) -> usize {
+        self.network.broadcast(Class::Consensus, wire.encode().into())
+    }
+
+    /// Takes no heed of the others until then.
+    pub async fn wait(&mut self, until: impl Future) {
+        tokio::pin!(until);
+        loop {
+            tokio::select! {
+                _ = &mut until => return,
+                event = self.events.recv() => drop(event.expect("the network runs")),
+            }
+        }
     }
 
     fn say(&self, message: Message) {

@@ -58,8 +58,8 @@ impl Plain {
         if number && word.len() < 20 && ["height", "header", "view", "block", "is", "to"].contains(&before) {
             return "_".to_owned();
         }
-        let hexadecimal =
-            (word.len() >= 40 || [16, 32].contains(&word.len())) && word.bytes().all(|c| c.is_ascii_hexdigit());
+        let hexadecimal = (word.len() >= 40 || [16, 32].contains(&word.len()))
+            && word.bytes().all(|c| c.is_ascii_hexdigit());
         let address = word.len() == 41 && word.starts_with("al1");
         if !(hexadecimal || address) {
             return word.to_owned();

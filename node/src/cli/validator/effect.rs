@@ -59,6 +59,16 @@ impl Set {
         self.power_of(|one| one.member)
     }
 
+    /// The records, each with whether its validator is up.
+    pub(super) fn objects(&self, live: &Live) -> Result<Vec<Value>, serde_json::Error> {
+        let object = |one: &ValidatorView| {
+            let mut object = serde_json::to_value(one)?;
+            object["live"] = live.identities.contains(&one.identity).into();
+            Ok(object)
+        };
+        self.0.iter().map(object).collect()
+    }
+
     pub(super) fn object(&self, live: &Live) -> Value {
         json!({
             "validators": self.active().count(),

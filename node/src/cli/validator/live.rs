@@ -41,6 +41,22 @@ impl Live {
         Ok(self.judge(&found, &status, changes))
     }
 
+    /// The newcomers of whom nobody knows that their nodes follow the chain.
+    pub(super) fn unseen(&self, changes: &[ValidatorChange]) -> Vec<String> {
+        let added = changes.iter().filter_map(|change| match change {
+            ValidatorChange::Add { identity, .. } => Some(identity),
+            _ => None,
+        });
+        let unseen = added.filter(|identity| !self.identities.contains(identity));
+        let words = |identity| {
+            format!(
+                "the newcomer {identity} has no connection to the node that was asked: start its node, or say --newcomer URL, so that it is \
+                 known to be synced"
+            )
+        };
+        unseen.map(words).collect()
+    }
+
     fn judge(&mut self, found: &PublicKey, status: &Value, changes: &[ValidatorChange]) -> Vec<String> {
         let mut warnings = Vec::new();
         let comes = changes.iter().any(|change| match change {
@@ -77,6 +93,7 @@ fn height(status: &Value) -> u64 {
 #[cfg(test)]
 mod tests {
     use althing_crypto::ed25519::SecretKey;
+    use althing_ledger::{VoteKey, asset::Address};
 
     use super::*;
 
@@ -95,5 +112,12 @@ mod tests {
         assert!(judge(2, at(99, true)).contains("not synced"));
         assert!(judge(2, at(79, false)).contains("it stands at height 79, the chain at 100"));
         assert!(judge(1, at(100, false)).contains("not to be added"));
+
+        let vote_key = VoteKey { key: [1; 48], proof: [2; 96] };
+        let (name, account) = ("new".to_owned(), Address::default());
+        let added = [ValidatorChange::Add { identity: key(2), vote_key, power: 1, name, account }];
+        assert!(Live::default().unseen(&added)[0].contains("--newcomer"));
+        let live = Live { identities: BTreeSet::from([key(2)]), height: 1 };
+        assert_eq!((live.unseen(&added), Live::default().unseen(&changes)), (vec![], vec![]));
     }
 }
