@@ -8,5 +8,6 @@ mod commands;
 mod copies;
 mod crashes;
 mod evidence;
+mod forks;
 mod rest;
 mod testnet;
