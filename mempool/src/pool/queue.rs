@@ -155,17 +155,17 @@ impl Pool {
         self.promote(sender);
     }
 
-    /// Keeps what is held within its bounds after a sender's transactions came to be held: its last ones go.
+    /// Keeps what is held within its bounds after a sender's transactions came to be held: the last of them go. Those before its next
+    /// sequence, of which a block holds others, come last: if that one failed, they may still execute.
     pub(super) fn trim(&mut self, sender: &Sender) {
         let limits = &self.limits;
         let (max_txs, max_bytes) = (limits.max_held_txs, limits.max_held_bytes);
         while self.held.txs > max_txs || self.held.bytes > max_bytes {
             let Some(queue) = self.senders.get(sender) else { return };
             let missing = queue.ready_end;
-            let Some(&arrival) = queue.ordered.last_key_value().map(|(_, arrival)| arrival) else { return };
-            if self.entries[&arrival].rank.is_some() {
-                return;
-            }
+            let last = queue.ordered.range(missing..).next_back();
+            let before = || queue.ordered.range(..queue.next).next_back();
+            let Some((_, &arrival)) = last.or_else(before) else { return };
             self.let_go(arrival, rules::no_room_behind(missing));
         }
     }

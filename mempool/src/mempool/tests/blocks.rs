@@ -318,6 +318,19 @@ fn a_leaders_gap_leaves_no_more_waiting_than_may() {
 }
 
 #[test]
+fn one_whose_sequence_a_block_gives_to_another_waits_only_while_there_is_room() {
+    let mut pool = Mempool::new(Limits { max_held_txs: 1, ..Limits::default() }, 0);
+    let (a, b, waits) = (tx("alice", 0), tx("alice", 1), tx("bob", 1));
+    let other = Tx { pad: 1, ..a.clone() };
+    admit(&mut pool, 0, &[&a, &b, &waits]);
+    pool.step(local(9, &[&other]));
+    pool.step(passed(&[&other]));
+    let gone = vec![dropped(&a, own(Code::HeldFull))];
+    play(&mut pool, vec![("another one with its sequence", committed(1, &[&other]), gone)]);
+    assert_eq!((pool.len(), pool.held(), batch_of(&pool, &[&a, &b])), (2, 1, vec![1]));
+}
+
+#[test]
 fn a_transaction_in_flight_tells_its_sender_without_the_cache() {
     let mut pool = Mempool::new(Limits { verdict_cache: 0, ..Limits::default() }, 0);
     let (a, b, other) = (tx("alice", 0), tx("alice", 1), tx("bob", 0));

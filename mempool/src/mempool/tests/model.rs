@@ -188,9 +188,9 @@ impl Model {
 
     fn trim(&mut self, sender: &str) {
         while self.held() > limits().max_held_txs {
-            let of_sender = self.entries.iter().filter(|(tx, _)| tx.sender == sender);
-            let last = of_sender.max_by_key(|(tx, _)| tx.sequence).map(|(tx, _)| tx.clone());
-            let Some(last) = last.filter(|tx| !self.ready(tx)) else { return };
+            let held = self.entries.iter().filter(|(tx, _)| tx.sender == sender && !self.ready(tx));
+            let last = held.max_by_key(|(tx, _)| tx.sequence).map(|(tx, _)| tx.clone());
+            let Some(last) = last else { return };
             let place = self.pending(&last.hash()).expect("it was just found");
             self.remove(place);
             self.dropped.push(last.hash());
