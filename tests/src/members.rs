@@ -98,8 +98,7 @@ pub async fn run(rate: u32, tell: impl Fn(&str)) -> Summary {
     members.blocks(BLOCKS).await;
     tell("four validators under load");
     members.chain.start(newcomer);
-    let height = members.chain.node(0).reaches(1).await;
-    members.chain.node(newcomer).reaches(height).await;
+    members.caught_up(newcomer).await;
     tell("a node has caught up with them");
 
     let mut what = Vec::new();
@@ -164,6 +163,15 @@ impl Members {
     async fn blocks(&mut self, count: u64) {
         let height = self.chain.node(0).reaches(1).await;
         self.chain.node(0).reaches(height + count).await;
+    }
+
+    /// Waits until a node is where the first one is, but for the blocks of a moment.
+    async fn caught_up(&mut self, index: usize) {
+        let near = async || {
+            let (own, first) = (self.chain.node(index).height().await?, self.chain.node(0).height().await?);
+            (own + 3 >= first).then_some(())
+        };
+        until("a node that has caught up", near).await;
     }
 
     async fn admit(&mut self, newcomer: usize) {

@@ -121,7 +121,7 @@ async fn propose(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Fa
     if let Some(newcomer) = newcomer {
         warnings.extend(live.join(newcomer, &changes).await?);
     }
-    warnings.extend(live.unseen(&changes));
+    warnings.extend(live.unasked(&changes));
     let after = Set(with_members(after, &mut client).await?);
     let effect = Effect { before: Set(before), after, params, sender };
     warnings.extend(effect.dangers(&live));

@@ -111,9 +111,9 @@ impl Driver {
         }
     }
 
-    pub(super) fn disconnected(&mut self, peer: &Peer) {
+    pub(super) fn disconnected(&mut self, now: Micros, peer: &Peer) {
         self.peers.connected.remove(peer);
-        self.sessions.disconnected(peer);
+        self.sessions.disconnected(now, peer);
         self.notices.disconnected(peer);
     }
 
@@ -125,7 +125,7 @@ impl Driver {
 
     pub(super) fn wire_arrived(&mut self, step: &mut Step, from: Peer, wire: Wire) {
         let message = match wire {
-            Wire::Consensus(_) if !self.speaks(step, from) => return,
+            Wire::Consensus(_) if !self.speaks(&from) => return,
             Wire::Consensus(message) => Box::new(message),
             Wire::Transactions(txs) => return self.pending_arrived(step, from, txs),
             Wire::Session(session) => return self.session_arrived(step, from, session),
@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(send(&mut bench, 1), ["send v1"]);
         assert_eq!(send(&mut bench, 2), [""; 0]);
         let peer = bench.peer(1);
-        bench.driver.disconnected(&peer);
+        bench.driver.disconnected(bench.now.mono, &peer);
         assert_eq!(send(&mut bench, 1), [""; 0]);
     }
 }

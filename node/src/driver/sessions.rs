@@ -13,9 +13,9 @@ use super::{Driver, Effect, Peer, Step};
 use crate::session::Session;
 use crate::wire::Wire;
 
-/// A beginning that lies further ahead of this node's clock does not count yet, else a clock that once was wrong would keep an identity
-/// out for ever. Nor does what that process says: nobody could tell which of two it is.
-const MAX_AHEAD_MS: u64 = 60_000;
+/// So long after the process of the newest session was last connected here it is forgotten, by this node's own time: else a process
+/// whose clock was wrong once would keep the next ones out until that time has come.
+const FORGET: Micros = Micros::from_millis(600_000);
 /// Newer beginnings of one identity are taken in at most this often.
 const INTERVAL: Micros = Micros::from_millis(1_000);
 
@@ -26,16 +26,14 @@ pub(super) struct Sessions {
     known: BTreeMap<Peer, Known>,
     /// The session that a peer's own connection was opened in.
     speaking: BTreeMap<Peer, (u64, u64)>,
-    /// As above, of those that do not count yet.
-    early: BTreeMap<Peer, Session>,
-    /// The operator was told that this process does not count yet somewhere.
-    told: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
     newest: Session,
     since: Micros,
+    /// When its process was last heard of, if it is not connected now.
+    seen: Micros,
     /// When the holder of an older one was last shown it.
     shown: Option<Micros>,
 }
@@ -51,9 +49,23 @@ impl Sessions {
         self.speaking.get(peer).copied() < newest && self.speaking.contains_key(peer)
     }
 
-    pub(super) fn disconnected(&mut self, peer: &Peer) {
-        self.speaking.remove(peer);
-        self.early.remove(peer);
+    pub(super) fn disconnected(&mut self, now: Micros, peer: &Peer) {
+        let speaking = self.speaking.remove(peer);
+        if let Some(known) = self.known.get_mut(peer)
+            && speaking == Some(known.newest.order())
+        {
+            known.seen = now;
+        }
+    }
+
+    /// Of a process that has been gone for long nothing is kept.
+    fn forget(&mut self, now: Micros, peer: &Peer) {
+        if let Some(known) = self.known.get(peer)
+            && self.speaking.get(peer) != Some(&known.newest.order())
+            && known.seen.after(FORGET) <= now
+        {
+            self.known.remove(peer);
+        }
     }
 
     /// Of an identity that is neither a member nor connected nothing is kept.
@@ -72,33 +84,18 @@ impl Driver {
 
     /// Says which process this is, before anything else.
     pub(super) fn introduce(&mut self, step: &mut Step, to: Peer) {
-        self.sessions.disconnected(&to);
+        self.sessions.disconnected(step.now.mono, &to);
         if let Some(own) = self.sessions.own {
             step.act(Effect::Send { to, wire: Wire::Session(own) });
         }
     }
 
     /// Whether messages of this peer are those of the process that speaks for it. Who says nothing about itself is taken for that.
-    pub(super) fn speaks(&mut self, step: &mut Step, peer: Peer) -> bool {
-        if let Some(session) = self.sessions.early.get(&peer).copied().filter(|one| !is_early(one, step)) {
-            self.sessions.early.remove(&peer);
-            self.session_arrived(step, peer, session);
-        }
-        !self.sessions.early.contains_key(&peer) && !self.sessions.is_superseded(&peer)
+    pub(super) fn speaks(&self, peer: &Peer) -> bool {
+        !self.sessions.is_superseded(peer)
     }
 
     pub(super) fn session_arrived(&mut self, step: &mut Step, from: Peer, session: Session) {
-        if self.sessions.own == Some(session) {
-            return self.told_early(step, from);
-        }
-        if is_early(&session, step) {
-            if from == session.identity {
-                self.sessions.early.insert(from, session);
-                // Its own session back tells the process that it does not count.
-                step.act(Effect::Send { to: from, wire: Wire::Session(session) });
-            }
-            return;
-        }
         if let Some(own) = self.sessions.own.filter(|own| own.identity == session.identity) {
             if session.order() > own.order() {
                 match session.holds(&self.config.chain_id) {
@@ -113,6 +110,7 @@ impl Driver {
             return;
         }
         let now = step.now.mono;
+        self.sessions.forget(now, &session.identity);
         // Two speak at once: those whom the later one has not reached yet hear of it from here. A process that comes after one that
         // has ended tells everybody itself; were that passed on, too, many that start together would cost the third power of their number.
         let beside = self.sessions.speaking.get(&session.identity).is_some_and(|of| *of < session.order());
@@ -128,7 +126,7 @@ impl Driver {
             Some(known) if known.since.after(INTERVAL) > now => {}
             _ if !session.holds(&self.config.chain_id) => return self.forged(step, from),
             _ => {
-                let known = Known { newest: session, since: now, shown: None };
+                let known = Known { newest: session, since: now, seen: now, shown: None };
                 self.sessions.known.insert(session.identity, known);
                 if beside {
                     step.act(Effect::Broadcast(Wire::Session(session)));
@@ -140,26 +138,12 @@ impl Driver {
         }
     }
 
-    fn told_early(&mut self, step: &mut Step, by: Peer) {
-        if !std::mem::replace(&mut self.sessions.told, true) {
-            step.act(Effect::Warn(format!(
-                "{by} takes no votes of this node: this machine's clock was more than {} s ahead when the node started. Set it right and start \
-                 the node again; else the others take them once their clocks have come so far",
-                MAX_AHEAD_MS / 1_000
-            )));
-        }
-    }
-
     fn forged(&self, step: &mut Step, from: Peer) {
         step.act(Effect::Penalise {
             peer: from,
             reason: "a session that its identity did not sign".to_owned(),
         });
     }
-}
-
-fn is_early(session: &Session, step: &Step) -> bool {
-    session.began_ms > step.now.unix_ms.saturating_add(MAX_AHEAD_MS)
 }
 
 #[cfg(test)]
@@ -226,36 +210,32 @@ mod tests {
     }
 
     #[test]
-    fn a_process_whose_clock_is_far_ahead_is_not_heard_until_then_and_told() {
+    fn a_process_that_has_been_gone_for_long_keeps_nobody_out() {
         let mut bench = Bench::connected(&[1, 2]);
-        let (first, ahead) =
-            (session(&bench, 1, 100), session(&bench, 1, bench.now.unix_ms + MAX_AHEAD_MS + 1_000));
-        hear(&mut bench, 1, first);
-        assert_eq!(hear(&mut bench, 1, ahead), ["send v1"], "its own session");
+        // By whichever clock, which may have been wrong.
+        let (next, wrong) = (session(&bench, 1, 100), session(&bench, 1, u64::MAX));
+        hear(&mut bench, 1, wrong);
+        assert_eq!(speak(&mut bench, 1), ["job admit"]);
+        bench.pass(600_000);
+        assert_eq!(hear(&mut bench, 2, next), ["send v2"], "it is still connected");
+        let peer = bench.peer(1);
+        bench.act(|driver, _| driver.disconnected(Micros::from_millis(600_000), &peer));
+        bench.act(|driver, step| driver.connected(step, peer));
+        assert_eq!(hear(&mut bench, 1, next), [""; 0], "shown a moment ago");
         assert_eq!(speak(&mut bench, 1), [""; 0]);
-        assert_eq!(hear(&mut bench, 1, first), [""; 0], "one connection is not both");
-        assert_eq!(speak(&mut bench, 1), [""; 0]);
-        bench.pass(1_000);
-        bench.now.unix_ms += 1_000;
-        assert_eq!(speak(&mut bench, 1), ["broadcast session", "job admit"], "now it counts");
-
-        let own = session(&bench, 0, 100);
-        bench.driver = bench.driver.clone().in_session(own);
-        let lines = hear(&mut bench, 1, own);
-        assert!(lines[0].contains("clock was more than 60 s ahead"), "{lines:?}");
-        assert_eq!(hear(&mut bench, 2, own), [""; 0], "once");
+        bench.pass(600_000);
+        assert_eq!(hear(&mut bench, 1, next), [""; 0]);
+        assert_eq!(speak(&mut bench, 1), ["job admit"]);
     }
 
     #[test]
-    fn what_is_forged_or_of_strangers_or_of_tomorrow_or_too_frequent_is_not_kept() {
+    fn what_is_forged_or_of_strangers_or_too_frequent_is_not_kept() {
         let mut bench = Bench::connected(&[1, 2]);
         let forged = Session { began_ms: 7, ..session(&bench, 1, 6) };
         assert_eq!(hear(&mut bench, 2, forged), ["penalise v2"]);
         let stranger = SecretKey::from_seed([77; 32]);
         let strange = Session::new(&bench.driver.config.chain_id, &stranger, 6, 0);
         assert_eq!(hear(&mut bench, 2, strange), [""; 0]);
-        let ahead = session(&bench, 1, bench.now.unix_ms + MAX_AHEAD_MS + 1);
-        assert_eq!(hear(&mut bench, 2, ahead), [""; 0]);
         assert_eq!(bench.driver.sessions.len(), 0);
         for began in 1..100 {
             let one = session(&bench, 1, began);

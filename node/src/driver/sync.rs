@@ -389,7 +389,7 @@ mod tests {
             give(&mut bench, 1, 64, ms);
             if leaves {
                 let peer = bench.peer(1);
-                bench.driver.disconnected(&peer);
+                bench.driver.disconnected(bench.now.mono, &peer);
             }
             assert_eq!(next(&mut bench), [""; 0], "as far as it has gone");
             bench.connect(&[2]);

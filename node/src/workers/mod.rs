@@ -68,7 +68,7 @@ pub enum Fatal {
     #[error(
         "another process with the keys of this home began {later_ms} ms after this one, by their clocks, and speaks for it from now on: this \
          one signs nothing more. One home runs in one place: find out where its copy runs, keep one of the two, and delete the other's keys. If \
-         there is no copy, the clock of this machine was set back since an earlier start: start again once that time has passed"
+         there is no copy, the clock of this machine was ahead at an earlier start: start again ten minutes after that process ended"
     )]
     Superseded {
         /// By how much the other one began later, as their clocks have it.

@@ -19,6 +19,8 @@ const FAR_BEHIND: u64 = 20;
 pub(super) struct Live {
     pub(super) identities: BTreeSet<PublicKey>,
     pub(super) height: u64,
+    /// The newcomer whose node was asked.
+    pub(super) newcomer: Option<PublicKey>,
 }
 
 impl Live {
@@ -27,7 +29,7 @@ impl Live {
         let net = client.call("net_info", json!({})).await?;
         let peers = net["peers"].as_array().into_iter().flatten();
         let identities = peers.chain([&status]).filter_map(identity).collect();
-        Ok(Self { identities, height: height(&status) })
+        Ok(Self { identities, height: height(&status), newcomer: None })
     }
 
     /// Counts a newcomer as up, whether or not the node that was asked has a connection to it. Says what is against it.
@@ -41,20 +43,17 @@ impl Live {
         Ok(self.judge(&found, &status, changes))
     }
 
-    /// The newcomers of whom nobody knows that their nodes follow the chain.
-    pub(super) fn unseen(&self, changes: &[ValidatorChange]) -> Vec<String> {
+    /// The newcomers of whom nobody knows how far their nodes are: a connection to them does not tell.
+    pub(super) fn unasked(&self, changes: &[ValidatorChange]) -> Vec<String> {
         let added = changes.iter().filter_map(|change| match change {
             ValidatorChange::Add { identity, .. } => Some(identity),
             _ => None,
         });
-        let unseen = added.filter(|identity| !self.identities.contains(identity));
+        let unasked = added.filter(|identity| self.newcomer != Some(**identity));
         let words = |identity| {
-            format!(
-                "the newcomer {identity} has no connection to the node that was asked: start its node, or say --newcomer URL, so that it is \
-                 known to be synced"
-            )
+            format!("whether the newcomer {identity} is synced is not known: --newcomer URL asks its node")
         };
-        unseen.map(words).collect()
+        unasked.map(words).collect()
     }
 
     fn judge(&mut self, found: &PublicKey, status: &Value, changes: &[ValidatorChange]) -> Vec<String> {
@@ -78,6 +77,7 @@ impl Live {
             ));
         }
         self.identities.insert(*found);
+        self.newcomer = Some(*found);
         warnings
     }
 }
@@ -116,8 +116,10 @@ mod tests {
         let vote_key = VoteKey { key: [1; 48], proof: [2; 96] };
         let (name, account) = ("new".to_owned(), Address::default());
         let added = [ValidatorChange::Add { identity: key(2), vote_key, power: 1, name, account }];
-        assert!(Live::default().unseen(&added)[0].contains("--newcomer"));
-        let live = Live { identities: BTreeSet::from([key(2)]), height: 1 };
-        assert_eq!((live.unseen(&added), Live::default().unseen(&changes)), (vec![], vec![]));
+        assert!(Live::default().unasked(&added)[0].contains("--newcomer"));
+        let connected = Live { identities: BTreeSet::from([key(2)]), ..Live::default() };
+        assert_eq!(connected.unasked(&added).len(), 1);
+        let asked = Live { newcomer: Some(key(2)), ..Live::default() };
+        assert_eq!((asked.unasked(&added), Live::default().unasked(&changes)), (vec![], vec![]));
     }
 }
