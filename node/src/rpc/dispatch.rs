@@ -5,37 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
-use super::{
-    Context, RpcError, application, blocks, light, net, notices, params::Params, status, transactions,
-};
-
-/// Every method and its parameters in their order.
-pub(crate) const METHODS: [(&str, &[&str]); 24] = [
-    ("abci_info", &[]),
-    ("abci_query", &["path", "data", "height", "prove"]),
-    ("althing_epochs", &["from", "limit"]),
-    ("althing_evidence", &["page", "per_page"]),
-    ("althing_links", &["from", "limit"]),
-    ("althing_proof", &["height", "tx", "result", "state"]),
-    ("althing_register", &["registration"]),
-    ("althing_start", &["height"]),
-    ("block", &["height"]),
-    ("block_results", &["height"]),
-    ("broadcast_evidence", &["evidence"]),
-    ("broadcast_tx_async", &["tx"]),
-    ("broadcast_tx_commit", &["tx"]),
-    ("broadcast_tx_sync", &["tx"]),
-    ("commit", &["height"]),
-    ("consensus_params", &["height"]),
-    ("genesis", &[]),
-    ("health", &[]),
-    ("net_info", &[]),
-    ("num_unconfirmed_txs", &[]),
-    ("status", &[]),
-    ("tx", &["hash", "prove"]),
-    ("unconfirmed_txs", &["limit"]),
-    ("validators", &["height", "page", "per_page"]),
-];
+use super::{Context, RpcError, method::Method, params::Params};
 
 /// Requests in one batch.
 const MAX_BATCH: usize = 32;
@@ -46,7 +16,7 @@ const MAX_BATCH_ANSWER_BYTES: usize = 8 << 20;
 struct Call {
     /// None is a notification: it is carried out, and not answered.
     id: Option<Value>,
-    method: &'static str,
+    method: &'static Method,
     params: Params,
 }
 
@@ -95,7 +65,11 @@ pub(crate) async fn body(context: &Arc<Context>, body: Bytes) -> Option<Vec<u8>>
 /// Answers a GET of `/method?name=value`.
 pub(crate) async fn uri(context: &Arc<Context>, method: &str, query: Vec<(String, String)>) -> Vec<u8> {
     // What this dialect answers where there is no id.
-    envelope(json!(-1), call(context, method, &Params::from_uri(query)).await)
+    let result = match Method::find(method) {
+        Some(method) => call(context, method, &Params::from_uri(query)).await,
+        None => Err(RpcError::no_method(method)),
+    };
+    envelope(json!(-1), result)
 }
 
 /// A request, or what is wrong with it. What is no request at all is answered under no id.
@@ -114,10 +88,10 @@ fn read(request: Value) -> Result<Call, Fault> {
         let id = id.or(Some(Value::Null));
         return Err((id, RpcError::invalid_request("method is missing or no string")));
     };
-    let Some((method, names)) = METHODS.iter().find(|(name, _)| *name == method) else {
+    let Some(method) = Method::find(&method) else {
         return Err((id, RpcError::no_method(&method)));
     };
-    match Params::from_json(request.remove("params"), names) {
+    match Params::from_json(request.remove("params"), method) {
         Ok(params) => Ok(Call { id, method, params }),
         Err(error) => Err((id, error)),
     }
@@ -131,34 +105,8 @@ async fn answer(context: &Arc<Context>, request: Result<Call, Fault>) -> Option<
     Some(envelope(id?, result))
 }
 
-async fn call(context: &Arc<Context>, method: &str, params: &Params) -> Result<Value, RpcError> {
-    match method {
-        "abci_info" => application::abci_info(context).await,
-        "abci_query" => application::abci_query(context, params).await,
-        "althing_evidence" => notices::althing_evidence(context, params).await,
-        "althing_register" => notices::althing_register(context, params).await,
-        "broadcast_evidence" => notices::broadcast_evidence(context, params).await,
-        "althing_epochs" => light::epochs(context, params).await,
-        "althing_links" => light::links(context, params).await,
-        "althing_proof" => light::proof(context, params).await,
-        "althing_start" => light::start(context, params).await,
-        "block" => blocks::block(context, params).await,
-        "block_results" => blocks::block_results(context, params).await,
-        "broadcast_tx_async" => transactions::broadcast_tx_async(context, params),
-        "broadcast_tx_commit" => transactions::broadcast_tx_commit(context, params).await,
-        "broadcast_tx_sync" => transactions::broadcast_tx_sync(context, params).await,
-        "commit" => blocks::commit(context, params).await,
-        "consensus_params" => status::consensus_params(context, params),
-        "genesis" => Ok(status::genesis(context)),
-        "health" => Ok(status::health()),
-        "net_info" => Ok(net::net_info(context)),
-        "num_unconfirmed_txs" => Ok(transactions::num_unconfirmed_txs(context)),
-        "status" => status::status(context).await,
-        "tx" => transactions::tx(context, params).await,
-        "unconfirmed_txs" => transactions::unconfirmed_txs(context, params).await,
-        "validators" => status::validators(context, params),
-        other => Err(RpcError::no_method(other)),
-    }
+async fn call(context: &Arc<Context>, method: &Method, params: &Params) -> Result<Value, RpcError> {
+    (method.handler)(context, params).await
 }
 
 /// The answer to one request.

@@ -21,6 +21,7 @@ mod dispatch;
 mod error;
 mod json;
 mod light;
+mod method;
 mod net;
 mod notices;
 mod params;

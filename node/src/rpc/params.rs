@@ -8,7 +8,7 @@ use althing_crypto::Hash;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Map, Value};
 
-use super::RpcError;
+use super::{RpcError, method::Method};
 
 /// The parameters of one request.
 #[derive(Debug, Clone, Default)]
@@ -19,8 +19,14 @@ pub(crate) struct Params {
 }
 
 impl Params {
-    /// From the `params` of a JSON-RPC request; `names` are the method's parameters in their order.
-    pub(crate) fn from_json(params: Option<Value>, names: &[&str]) -> Result<Self, RpcError> {
+    /// From the `params` of a JSON-RPC request of this method.
+    pub(crate) fn from_json(params: Option<Value>, method: &Method) -> Result<Self, RpcError> {
+        let names: Vec<&str> = method.param_names().collect();
+        Self::named(params, &names)
+    }
+
+    /// As [`Self::from_json`]; `names` are the method's parameters in their order.
+    fn named(params: Option<Value>, names: &[&str]) -> Result<Self, RpcError> {
         let values = match params {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(values)) => values,
@@ -189,7 +195,7 @@ mod tests {
     const NAMES: &[&str] = &["height", "prove", "path", "data", "tx", "hash"];
 
     fn from_json(params: Value) -> Params {
-        Params::from_json(Some(params), NAMES).unwrap()
+        Params::named(Some(params), NAMES).unwrap()
     }
 
     fn from_uri(name: &str, text: &str) -> Params {
@@ -257,11 +263,11 @@ mod tests {
             (from_json(json!({"hash": "ab"})).hash("hash").map(drop), "hash: ab is not 32 bytes"),
             (from_json(json!({"hash": long})).hash("hash").map(drop), "x… is not 32 bytes"),
             (
-                Params::from_json(Some(json!([1, 2, 3, 4, 5, 6, 7])), NAMES).map(drop),
+                Params::named(Some(json!([1, 2, 3, 4, 5, 6, 7])), NAMES).map(drop),
                 "7 params, this method takes 6",
             ),
-            (Params::from_json(Some(json!({"tx": [0]})), NAMES).map(drop), "tx: a list or an object"),
-            (Params::from_json(Some(json!("x")), NAMES).map(drop), "must be an object or an array"),
+            (Params::named(Some(json!({"tx": [0]})), NAMES).map(drop), "tx: a list or an object"),
+            (Params::named(Some(json!("x")), NAMES).map(drop), "must be an object or an array"),
         ];
         for (result, expected) in cases {
             let error = result.expect_err(expected);

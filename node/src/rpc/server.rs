@@ -27,7 +27,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Context, RpcError, commits, dispatch, quotes::Quotes, stall::Stall};
+use super::{Context, RpcError, commits, dispatch, method, quotes::Quotes, stall::Stall};
 use crate::{config::RpcConfig, handle::NodeHandle};
 
 /// How long a client may take to send a request's head; a connection idle for so long is closed, too.
@@ -212,11 +212,7 @@ async fn asked(
 
 /// What can be asked, for people.
 async fn methods() -> String {
-    let lines = dispatch::METHODS.iter().map(|(name, params)| {
-        let params: Vec<_> = params.iter().map(|param| format!("{param}=_")).collect();
-        format!("/{name}{}{}\n", if params.is_empty() { "" } else { "?" }, params.join("&"))
-    });
-    lines.collect()
+    method::list()
 }
 
 fn json(status: StatusCode, body: Vec<u8>) -> Response {

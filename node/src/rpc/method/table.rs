@@ -1,0 +1,190 @@
+//! The rows. A row's cost is about how many reads of a small record it takes.
+
+use super::{
+    super::{application, blocks, light, net, notices, status, transactions},
+    Handler, Kind, Method, Param, Role,
+    documents::discover,
+};
+
+/// Every method, by name.
+pub(crate) static METHODS: &[Method] = &[
+    read("abci_info", "What the application says it is, and where it stands", 2, &[], |context, _| {
+        Box::pin(application::abci_info(context))
+    }),
+    read(
+        "abci_query",
+        "The application's answer to a question",
+        4,
+        &[
+            optional("path", Kind::Text, "what is asked about; the application knows which there are"),
+            optional("data", Kind::Hex, "the question's own data"),
+            optional("height", Kind::Number, "the state after this height; 0 or none: the newest"),
+            optional("prove", Kind::Flag, "whether the answer should come with a proof"),
+        ],
+        |context, params| Box::pin(application::abci_query(context, params)),
+    ),
+    read(
+        "althing_epochs",
+        "The ends of epochs, for a light client: header, commit certificate and next validators of each",
+        20,
+        &[
+            optional("from", Kind::Number, "the first epoch; none: 1"),
+            optional("limit", Kind::Number, "how many at most; 100 at most"),
+        ],
+        |context, params| Box::pin(light::epochs(context, params)),
+    ),
+    read(
+        "althing_evidence",
+        "The evidence in executed blocks, the newest first",
+        10,
+        &[PAGE, PER_PAGE],
+        |context, params| Box::pin(notices::althing_evidence(context, params)),
+    ),
+    read(
+        "althing_links",
+        "Committed blocks as an audit of a fork wants them",
+        20,
+        &[
+            optional("from", Kind::Height, "the first height; none: 1"),
+            optional("limit", Kind::Number, "how many at most; 20 at most"),
+        ],
+        |context, params| Box::pin(light::links(context, params)),
+    ),
+    read(
+        "althing_proof",
+        "What shows one of a header, a transaction, a result, or the state's hash to a light client",
+        20,
+        &[
+            optional(
+                "height",
+                Kind::Height,
+                "the header of this height; none of the four: the newest header",
+            ),
+            optional("tx", Kind::Hash, "the transaction of this hash"),
+            optional("result", Kind::Hash, "the result of the transaction of this hash"),
+            optional("state", Kind::Height, "the application's hash after this height"),
+        ],
+        |context, params| Box::pin(light::proof(context, params)),
+    ),
+    submit(
+        "althing_register",
+        "Hands in the registration of a validator's vote key",
+        10,
+        &[required("registration", Kind::Bytes, "what `althing validator register` makes")],
+        |context, params| Box::pin(notices::althing_register(context, params)),
+    ),
+    read(
+        "althing_start",
+        "What a light client's proof begins with, if it trusts the header of a height",
+        10,
+        &[HEIGHT],
+        |context, params| Box::pin(light::start(context, params)),
+    ),
+    read(
+        "block",
+        "A block with its transactions and the commit of the one below",
+        10,
+        &[HEIGHT],
+        |context, params| Box::pin(blocks::block(context, params)),
+    ),
+    read("block_results", "What executing a block gave", 10, &[HEIGHT], |context, params| {
+        Box::pin(blocks::block_results(context, params))
+    }),
+    submit(
+        "broadcast_evidence",
+        "Hands in evidence against a validator",
+        10,
+        &[required("evidence", Kind::Bytes, "what `althing_evidence` shows as bytes")],
+        |context, params| Box::pin(notices::broadcast_evidence(context, params)),
+    ),
+    submit("broadcast_tx_async", "Hands in a transaction and answers at once", 5, TX, |context, params| {
+        Box::pin(async { transactions::broadcast_tx_async(context, params) })
+    }),
+    submit(
+        "broadcast_tx_commit",
+        "Hands in a transaction and answers when it is committed and executed",
+        10,
+        TX,
+        |context, params| Box::pin(transactions::broadcast_tx_commit(context, params)),
+    ),
+    submit(
+        "broadcast_tx_sync",
+        "Hands in a transaction and answers with the mempool's verdict",
+        5,
+        TX,
+        |context, params| Box::pin(transactions::broadcast_tx_sync(context, params)),
+    ),
+    read("commit", "The header of a block and who committed it", 5, &[HEIGHT], |context, params| {
+        Box::pin(blocks::commit(context, params))
+    }),
+    read("consensus_params", "The parameters that hold at a height", 2, &[HEIGHT], |context, params| {
+        Box::pin(async { status::consensus_params(context, params) })
+    }),
+    read("genesis", "The genesis document", 5, &[], |context, _| {
+        Box::pin(async { Ok(status::genesis(context)) })
+    }),
+    read("health", "Nothing, if the node answers", 1, &[], |_, _| Box::pin(async { Ok(status::health()) })),
+    read("net_info", "The peers", 2, &[], |context, _| Box::pin(async { Ok(net::net_info(context)) })),
+    read("num_unconfirmed_txs", "How many transactions are pending", 1, &[], |context, _| {
+        Box::pin(async { Ok(transactions::num_unconfirmed_txs(context)) })
+    }),
+    read("rpc.discover", "This list, as an OpenRPC document", 5, &[], |_, _| {
+        Box::pin(async { Ok(discover()) })
+    }),
+    read("status", "What the node is, how far it has come, and whether it votes", 4, &[], |context, _| {
+        Box::pin(status::status(context))
+    }),
+    read(
+        "tx",
+        "An executed transaction and its result",
+        4,
+        &[
+            required("hash", Kind::Hash, "the transaction's hash"),
+            optional("prove", Kind::Flag, "whether to show that its block holds it"),
+        ],
+        |context, params| Box::pin(transactions::tx(context, params)),
+    ),
+    read(
+        "unconfirmed_txs",
+        "The pending transactions that a block would take first",
+        10,
+        &[optional("limit", Kind::Number, "how many; none: 30; 100 at most")],
+        |context, params| Box::pin(transactions::unconfirmed_txs(context, params)),
+    ),
+    read("validators", "The validators at a height", 4, &[HEIGHT, PAGE, PER_PAGE], |context, params| {
+        Box::pin(async { status::validators(context, params) })
+    }),
+];
+
+const HEIGHT: Param = optional("height", Kind::Height, "the height; none: the newest one that is executed");
+const TX: &[Param] = &[required("tx", Kind::Tx, "the transaction")];
+const PAGE: Param = optional("page", Kind::Number, "which page, from 1; none: the first");
+const PER_PAGE: Param = optional("per_page", Kind::Number, "how many on a page; none or 0: 30; 100 at most");
+
+const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Param {
+    Param { name, kind, required: false, doc }
+}
+
+const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Param {
+    Param { name, kind, required: true, doc }
+}
+
+const fn read(
+    name: &'static str,
+    summary: &'static str,
+    cost: u32,
+    params: &'static [Param],
+    handler: Handler,
+) -> Method {
+    Method { name, summary, params, role: Role::Read, cost, handler }
+}
+
+const fn submit(
+    name: &'static str,
+    summary: &'static str,
+    cost: u32,
+    params: &'static [Param],
+    handler: Handler,
+) -> Method {
+    Method { role: Role::Submit, ..read(name, summary, cost, params, handler) }
+}
