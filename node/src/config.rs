@@ -64,10 +64,30 @@ pub struct RpcConfig {
     pub listen: SocketAddr,
     /// Longest request body, in bytes.
     pub max_body_bytes: usize,
-    /// Clients that wait in `broadcast_tx_commit` at once; more are refused.
+    /// Clients that wait for something to happen, as in `broadcast_tx_commit`, at once.
     pub max_waiting: usize,
-    /// Connections open at once; more wait to be accepted.
+    /// Of these, for one client.
+    pub max_waiting_per_client: usize,
+    /// Connections open at once.
     pub max_connections: usize,
+    /// Of these, for one client.
+    pub max_connections_per_client: usize,
+    /// Requests under way at once.
+    pub max_requests: usize,
+    /// Of these, for one client.
+    pub max_requests_per_client: usize,
+    /// Subscriptions at once.
+    pub max_subscriptions: usize,
+    /// Of these, for one client.
+    pub max_subscriptions_per_client: usize,
+    /// Bytes of requests, and of answers that are not sent yet, at once.
+    pub max_bytes: usize,
+    /// Of these, for one client.
+    pub max_bytes_per_client: usize,
+    /// What all clients together may ask for in a second, in the costs that `docs/rpc.md` gives each method.
+    pub cost_per_s: u64,
+    /// Of this, one client.
+    pub client_cost_per_s: u64,
     /// How long `broadcast_tx_commit` waits for the commit, in milliseconds.
     pub commit_timeout_ms: u64,
 }
@@ -138,7 +158,17 @@ impl Default for RpcConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 26657)),
             max_body_bytes: 1 << 20,
             max_waiting: 512,
+            max_waiting_per_client: 128,
             max_connections: 1024,
+            max_connections_per_client: 256,
+            max_requests: 512,
+            max_requests_per_client: 128,
+            max_subscriptions: 1024,
+            max_subscriptions_per_client: 128,
+            max_bytes: 128 << 20,
+            max_bytes_per_client: 64 << 20,
+            cost_per_s: 8_000,
+            client_cost_per_s: 4_000,
             commit_timeout_ms: 10_000,
         }
     }
@@ -186,8 +216,23 @@ impl NodeConfig {
             }
         };
         check("rpc.max_body_bytes", self.rpc.max_body_bytes, 1024, 64 << 20)?;
-        check("rpc.max_waiting", self.rpc.max_waiting, 1, 65_536)?;
-        check("rpc.max_connections", self.rpc.max_connections, 1, 65_536)?;
+        for (key, value) in [
+            ("rpc.max_waiting", self.rpc.max_waiting),
+            ("rpc.max_waiting_per_client", self.rpc.max_waiting_per_client),
+            ("rpc.max_connections", self.rpc.max_connections),
+            ("rpc.max_connections_per_client", self.rpc.max_connections_per_client),
+            ("rpc.max_requests", self.rpc.max_requests),
+            ("rpc.max_requests_per_client", self.rpc.max_requests_per_client),
+            ("rpc.max_subscriptions", self.rpc.max_subscriptions),
+            ("rpc.max_subscriptions_per_client", self.rpc.max_subscriptions_per_client),
+        ] {
+            check(key, value, 1, 65_536)?;
+        }
+        check("rpc.max_bytes", self.rpc.max_bytes, 1 << 20, 8 << 30)?;
+        check("rpc.max_bytes_per_client", self.rpc.max_bytes_per_client, 1 << 20, 8 << 30)?;
+        let cost = |cost: u64| usize::try_from(cost).unwrap_or(usize::MAX);
+        check("rpc.cost_per_s", cost(self.rpc.cost_per_s), 100, 10_000_000)?;
+        check("rpc.client_cost_per_s", cost(self.rpc.client_cost_per_s), 100, 10_000_000)?;
         check(
             "rpc.commit_timeout_ms",
             usize::try_from(self.rpc.commit_timeout_ms).unwrap_or(usize::MAX),

@@ -1,13 +1,18 @@
 //! What every method has at hand, and the limits on what all clients together may ask of it.
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use althing_consensus::Height;
 use althing_ledger::Application;
 use althing_p2p::Network;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{RpcError, commits::Commits};
+use super::{
+    Role, RpcError,
+    caller::{Caller, Who},
+    clients::Clients,
+    commits::Commits,
+};
 use crate::{config::RpcConfig, handle::NodeHandle, storage::StoreError};
 
 /// Reads from the disk or the application at once; each takes a thread.
@@ -22,6 +27,8 @@ pub(crate) struct Context {
     /// None where a node is served without a network, as in tests.
     pub(crate) network: Option<Network>,
     pub(crate) commits: Commits,
+    /// What each client uses.
+    pub(crate) clients: Arc<Clients>,
     reads: Semaphore,
     questions: Semaphore,
     waiters: Semaphore,
@@ -31,7 +38,14 @@ impl Context {
     pub(crate) fn new(node: NodeHandle, network: Option<Network>, config: RpcConfig) -> Self {
         let waiters = Semaphore::new(config.max_waiting);
         let (reads, questions) = (Semaphore::new(MAX_READS), Semaphore::new(MAX_QUESTIONS));
-        Self { node, config, network, commits: Commits::default(), reads, questions, waiters }
+        let clients = Clients::new(&config);
+        Self { node, config, network, commits: Commits::default(), clients, reads, questions, waiters }
+    }
+
+    /// Someone on this machine who may do everything: for what comes over no socket.
+    pub(crate) fn local(&self) -> Caller {
+        let who = Who::at(Ipv4Addr::LOCALHOST.into());
+        Caller::new(who, Some(Role::Admin), Arc::clone(&self.clients), Arc::default())
     }
 
     /// Does something that blocks, off the event loop, in its turn.

@@ -1,23 +1,63 @@
 //! Error objects: for requests that cannot be answered. A refused transaction is no error but a result.
 
-use serde::Serialize;
+use std::time::Duration;
 
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde_json::json;
+
+use super::caller::Role;
 use crate::{handle::AskError, storage::StoreError};
 
 /// A JSON-RPC error object. The messages are those that clients of this dialect know; `data` says what is the matter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpcError {
-    /// One of the numbers of JSON-RPC 2.0.
+    /// One of the numbers of JSON-RPC 2.0, or of [`RpcError::BUSY`] and [`RpcError::UNAUTHORIZED`].
     pub code: i32,
     /// The number in words.
     pub message: &'static str,
     /// What is wrong, with what value, and what to do.
     pub data: String,
+    /// Only when it passes by itself: after how long to ask again.
+    pub retry_after: Option<Duration>,
+}
+
+impl Serialize for RpcError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut error = serializer.serialize_struct("RpcError", 3)?;
+        error.serialize_field("code", &self.code)?;
+        error.serialize_field("message", self.message)?;
+        match self.retry_after {
+            None => error.serialize_field("data", &self.data)?,
+            Some(after) => {
+                let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+                error.serialize_field("data", &json!({ "reason": self.data, "retry_after_ms": after }))?;
+            }
+        }
+        error.end()
+    }
 }
 
 impl RpcError {
+    /// The code of what passes by itself.
+    pub const BUSY: i32 = -32004;
+    /// The code of what this client may not do.
+    pub const UNAUTHORIZED: i32 = -32001;
+
     const fn new(code: i32, message: &'static str, data: String) -> Self {
-        Self { code, message, data }
+        Self { code, message, data, retry_after: None }
+    }
+
+    /// Too much at once; it may be asked again after this time.
+    pub(crate) fn busy(retry_after: Duration, reason: impl ToString) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(Self::BUSY, "Busy", reason.to_string()) }
+    }
+
+    /// The client does not have the role that this takes.
+    pub(crate) fn unauthorized(role: Role, own: Option<Role>) -> Self {
+        let own = own.map_or_else(|| "no role".to_owned(), |own| format!("the role {own}"));
+        let data =
+            format!("this takes the role {role}, and this client has {own}; see rpc.keys and rpc.anonymous");
+        Self::new(Self::UNAUTHORIZED, "Unauthorized", data)
     }
 
     /// The body is not JSON.

@@ -15,6 +15,8 @@
 
 mod application;
 mod blocks;
+mod caller;
+mod clients;
 mod commits;
 mod context;
 mod dispatch;
@@ -31,6 +33,7 @@ mod stall;
 mod status;
 mod transactions;
 
+pub use caller::Role;
 pub(crate) use context::Context;
 pub use error::RpcError;
 pub(crate) use json::time;

@@ -1,0 +1,235 @@
+//! Who asks: the client that a request is counted for, and what it may do.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::{
+    RpcError,
+    clients::{Clients, Kind, Place},
+};
+
+/// Requests in a row that a connection may send before the time it was told to come back at; then it is closed.
+const MAX_GREED: u32 = 32;
+
+/// What a client may do; each role may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Read what is committed.
+    Read,
+    /// Hand in transactions and evidence.
+    Submit,
+    /// See the node's inside, and whatever costs more than any client should be able to ask for.
+    Admin,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Submit => "submit",
+            Self::Admin => "admin",
+        })
+    }
+}
+
+/// Whose budget a request is taken from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Who {
+    /// Somebody at this address; of IPv6 the network of 64 bits, since one subscriber has all of it.
+    Address(IpAddr),
+    /// Whoever has the key of this name.
+    Key(Arc<str>),
+}
+
+impl Who {
+    /// The client at an address.
+    pub(crate) fn at(address: IpAddr) -> Self {
+        Self::Address(match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+            v4 => v4,
+        })
+    }
+}
+
+/// One who asks, over one connection. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    who: Who,
+    /// None may do nothing.
+    role: Option<Role>,
+    clients: Arc<Clients>,
+    manners: Arc<Manners>,
+    gone: Option<watch::Receiver<()>>,
+}
+
+/// How a connection takes being told to wait.
+#[derive(Debug, Default)]
+pub(crate) struct Manners {
+    /// When it was told to come back.
+    again_at: Mutex<Option<Instant>>,
+    /// Requests in a row that came before that.
+    greed: AtomicU32,
+}
+
+/// Dropped, the one who asked has gone.
+pub(crate) struct Presence {
+    _here: watch::Sender<()>,
+}
+
+impl Caller {
+    /// One who asks over the connection with these manners.
+    pub(crate) fn new(who: Who, role: Option<Role>, clients: Arc<Clients>, manners: Arc<Manners>) -> Self {
+        Self { who, role, clients, manners, gone: None }
+    }
+
+    /// Whose budget it is.
+    pub(crate) fn who(&self) -> &Who {
+        &self.who
+    }
+
+    /// Whether it may do what takes this role.
+    pub(crate) fn may(&self, role: Role) -> Result<(), RpcError> {
+        match self.role {
+            Some(own) if own >= role => Ok(()),
+            own => Err(RpcError::unauthorized(role, own)),
+        }
+    }
+
+    /// Takes the cost of a request from the budgets, and a place among those under way. The place is to be kept until all work for
+    /// it has ended, whether somebody still waits for the answer or not.
+    pub(crate) fn begin(&self, cost: u32) -> Result<Place, RpcError> {
+        self.spend(cost)?;
+        self.take(Kind::Requests, 1)
+    }
+
+    /// Takes a cost from the budgets.
+    pub(crate) fn spend(&self, cost: u32) -> Result<(), RpcError> {
+        self.noted(self.clients.spend(&self.who, cost))
+    }
+
+    /// A place among those who wait for something to happen.
+    pub(crate) fn wait(&self) -> Result<Place, RpcError> {
+        self.take(Kind::Waiting, 1)
+    }
+
+    /// A place for a subscription.
+    pub(crate) fn subscribe(&self) -> Result<Place, RpcError> {
+        self.take(Kind::Subscriptions, 1)
+    }
+
+    /// Memory for so many bytes of a request, or of an answer until it is sent.
+    pub(crate) fn bytes(&self, bytes: usize) -> Result<Place, RpcError> {
+        self.take(Kind::Bytes, bytes as u64)
+    }
+
+    /// A place of a kind, for as long as it is kept.
+    pub(crate) fn take(&self, kind: Kind, amount: u64) -> Result<Place, RpcError> {
+        self.noted(self.clients.take(&self.who, kind, amount))
+    }
+
+    /// Whether the connection goes on sending although it was told again and again to wait: it is to be closed.
+    pub(crate) fn is_greedy(&self) -> bool {
+        self.manners.greed.load(Ordering::Relaxed) >= MAX_GREED
+    }
+
+    /// The same one, who is here as long as the presence is kept.
+    pub(crate) fn present(mut self) -> (Self, Presence) {
+        let (here, gone) = watch::channel(());
+        self.gone = Some(gone);
+        (self, Presence { _here: here })
+    }
+
+    /// Ends when nobody waits for the answer any longer.
+    pub(crate) async fn gone(&self) {
+        match self.gone.clone() {
+            // Nothing is ever sent: it ends with the sender.
+            Some(mut gone) => while gone.changed().await.is_ok() {},
+            None => std::future::pending().await,
+        }
+    }
+
+    fn noted<T>(&self, outcome: Result<T, RpcError>) -> Result<T, RpcError> {
+        self.manners.note(outcome.as_ref().err().and_then(|error| error.retry_after));
+        outcome
+    }
+}
+
+impl Manners {
+    /// A request was taken, or told to come back after a while.
+    fn note(&self, wait: Option<Duration>) {
+        let mut again_at = self.again_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match wait {
+            Some(wait) => {
+                if again_at.is_some_and(|at| now < at) {
+                    self.greed.fetch_add(1, Ordering::Relaxed);
+                }
+                *again_at = Some(now + wait);
+            }
+            None if again_at.is_some_and(|at| now >= at) => {
+                *again_at = None;
+                self.greed.store(0, Ordering::Relaxed);
+            }
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RpcConfig;
+
+    fn caller(config: &RpcConfig, role: Option<Role>) -> Caller {
+        let who = Who::at("127.0.0.1".parse().unwrap());
+        Caller::new(who, role, Clients::new(config), Arc::default())
+    }
+
+    #[test]
+    fn a_role_may_what_those_before_it_may() {
+        let config = RpcConfig::default();
+        let may = |own, role| caller(&config, own).may(role).map_err(|error| error.code);
+        assert_eq!(may(Some(Role::Read), Role::Read), Ok(()));
+        assert_eq!(may(Some(Role::Admin), Role::Submit), Ok(()));
+        assert_eq!(may(Some(Role::Read), Role::Submit), Err(-32001));
+        assert_eq!(may(None, Role::Read), Err(-32001));
+    }
+
+    #[test]
+    fn the_network_of_an_ipv6_subscriber_is_one_client() {
+        let at = |text: &str| Who::at(text.parse().unwrap());
+        assert_eq!(at("2001:db8::1"), at("2001:db8:0:0:ffff::2"));
+        assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
+        assert_eq!(at("::ffff:10.0.0.1"), at("10.0.0.1"));
+    }
+
+    #[test]
+    fn who_does_not_wait_when_told_to_is_greedy() {
+        let config = RpcConfig { max_waiting: 1, ..RpcConfig::default() };
+        let caller = caller(&config, None);
+        let _only = caller.wait().unwrap();
+        for _ in 0..=MAX_GREED {
+            assert!(!caller.is_greedy());
+            assert_eq!(caller.wait().err().map(|error| error.code), Some(-32004));
+        }
+        assert!(caller.is_greedy());
+    }
+
+    #[tokio::test]
+    async fn one_is_gone_when_the_presence_is() {
+        let (caller, presence) = caller(&RpcConfig::default(), None).present();
+        drop(presence);
+        caller.gone().await;
+    }
+}

@@ -1,0 +1,350 @@
+//! What each client uses of what all share, and how much of it is its fair share.
+//!
+//! Of everything that is held (connections, requests under way, waiting places, subscriptions, bytes) a client may hold what its own
+//! limit says, and never more than is still free: one alone can fill half, two a third each, and whoever comes new always finds
+//! room (the dynamic threshold of Choudhury and Hahne, "Dynamic queue length thresholds", 1998). The cost of requests is taken
+//! from a bucket of the client's and from one of all, which fill with time; by the same rule a client may have used of late only as much
+//! as is left for all.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{RpcError, caller::Who};
+use crate::config::RpcConfig;
+
+/// Clients that are kept account of. One that holds nothing and has not asked for a while is forgotten.
+const MAX_CLIENTS: usize = 16_384;
+/// A bucket holds what it gets in so many seconds.
+const BURST_S: u64 = 2;
+/// What someone is told who can only wait for others to end.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Something that is held for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Connections.
+    Connections,
+    /// Requests under way.
+    Requests,
+    /// Places among those who wait for something to happen.
+    Waiting,
+    /// Subscriptions.
+    Subscriptions,
+    /// Bytes of requests and answers in memory.
+    Bytes,
+}
+
+impl Kind {
+    /// All of them, in the order of their numbers.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Connections, Self::Requests, Self::Waiting, Self::Subscriptions, Self::Bytes];
+
+    /// Its name in metrics and errors.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::Requests => "requests",
+            Self::Waiting => "waiting",
+            Self::Subscriptions => "subscriptions",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
+/// A number of each kind.
+type Amounts = [u64; Kind::ALL.len()];
+
+/// The accounts of all clients.
+pub(crate) struct Clients {
+    limits: Limits,
+    books: Mutex<Books>,
+}
+
+/// What one may hold and spend, and all together.
+#[derive(Debug, Clone)]
+struct Limits {
+    each: Amounts,
+    all: Amounts,
+    rate_each: u64,
+    rate_all: u64,
+}
+
+struct Books {
+    all: Account,
+    by_client: BTreeMap<Who, Account>,
+    forgot_at: Instant,
+    /// Requests refused for being too many, since the start.
+    refused: u64,
+}
+
+/// What is held, and the bucket of what may be spent.
+#[derive(Debug, Clone)]
+struct Account {
+    held: Amounts,
+    bucket: Bucket,
+}
+
+/// Costs in thousandths, so that what comes within a millisecond is whole.
+#[derive(Debug, Clone)]
+struct Bucket {
+    rate: u64,
+    left: u64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn full(rate: u64, now: Instant) -> Self {
+        Self { rate, left: rate.saturating_mul(BURST_S * 1000), at: now }
+    }
+
+    fn capacity(&self) -> u64 {
+        self.rate.saturating_mul(BURST_S * 1000)
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let passed_ms = u64::try_from(now.saturating_duration_since(self.at).as_millis()).unwrap_or(u64::MAX);
+        if passed_ms > 0 {
+            self.left = self.left.saturating_add(passed_ms.saturating_mul(self.rate)).min(self.capacity());
+            self.at = now;
+        }
+    }
+
+    fn used(&self) -> u64 {
+        self.capacity() - self.left
+    }
+
+    /// How long it takes until so much more is in it.
+    fn time_for(&self, lacking: u64) -> Duration {
+        Duration::from_millis(lacking.div_ceil(self.rate.max(1)).max(1))
+    }
+}
+
+/// Something held by a client, given back when dropped.
+pub(crate) struct Place {
+    clients: Arc<Clients>,
+    who: Who,
+    kind: Kind,
+    amount: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut books = self.clients.lock();
+        let index = self.kind as usize;
+        books.all.held[index] = books.all.held[index].saturating_sub(self.amount);
+        if let Some(account) = books.by_client.get_mut(&self.who) {
+            account.held[index] = account.held[index].saturating_sub(self.amount);
+        }
+    }
+}
+
+impl Clients {
+    /// Accounts within these limits.
+    pub(crate) fn new(config: &RpcConfig) -> Arc<Self> {
+        let now = Instant::now();
+        let limits = Limits::of(config);
+        let all = Account { held: Amounts::default(), bucket: Bucket::full(limits.rate_all, now) };
+        let books = Books { all, by_client: BTreeMap::new(), forgot_at: now, refused: 0 };
+        Arc::new(Self { limits, books: Mutex::new(books) })
+    }
+
+    /// Takes an amount of something that is held.
+    pub(super) fn take(self: &Arc<Self>, who: &Who, kind: Kind, amount: u64) -> Result<Place, RpcError> {
+        let mut books = self.lock();
+        let (index, name) = (kind as usize, kind.name());
+        let free = self.limits.all[index].saturating_sub(books.all.held[index]);
+        let account = books.account(who, &self.limits)?;
+        let wanted = account.held[index].saturating_add(amount);
+        let reason = match wanted {
+            _ if wanted > self.limits.each[index] => {
+                format!("this client has {} of {} {name}", account.held[index], self.limits.each[index])
+            }
+            _ if wanted > free => {
+                format!("{free} {name} are left for all clients, and this one has its share")
+            }
+            _ => {
+                account.held[index] = wanted;
+                books.all.held[index] = books.all.held[index].saturating_add(amount);
+                return Ok(Place { clients: Arc::clone(self), who: who.clone(), kind, amount });
+            }
+        };
+        books.refused += 1;
+        Err(RpcError::busy(RETRY, reason))
+    }
+
+    /// Takes a cost from the client's bucket and that of all.
+    pub(super) fn spend(&self, who: &Who, cost: u32) -> Result<(), RpcError> {
+        let now = Instant::now();
+        let mut books = self.lock();
+        books.all.bucket.fill(now);
+        let all = books.all.bucket.clone();
+        let own = &mut books.account(who, &self.limits)?.bucket;
+        own.fill(now);
+        let cost = u64::from(cost).saturating_mul(1000);
+        let (wait, reason) = if own.left < cost {
+            (own.time_for(cost - own.left), "this client asks for more than rpc.client_cost_per_s")
+        } else if own.used().saturating_add(cost) > all.left {
+            let lacking = own.used().saturating_add(cost) - all.left;
+            (all.time_for(lacking), "all clients together ask for more than rpc.cost_per_s")
+        } else {
+            own.left -= cost;
+            books.all.bucket.left -= cost;
+            return Ok(());
+        };
+        books.refused += 1;
+        Err(RpcError::busy(wait, reason))
+    }
+
+    /// What all clients hold together of each kind.
+    pub(super) fn held(&self) -> Amounts {
+        self.lock().all.held
+    }
+
+    /// How many clients have an account, and how often one was told to come back later.
+    pub(super) fn counts(&self) -> (usize, u64) {
+        let books = self.lock();
+        (books.by_client.len(), books.refused)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Books {
+    fn account(&mut self, who: &Who, limits: &Limits) -> Result<&mut Account, RpcError> {
+        let now = Instant::now();
+        if self.by_client.len() >= MAX_CLIENTS && !self.by_client.contains_key(who) {
+            self.forget_idle(now);
+            if self.by_client.len() >= MAX_CLIENTS {
+                self.refused += 1;
+                return Err(RpcError::busy(RETRY, "too many clients ask at once"));
+            }
+        }
+        let fresh = || Account { held: Amounts::default(), bucket: Bucket::full(limits.rate_each, now) };
+        Ok(self.by_client.entry(who.clone()).or_insert_with(fresh))
+    }
+
+    /// Looking at all of them is not to be had for each request of a flood.
+    fn forget_idle(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.forgot_at) < RETRY {
+            return;
+        }
+        self.forgot_at = now;
+        self.by_client.retain(|_, account| {
+            account.bucket.fill(now);
+            account.held != Amounts::default() || account.bucket.used() > 0
+        });
+    }
+}
+
+impl Limits {
+    fn of(config: &RpcConfig) -> Self {
+        let amounts = |connections, requests, waiting, subscriptions, bytes| {
+            [connections, requests, waiting, subscriptions, bytes].map(|amount: usize| amount as u64)
+        };
+        Self {
+            each: amounts(
+                config.max_connections_per_client,
+                config.max_requests_per_client,
+                config.max_waiting_per_client,
+                config.max_subscriptions_per_client,
+                config.max_bytes_per_client,
+            ),
+            all: amounts(
+                config.max_connections,
+                config.max_requests,
+                config.max_waiting,
+                config.max_subscriptions,
+                config.max_bytes,
+            ),
+            rate_each: config.client_cost_per_s,
+            rate_all: config.cost_per_s,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(number: u8) -> Who {
+        Who::at([10, 0, 0, number].into())
+    }
+
+    #[test]
+    fn one_who_takes_all_it_can_leaves_room_for_others() {
+        let config = RpcConfig { max_requests: 8, max_requests_per_client: 100, ..RpcConfig::default() };
+        let clients = Clients::new(&config);
+        let take_all = |who: Who| {
+            let take = || clients.take(&who, Kind::Requests, 1).ok();
+            std::iter::from_fn(take).collect::<Vec<_>>()
+        };
+        let first = take_all(who(1));
+        let second = take_all(who(2));
+        assert_eq!((first.len(), second.len()), (4, 2));
+        let third = take_all(who(3));
+        assert_eq!(third.len(), 1);
+        drop(first);
+        assert_eq!(take_all(who(4)).len(), 3, "half of what is free, rounded up");
+        drop((second, third));
+        assert_eq!(clients.held(), Amounts::default());
+    }
+
+    #[test]
+    fn nobody_holds_more_than_its_own_limit() {
+        let config = RpcConfig { max_waiting_per_client: 2, ..RpcConfig::default() };
+        let clients = Clients::new(&config);
+        let wait = || clients.take(&who(1), Kind::Waiting, 1);
+        let _places = [wait().unwrap(), wait().unwrap()];
+        let error = wait().err().unwrap();
+        assert_eq!((error.code, error.retry_after), (-32004, Some(RETRY)));
+        assert!(clients.take(&who(2), Kind::Waiting, 1).is_ok());
+        assert_eq!(clients.counts(), (2, 1));
+    }
+
+    #[test]
+    fn a_cost_is_paid_by_the_client_and_by_all() {
+        let config = RpcConfig { client_cost_per_s: 100, cost_per_s: 150, ..RpcConfig::default() };
+        let clients = Clients::new(&config);
+        // At once: two seconds' worth, and never more than is left for all.
+        let spent = |who: Who| (0..400).take_while(|_| clients.spend(&who, 1).is_ok()).count();
+        let first = spent(who(1));
+        assert!((150..=160).contains(&first), "half of what all may spend: {first}");
+        let second = spent(who(2));
+        assert!((70..=85).contains(&second), "half of what was left: {second}");
+        let error = clients.spend(&who(2), 50).unwrap_err();
+        let wait = error.retry_after.unwrap();
+        assert!(wait <= Duration::from_millis(1000), "{wait:?}");
+        assert!(clients.spend(&who(3), 1).is_ok(), "whoever comes new finds room");
+    }
+
+    #[test]
+    fn a_bucket_fills_with_time_and_not_beyond_its_brim() {
+        let now = Instant::now();
+        let mut bucket = Bucket::full(10, now);
+        bucket.left = 0;
+        bucket.fill(now + Duration::from_millis(500));
+        assert_eq!(bucket.left, 5_000);
+        assert_eq!(bucket.time_for(1_000), Duration::from_millis(100));
+        bucket.fill(now + Duration::from_secs(3_600));
+        assert_eq!((bucket.left, bucket.used()), (20_000, 0));
+    }
+
+    #[test]
+    fn clients_that_hold_nothing_are_forgotten_when_there_are_too_many() {
+        let clients = Clients::new(&RpcConfig::default());
+        let address = |number: usize| Who::at(std::net::Ipv4Addr::from_bits(number as u32).into());
+        let held = clients.take(&address(0), Kind::Requests, 1);
+        for number in 1..MAX_CLIENTS {
+            drop(clients.take(&address(number), Kind::Requests, 1));
+        }
+        clients.lock().forgot_at = Instant::now() - RETRY;
+        assert!(clients.take(&address(MAX_CLIENTS), Kind::Requests, 1).is_ok());
+        assert_eq!(clients.counts().0, 2, "the one that holds something, and the new one");
+        drop(held);
+    }
+}
