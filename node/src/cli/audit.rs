@@ -80,7 +80,7 @@ pub(super) async fn run(
         Args { command: Some(Command::Export(export)), .. } => {
             let dossier = match export.offline {
                 true => offline(&export, &home()?)?,
-                false => online(&export, &mut export.node.client()).await?,
+                false => online(&export, &mut export.node.client()?).await?,
             };
             write(&export, &dossier, output)?;
             Ok(ExitCode::SUCCESS)

@@ -23,7 +23,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     let Command::List { node, limit } = command;
-    let (object, text) = list(&mut node.client(), limit).await?;
+    let (object, text) = list(&mut node.client()?, limit).await?;
     output.result(&object, text);
     Ok(ExitCode::SUCCESS)
 }

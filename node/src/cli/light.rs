@@ -99,7 +99,7 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, F
 }
 
 async fn export(export: Export, output: &Output) -> Result<(), Failure> {
-    let proof = make(&mut export.node.client(), &export, output).await?;
+    let proof = make(&mut export.node.client()?, &export, output).await?;
     let bytes = proof.encode();
     fs::write(&export.out, &bytes)
         .map_err(|error| format!("cannot write {}: {error}", export.out.display()))?;

@@ -69,7 +69,7 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, F
         Command::Ledger(With { command, flags }) => ask(command, flags, output).await?,
         Command::Block { height, node } => {
             let params = height.map_or(json!({}), |height| json!({ "height": height.to_string() }));
-            let block = node.client().call("block", params).await?;
+            let block = node.client()?.call("block", params).await?;
             let text = serde_json::to_string_pretty(&block)?;
             output.result(&block, text);
         }
@@ -86,7 +86,7 @@ struct At {
 }
 
 async fn ask(ask: Ask, flags: Flags, output: &Output) -> Result<(), Failure> {
-    let mut client = flags.node.client();
+    let mut client = flags.node.client()?;
     let mut at = match flags.prove {
         true => {
             let behind = match flags.height {

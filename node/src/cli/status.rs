@@ -14,7 +14,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
-    let status = args.node.client().call("status", json!({})).await?;
+    let status = args.node.client()?.call("status", json!({})).await?;
     output.result(&status, text(&status));
     Ok(ExitCode::SUCCESS)
 }

@@ -61,7 +61,7 @@ pub(super) enum Command {
 
 impl Flags {
     /// The node that is asked.
-    pub(super) fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Result<Client, Failure> {
         self.node.client()
     }
 
@@ -121,10 +121,10 @@ pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, F
                     tx.encode()
                 }
             };
-            let outcome = submit(&mut node.client(), &tx, &wait).await?;
+            let outcome = submit(&mut node.client()?, &tx, &wait).await?;
             Ok(outcome.report(&tx, output))
         }
-        Command::Show { tx, node } => show(tx, &mut node.client(), output).await,
+        Command::Show { tx, node } => show(tx, &mut node.client()?, output).await,
     }
 }
 
@@ -147,7 +147,7 @@ async fn make(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let Flags { signer, passphrase, envelope, sign_only, out, node, wait } = flags;
-    let mut client = node.client();
+    let mut client = node.client()?;
     let own = signer.from.as_ref().map(|file| passphrase.stated_account(file)).transpose()?;
     let sender = own.or(signer.sender).ok_or("a transaction needs --from or --sender")?;
     let fixed = envelope.fixes_sequence();

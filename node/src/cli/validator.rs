@@ -83,7 +83,7 @@ impl FromArgMatches for AtWill {
 
 pub(super) async fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
     match command {
-        Command::List { node } => list(&mut node.client(), output).await?,
+        Command::List { node } => list(&mut node.client()?, output).await?,
         Command::Register(args) => register::register(args, output).await?,
         Command::Sponsor(args) => register::sponsor(args, output).await?,
         Command::Propose(with) => {
@@ -103,7 +103,7 @@ async fn list(client: &mut Client, output: &Output) -> Result<(), Failure> {
 
 async fn propose(ask: Ask, flags: Flags, output: &Output) -> Result<ExitCode, Failure> {
     let Flags { dry_run, force, newcomer, tx: AtWill(tx) } = flags;
-    let mut client = tx.client();
+    let mut client = tx.client()?;
     let sender = tx.sender()?;
     let before = validators(&mut client).await?;
     let changes = ask.changes(&before)?;

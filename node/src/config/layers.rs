@@ -9,7 +9,14 @@ use crate::home::Home;
 
 const PREFIX: &str = "ALTHING_";
 /// Variables with our prefix that are no configuration keys.
-const NOT_KEYS: [&str; 4] = ["ALTHING_CHAIN_ID", "ALTHING_HOME", "ALTHING_NODE", "ALTHING_PASSPHRASE_FILE"];
+const NOT_KEYS: [&str; 6] = [
+    "ALTHING_CHAIN_ID",
+    "ALTHING_HOME",
+    "ALTHING_NODE",
+    "ALTHING_NODE_CA",
+    "ALTHING_NODE_KEY",
+    "ALTHING_PASSPHRASE_FILE",
+];
 /// Far beyond any configuration.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 

@@ -73,7 +73,7 @@ pub(super) async fn run(build: Build, output: &Output) -> Result<ExitCode, Failu
         Some(file) => read_list(file)?,
         None => Vec::new(),
     };
-    let mut tx = build.envelope.fill(build.sender, Vec::new(), &mut build.node.client(), false).await?;
+    let mut tx = build.envelope.fill(build.sender, Vec::new(), &mut build.node.client()?, false).await?;
     // Last, as they may write the secrets of locks.
     for line in &build.commands {
         instructions.push(parse(line)?.instruction(build.sender)?);

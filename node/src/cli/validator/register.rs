@@ -78,7 +78,7 @@ pub(super) async fn register(args: Register, output: &Output) -> Result<(), Fail
     let vote = KeyFile::read_vote(&args.vote_key)?;
     let (chain_id, epoch) = match (args.chain_id, args.epoch) {
         (Some(chain_id), Some(epoch)) => (chain_id, epoch),
-        _ => whereabouts(&mut args.node.client()).await?,
+        _ => whereabouts(&mut args.node.client()?).await?,
     };
     let key = *vote.public_key().bytes();
     let signature = identity.sign(&registration_bytes(&chain_id, Epoch(epoch), &key, &args.sponsor));
@@ -114,7 +114,7 @@ pub(super) async fn sponsor(args: Sponsor, output: &Output) -> Result<(), Failur
     };
     let asked: Asked =
         serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", args.file.display()))?;
-    let mut client = args.node.client();
+    let mut client = args.node.client()?;
     let (chain_id, epoch) = whereabouts(&mut client).await?;
     if (&asked.chain_id, asked.epoch) != (&chain_id, epoch) {
         return Err(format!(

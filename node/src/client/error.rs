@@ -1,0 +1,88 @@
+//! Why a request has no result, and whether asking again may help.
+
+use std::{io, time::Duration};
+
+use serde_json::Value;
+
+use super::NodeUrl;
+
+/// Why a request has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No connection.
+    #[error("cannot connect to {node}: {source}; is a node running there?")]
+    Connect {
+        /// Where.
+        node: NodeUrl,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The connection broke.
+    #[error("the connection to {node} broke: {source}")]
+    Connection {
+        /// Where.
+        node: NodeUrl,
+        /// How.
+        source: hyper::Error,
+    },
+    /// No answer in time.
+    #[error("{node} did not answer within {seconds} s")]
+    Timeout {
+        /// Where.
+        node: NodeUrl,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// An answer that is none.
+    #[error("{node} answered with what is no JSON-RPC answer: {reason}")]
+    Answer {
+        /// Where.
+        node: NodeUrl,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The application does not answer.
+    #[error("{node} cannot answer: {log} (code {code}, codespace {codespace})")]
+    Query {
+        /// Where.
+        node: NodeUrl,
+        /// The application's code.
+        code: u64,
+        /// Whose code it is.
+        codespace: String,
+        /// Why.
+        log: String,
+    },
+    /// The node's error object.
+    #[error("{node} answered: {message}: {data} (code {code})")]
+    Rpc {
+        /// Where.
+        node: NodeUrl,
+        /// JSON-RPC's number.
+        code: i64,
+        /// The number in words.
+        message: String,
+        /// What is wrong: text, or an object as JSON.
+        data: String,
+        /// When to ask again, if the node says so.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl ClientError {
+    /// A node's error object.
+    pub(super) fn of(node: &NodeUrl, error: &Value) -> Self {
+        let data = match &error["data"] {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            other => other.to_string(),
+        };
+        Self::Rpc {
+            node: node.clone(),
+            code: error["code"].as_i64().unwrap_or_default(),
+            message: error["message"].as_str().unwrap_or_default().to_owned(),
+            data,
+            retry_after: error["data"]["retry_after_ms"].as_u64().map(Duration::from_millis),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A client of a node's JSON-RPC: one kept connection, one request at a time.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `url` | where a node is |
+//! | `access` | the bearer key to show, and the roots of certificates to trust |
+//! | `connection` | HTTP, plain or over TLS |
+//! | `error` | why a request has no result |
+
+mod access;
+mod connection;
+mod error;
+mod url;
+
+use std::time::Duration;
+
+use althing_ledger::{
+    Query, QueryResult,
+    asset::{AccountView, Address, Question},
+};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use hyper::body::Bytes;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use self::connection::Connection;
+pub use self::{
+    access::{Access, AccessError},
+    error::ClientError,
+    url::{NodeUrl, NodeUrlError},
+};
+
+/// How long one request may take, beyond what the node itself may wait for a commit.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A client of one node.
+#[derive(Debug)]
+pub struct Client {
+    connection: Connection,
+}
+
+impl Client {
+    /// An anonymous client that connects with its first request.
+    pub fn new(node: NodeUrl) -> Self {
+        Self::with(node, Access::default())
+    }
+
+    /// The same with a key to show and roots to trust.
+    pub fn with(node: NodeUrl, access: Access) -> Self {
+        Self { connection: Connection::new(node, access) }
+    }
+
+    /// Where it asks.
+    pub fn node(&self) -> &NodeUrl {
+        &self.connection.node
+    }
+
+    /// The result of a method.
+    pub async fn call(&mut self, method: &str, params: Value) -> Result<Value, ClientError> {
+        self.call_within(method, params, REQUEST_TIMEOUT).await
+    }
+
+    /// The same, for at most so long.
+    async fn call_within(
+        &mut self,
+        method: &str,
+        params: Value,
+        patience: Duration,
+    ) -> Result<Value, ClientError> {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let body = Bytes::from(request.to_string());
+        let answer = timeout(patience, self.connection.post(body)).await.unwrap_or_else(|_| {
+            Err(ClientError::Timeout { node: self.node().clone(), seconds: patience.as_secs() })
+        });
+        self.result(&answer?)
+    }
+
+    /// An account of the asset ledger.
+    pub async fn account(&mut self, address: &Address) -> Result<AccountView, ClientError> {
+        self.ask(&Question::Account { account: *address }).await
+    }
+
+    /// The answer of the asset ledger to a question.
+    pub async fn ask<T: DeserializeOwned>(&mut self, question: &Question) -> Result<T, ClientError> {
+        let answer = self.query(&question.query()).await?;
+        serde_json::from_slice(&answer.value).map_err(|error| self.answer_error(error))
+    }
+
+    /// The application's answer to a query, with its proof if the query asks for one.
+    pub async fn query(&mut self, query: &Query) -> Result<QueryResult, ClientError> {
+        let Query { path, data, height, prove } = query;
+        let params =
+            json!({ "path": path, "data": hex::encode(data), "height": height.to_string(), "prove": prove });
+        let answer = self.call("abci_query", params).await?["response"].take();
+        let code = answer["code"].as_u64().ok_or_else(|| self.answer_error("it holds no code"))?;
+        let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+        if code != 0 {
+            let (codespace, log) = (text("codespace"), text("log"));
+            return Err(ClientError::Query { node: self.node().clone(), code, codespace, log });
+        }
+        let bytes = |value: &Value| {
+            BASE64.decode(value.as_str().unwrap_or_default()).map_err(|error| self.answer_error(error))
+        };
+        let proof = &answer["proofOps"]["ops"][0]["data"];
+        Ok(QueryResult {
+            key: bytes(&answer["key"])?,
+            value: bytes(&answer["value"])?,
+            height: integer(&answer["height"]).ok_or_else(|| self.answer_error("it holds no height"))?,
+            proof: proof.is_string().then(|| bytes(proof)).transpose()?,
+            ..QueryResult::default()
+        })
+    }
+
+    fn result(&self, answer: &[u8]) -> Result<Value, ClientError> {
+        let mut answer: Value = serde_json::from_slice(answer).map_err(|error| self.answer_error(error))?;
+        if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
+            return Err(ClientError::of(self.node(), error));
+        }
+        match answer.get_mut("result") {
+            Some(result) => Ok(result.take()),
+            None => Err(self.answer_error("it has neither result nor error")),
+        }
+    }
+
+    fn answer_error(&self, reason: impl ToString) -> ClientError {
+        self.connection.answer_error(reason)
+    }
+}
+
+/// A 64-bit integer as this dialect writes it.
+pub fn integer(value: &Value) -> Option<u64> {
+    value.as_str().map_or_else(|| value.as_u64(), |text| text.parse().ok())
+}
