@@ -293,7 +293,7 @@ impl Block {
         let signatures = list(&signed["commit"]["signatures"]);
         Self {
             header: Header::decode(&bytes(&signed["header_bytes"])).expect("a header"),
-            committed_in: integer(&signed["commit"]["certificate"]["view"]).expect("a view"),
+            committed_in: integer(&signed["commit"]["althing_certificate"]["view"]).expect("a view"),
             signers: signatures
                 .iter()
                 .map(|one| one["validator_address"].as_str().expect("text").to_owned())

@@ -1,16 +1,16 @@
-//! What is committed: `block`, `block_results`, `commit`.
+//! What is committed: `block`, `block_by_hash`, `block_results`, `commit`, `althing_certificate`.
 
 use std::sync::Arc;
 
 use althing_consensus::engine::EngineConfig;
-use althing_consensus::{Election, Epoch, Header, Height, Notice, QuorumCertificate, Validator};
-use althing_crypto::Encoding;
+use althing_consensus::{Election, Epoch, Header, Height, Notice, QuorumCertificate};
+use althing_crypto::{BlockHash, Encoding};
 use serde_json::{Value, json};
 
 use super::{
     Context, RpcError,
     context::stored,
-    json::{self, NO_TIME, address, base64, block_id, events, hex, no_block_id, tx_result},
+    json::{self, NO_TIME, base64, block_id, events, hex, no_block_id, tx_result},
     notices,
     params::Params,
 };
@@ -22,34 +22,64 @@ const MAX_COVERED: u64 = 1_000;
 /// A block with its transactions.
 pub(crate) async fn block(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let height = context.height(params.height("height")?)?;
+    context.read(move |node| shown(node, &kept(node, height)?)).await
+}
+
+/// The block of a hash; null where there is none that is executed.
+pub(crate) async fn block_by_hash(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
+    let hash = BlockHash(params.hash("hash")?);
     context
-        .read(move |node| {
-            let stored = stored(node.chain().block(height), "block", height)?;
-            let last_commit = match height.0 {
-                0 | 1 => no_commit(),
-                // Of the block below the oldest one kept nothing is known here.
-                _ if node.chain().hash_at(Height(height.0 - 1))?.is_none() => no_commit(),
-                _ => commit_of(node, Height(height.0 - 1))?,
-            };
-            let (mut evidence, mut carried) = (Vec::new(), Vec::new());
-            for notice in &stored.block.notices {
-                carried.push(notices::notice(node.epochs(), notice)?);
-                if let Notice::Evidence(one) = notice {
-                    evidence.extend(notices::duplicate_vote(node, one)?);
-                }
-            }
-            Ok(json!({
-                "block_id": block_id(&stored.block.hash()),
-                "block": {
-                    "header": header_of(node, &stored.block.header)?,
-                    "data": { "txs": stored.txs.iter().map(base64).collect::<Vec<_>>() },
-                    "evidence": { "evidence": evidence },
-                    "althing_notices": carried,
-                    "last_commit": last_commit,
-                },
-            }))
+        .read(move |node| match by_hash(node, &hash)? {
+            Some(body) => shown(node, &body),
+            None => Ok(json!({ "block_id": no_block_id(), "block": null })),
         })
         .await
+}
+
+/// The block of a height that is executed.
+pub(super) fn kept(node: &NodeHandle, height: Height) -> Result<Body, RpcError> {
+    let found = node.chain().block(height)?;
+    match node.chain().oldest()? {
+        Some(lowest) if found.is_none() && height < lowest => {
+            Err(RpcError::internal(format!("height {height} is not available, lowest height is {lowest}")))
+        }
+        _ => stored(Ok(found), "block", height),
+    }
+}
+
+/// The executed block of a hash. Bodies that are not committed, or not executed yet, are nobody's business.
+pub(super) fn by_hash(node: &NodeHandle, hash: &BlockHash) -> Result<Option<Body>, RpcError> {
+    let Some(body) = node.chain().body(hash)? else { return Ok(None) };
+    let height = body.block.header.height;
+    let executed = height <= *node.executed().borrow();
+    Ok((executed && node.chain().hash_at(height)? == Some(*hash)).then_some(body))
+}
+
+/// A block as `block` and the event of it show it.
+pub(super) fn shown(node: &NodeHandle, body: &Body) -> Result<Value, RpcError> {
+    let last_commit = match body.block.header.height.0 {
+        0 | 1 => no_commit(),
+        // Of the block below the oldest one kept nothing is known here.
+        height if node.chain().hash_at(Height(height - 1))?.is_none() => no_commit(),
+        height => commit_of(node, Height(height - 1))?,
+    };
+    let (mut evidence, mut carried) = (Vec::new(), Vec::new());
+    for notice in &body.block.notices {
+        carried.push(notices::notice(node.epochs(), notice)?);
+        if let Notice::Evidence(one) = notice {
+            evidence.extend(notices::duplicate_vote(node, one)?);
+        }
+    }
+    Ok(json!({
+        "block_id": block_id(&body.block.hash()),
+        "block": {
+            "header": header_of(node, &body.block.header)?,
+            "data": { "txs": body.txs.iter().map(base64).collect::<Vec<_>>() },
+            "evidence": { "evidence": evidence },
+            "althing_notices": carried,
+            "last_commit": last_commit,
+        },
+    }))
 }
 
 /// What executing a block gave.
@@ -57,6 +87,7 @@ pub(crate) async fn block_results(context: &Arc<Context>, params: &Params) -> Re
     let height = context.height(params.height("height")?)?;
     context
         .read(move |node| {
+            kept(node, height)?;
             let results = stored(node.chain().results(height), "result", height)?;
             Ok(json!({
                 "height": height.to_string(),
@@ -77,7 +108,7 @@ pub(crate) async fn commit(context: &Arc<Context>, params: &Params) -> Result<Va
     let height = context.height(params.height("height")?)?;
     context
         .read(move |node| {
-            let stored: Body = stored(node.chain().block(height), "block", height)?;
+            let stored = kept(node, height)?;
             let header = header_of(node, &stored.block.header)?;
             // The bytes that the block's hash is of: this dialect's header lacks some of them.
             let bytes = base64(stored.block.header.encode());
@@ -88,8 +119,20 @@ pub(crate) async fn commit(context: &Arc<Context>, params: &Params) -> Result<Va
         .await
 }
 
+/// The certificate that commits the block of a height: the proof that this dialect has no place for.
+pub(crate) async fn certificate(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
+    let height = context.height(params.height("height")?)?;
+    context
+        .read(move |node| {
+            kept(node, height)?;
+            let certificate = covering(node, height)?;
+            Ok(json!({ "height": height.to_string(), "certificate": shown_certificate(&certificate) }))
+        })
+        .await
+}
+
 /// A header, with the proposer that the leader function names for its view on its parent, if that is kept.
-fn header_of(node: &NodeHandle, header: &Header) -> Result<Value, RpcError> {
+pub(super) fn header_of(node: &NodeHandle, header: &Header) -> Result<Value, RpcError> {
     let epoch = epoch_of(node, header.epoch)?;
     let EngineConfig { chain_id, set, .. } = &epoch.config;
     let proposer = match header.height {
@@ -111,43 +154,32 @@ fn epoch_of(node: &NodeHandle, epoch: Epoch) -> Result<Arc<EpochContext>, RpcErr
     found.map_err(|error| RpcError::internal(error.to_string()))
 }
 
-/// The certificate that commits the block of a height: its own, or the nearest one above. One aggregated BLS signature does not fit
-/// this dialect's list of signatures: the list says who signed, `certificate` holds what they signed.
+/// Who committed the block of a height. One BLS signature of all does not fit this dialect's list of signatures: each member is there as
+/// absent, as a signature that is none would be refused by clients; `althing_certificate` holds who signed what.
 fn commit_of(node: &NodeHandle, height: Height) -> Result<Value, RpcError> {
-    let Some(certificate) = covering(node, height)? else {
-        return Err(RpcError::internal(format!(
-            "the certificate of height {height} is not kept by this node"
-        )));
-    };
+    let certificate = covering(node, height)?;
     let block = stored(node.chain().block(height), "block", height)?;
-    let signers: Vec<_> = certificate.signers.iter().map(|position| usize::from(position.0)).collect();
-    let epoch = epoch_of(node, certificate.epoch)?;
-    let members = epoch.config.set.members().iter().enumerate();
-    let signature = |(position, member): (usize, &Validator)| match signers.contains(&position) {
-        true => json!({
-            "block_id_flag": 2,
-            "validator_address": address(&member.identity),
-            "timestamp": json::time(block.block.header.time_ms),
-            "signature": null,
-        }),
-        false => {
-            json!({ "block_id_flag": 1, "validator_address": "", "timestamp": NO_TIME, "signature": null })
-        }
-    };
+    let members = epoch_of(node, certificate.epoch)?.config.set.members().len();
+    let absent =
+        json!({ "block_id_flag": 1, "validator_address": "", "timestamp": NO_TIME, "signature": null });
     Ok(json!({
         "height": height.to_string(),
         "round": 0,
         "block_id": block_id(&block.block.hash()),
-        "signatures": members.map(signature).collect::<Vec<_>>(),
-        "certificate": {
-            "epoch": certificate.epoch.to_string(),
-            "view": certificate.view.to_string(),
-            "block": hex(certificate.block),
-            "signers": signers,
-            "signature": hex(certificate.signature),
-            "bytes": base64(certificate.encode()),
-        },
+        "signatures": vec![absent; members],
+        "althing_certificate": shown_certificate(&certificate),
     }))
+}
+
+fn shown_certificate(certificate: &QuorumCertificate) -> Value {
+    json!({
+        "epoch": certificate.epoch.to_string(),
+        "view": certificate.view.to_string(),
+        "block": hex(certificate.block),
+        "signers": certificate.signers.iter().map(|position| position.0).collect::<Vec<_>>(),
+        "signature": hex(certificate.signature),
+        "bytes": base64(certificate.encode()),
+    })
 }
 
 /// What stands in place of the commit below where there is none.
@@ -155,11 +187,12 @@ fn no_commit() -> Value {
     json!({ "height": "0", "round": 0, "block_id": no_block_id(), "signatures": [] })
 }
 
-fn covering(node: &NodeHandle, height: Height) -> Result<Option<QuorumCertificate>, RpcError> {
+/// The certificate that commits a block: its own, or the nearest one above.
+fn covering(node: &NodeHandle, height: Height) -> Result<QuorumCertificate, RpcError> {
     for above in height.0..=node.status().committed.0.min(height.0 + MAX_COVERED) {
         if let Some(certificate) = node.chain().certificate_at(Height(above))? {
-            return Ok(Some(certificate));
+            return Ok(certificate);
         }
     }
-    Ok(None)
+    Err(RpcError::internal(format!("the certificate of height {height} is not kept by this node")))
 }

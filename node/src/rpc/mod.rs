@@ -1,14 +1,6 @@
 //! JSON-RPC over HTTP in the dialect of CometBFT 0.38: POST of a JSON-RPC request, or GET of `/method?name=value`.
 //!
-//! | file | methods |
-//! |---|---|
-//! | `status` | `health status genesis validators` |
-//! | `net` | `net_info` |
-//! | `blocks` | `block block_results commit` |
-//! | `transactions` | `tx broadcast_tx_sync broadcast_tx_async broadcast_tx_commit unconfirmed_txs num_unconfirmed_txs` |
-//! | `notices` | `althing_evidence althing_register broadcast_evidence` |
-//! | `application` | `abci_info abci_query` |
-//! | `light` | `althing_epochs althing_links althing_proof althing_start`: not of that dialect |
+//! `method` has the table of all methods; `docs/rpc.md` is made from it.
 //!
 //! Every JSON-RPC answer has HTTP status 200. A transaction that is refused is a *result* with code, codespace, log and hash; an
 //! error object says that the request itself could not be answered.
@@ -18,9 +10,11 @@ mod blocks;
 mod caller;
 mod clients;
 mod commits;
+mod consensus;
 mod context;
 mod dispatch;
 mod error;
+mod headers;
 mod json;
 mod light;
 mod method;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use althing_consensus::{Evidence, Notice, Registration, TimeoutStatement, Vote};
-use althing_crypto::{Encoding, bls, ed25519};
+use althing_crypto::{Encoding, bls, ed25519, sha256};
 use serde_json::{Value, json};
 
 use super::{
@@ -13,23 +13,16 @@ use super::{
 };
 use crate::{epochs::Epochs, handle::NodeHandle, storage::CarriedNotice, workers::misbehaviour_kind};
 
-/// Pieces of evidence shown on a page: by default, and at most.
-const PER_PAGE: (u64, u64) = (30, 100);
-
 /// The evidence of the executed blocks, the newest first, a page of it.
 pub(crate) async fn althing_evidence(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
-    let per_page = params.number("per_page")?.unwrap_or(PER_PAGE.0).clamp(1, PER_PAGE.1);
-    let page = params.number("page")?.unwrap_or(1);
+    let params = params.clone();
     context
         .read(move |node| {
             let total = executed_convictions(node)?;
-            let pages = total.div_ceil(per_page).max(1);
-            if page == 0 || page > pages {
-                return Err(RpcError::params(format!("page: should be within 1 to {pages}, is {page}")));
-            }
-            let above = total - (page - 1) * per_page;
+            let (from, most) = params.paging(total)?;
+            let above = total - from;
             let mut shown = Vec::new();
-            for number in (above.saturating_sub(per_page)..above).rev() {
+            for number in (above.saturating_sub(most)..above).rev() {
                 if let Some(carried) = node.chain().conviction(number)? {
                     shown.push(conviction(node.epochs(), &carried)?);
                 }
@@ -174,8 +167,9 @@ fn timeout(statement: &TimeoutStatement) -> Value {
 pub(crate) async fn broadcast_evidence(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let evidence = decoded::<Evidence>("evidence", &params.blob("evidence", Evidence::MAX_BYTES)?)?;
     let charge = evidence.charge();
+    let hash = base64(sha256(&evidence.encode()));
     submit(context, Notice::Evidence(evidence)).await?;
-    Ok(json!({ "epoch": charge.epoch.to_string(), "position": charge.signer.0,
+    Ok(json!({ "hash": hash, "epoch": charge.epoch.to_string(), "position": charge.signer.0,
         "kind": misbehaviour_kind(charge.kind).name() }))
 }
 

@@ -84,6 +84,22 @@ impl Params {
         number.map(Some).ok_or_else(fault)
     }
 
+    /// Which of `total` things `page` and `per_page` ask for: the place of the first, and how many at most.
+    pub(crate) fn paging(&self, total: u64) -> Result<(u64, u64), RpcError> {
+        const PER_PAGE: (u64, u64) = (30, 100);
+        // Programs of this dialect write -1 or 0 where they want what is usual.
+        let negative = matches!(self.get("per_page"), Some(value) if value.as_i64().is_some_and(|n| n < 0)
+            || value.as_str().is_some_and(|text| self.unquoted(text).parse().is_ok_and(|n: i64| n < 0)));
+        let per_page = if negative { None } else { self.number("per_page")? };
+        let per_page = per_page.filter(|n| *n > 0).unwrap_or(PER_PAGE.0).min(PER_PAGE.1);
+        let page = self.number("page")?.unwrap_or(1);
+        let pages = total.div_ceil(per_page).max(1);
+        if page == 0 || page > pages {
+            return Err(RpcError::params(format!("page should be within [1, {pages}] range, given {page}")));
+        }
+        Ok(((page - 1) * per_page, per_page))
+    }
+
     /// True or false; false if not there.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, RpcError> {
         match self.get(name) {

@@ -1,21 +1,22 @@
-//! Where the node stands, and what all nodes share: `health`, `status`, `genesis`, `consensus_params`, `validators`.
+//! Where the node stands, and what all nodes share: `health`, `status`, `genesis`, `genesis_chunked`, `consensus_params`, `validators`.
 
 use std::sync::Arc;
 
-use althing_consensus::{ConsensusParams, Height, Power, Validator};
+use althing_consensus::{ConsensusParams, Epoch, Height, Power, Validator};
 use serde_json::{Value, json};
 
 use super::{
     Context, RpcError,
+    blocks::kept,
     context::stored,
-    json::{NO_TIME, address, hex, public_key, time},
+    json::{NO_TIME, address, base64, hex, public_key, time},
     net,
     params::Params,
 };
 use crate::epochs::EpochContext;
 
-/// Validators on a page: by default, and at most.
-const PER_PAGE: (u64, u64) = (30, 100);
+/// The bytes of a chunk of the genesis document.
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// Answers if the node does.
 pub(crate) fn health() -> Value {
@@ -96,6 +97,21 @@ pub(crate) async fn status(context: &Arc<Context>) -> Result<Value, RpcError> {
 
 /// The genesis document in this dialect. BLS keys have no place in it; the document itself is `genesis.json` in the home.
 pub(crate) fn genesis(context: &Context) -> Value {
+    json!({ "genesis": document(context) })
+}
+
+/// The genesis document in pieces of 1 MiB, counted from 0.
+pub(crate) fn genesis_chunked(context: &Context, params: &Params) -> Result<Value, RpcError> {
+    let bytes = serde_json::to_vec(&document(context)).map_err(RpcError::internal)?;
+    let (chunk, total) = (params.number("chunk")?.unwrap_or(0), bytes.len().div_ceil(CHUNK_BYTES));
+    let data = usize::try_from(chunk).ok().and_then(|chunk| bytes.chunks(CHUNK_BYTES).nth(chunk));
+    let data = data.ok_or_else(|| {
+        RpcError::params(format!("there are {total} chunks, from 0 to {}, given {chunk}", total - 1))
+    })?;
+    Ok(json!({ "chunk": chunk.to_string(), "total": total.to_string(), "data": base64(data) }))
+}
+
+fn document(context: &Context) -> Value {
     let genesis = context.node.genesis();
     let members = genesis.validator_set().members().iter().zip(&genesis.document().validators);
     let validator = |(member, entry): (&Validator, &althing_genesis::ValidatorEntry)| {
@@ -106,7 +122,7 @@ pub(crate) fn genesis(context: &Context) -> Value {
             "name": entry.name,
         })
     };
-    json!({ "genesis": {
+    json!({
         "genesis_time": time(genesis.time_ms()),
         "chain_id": genesis.chain_id(),
         "initial_height": "1",
@@ -114,12 +130,12 @@ pub(crate) fn genesis(context: &Context) -> Value {
         "validators": members.map(validator).collect::<Vec<_>>(),
         "app_hash": "",
         "app_state": genesis.document().application.state,
-    }})
+    })
 }
 
 /// The parameters that hold at a height.
-pub(crate) fn consensus_params(context: &Context, params: &Params) -> Result<Value, RpcError> {
-    let (height, epoch) = epoch_at(context, params)?;
+pub(crate) async fn consensus_params(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
+    let (height, epoch) = epoch_at(context, params).await?;
     let params = &epoch.config.params;
     Ok(json!({
         "block_height": height.to_string(),
@@ -129,16 +145,28 @@ pub(crate) fn consensus_params(context: &Context, params: &Params) -> Result<Val
     }))
 }
 
-/// The height that is asked about, and its epoch.
-fn epoch_at(context: &Context, params: &Params) -> Result<(Height, Arc<EpochContext>), RpcError> {
+/// The height that is asked about, and its epoch. Of the block above the newest one it is known, too: that is how this dialect asks
+/// for who votes now.
+async fn epoch_at(context: &Arc<Context>, params: &Params) -> Result<(Height, Arc<EpochContext>), RpcError> {
+    let newest = *context.node.executed().borrow();
     let height = match params.height("height")? {
         // Also before the first block: what holds is what the genesis document says.
-        None => *context.node.executed().borrow(),
+        None => newest,
+        Some(height) if height == newest.next() => height,
         asked => context.height(asked)?,
     };
-    let epoch = context.node.epochs().at(height).map_err(|error| RpcError::internal(error.to_string()))?;
-    let epoch =
-        epoch.ok_or_else(|| RpcError::internal(format!("height {height} is not kept by this node")))?;
+    let epoch = context
+        .read(move |node| {
+            let below = kept(node, height.min(newest))?.block.header;
+            let of = |epoch| {
+                let found = node.epochs().entered(epoch);
+                found.map_err(|error| RpcError::internal(error.to_string()))
+            };
+            let epoch = of(Epoch(below.epoch.0.max(1)))?;
+            let ends = height > newest && below.vouched.next_epoch != epoch.config.epoch_hash;
+            if ends { of(Epoch(epoch.config.epoch.0 + 1)) } else { Ok(epoch) }
+        })
+        .await?;
     Ok((height, epoch))
 }
 
@@ -153,17 +181,11 @@ fn dialect(params: &ConsensusParams) -> Value {
 }
 
 /// The validators at a height, a page of them.
-pub(crate) fn validators(context: &Context, params: &Params) -> Result<Value, RpcError> {
-    let (height, epoch) = epoch_at(context, params)?;
+pub(crate) async fn validators(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
+    let (height, epoch) = epoch_at(context, params).await?;
     let members = epoch.config.set.members();
-    let per_page = params.number("per_page")?.unwrap_or(PER_PAGE.0).clamp(1, PER_PAGE.1);
-    let page = params.number("page")?.unwrap_or(1);
-    let pages = (members.len() as u64).div_ceil(per_page);
-    if page == 0 || page > pages {
-        return Err(RpcError::params(format!("page: should be within 1 to {pages}, is {page}")));
-    }
-    let from = ((page - 1) * per_page) as usize;
-    let shown: Vec<_> = members.iter().skip(from).take(per_page as usize).map(validator).collect();
+    let (from, most) = params.paging(members.len() as u64)?;
+    let shown: Vec<_> = members.iter().skip(from as usize).take(most as usize).map(validator).collect();
     Ok(json!({
         "block_height": height.to_string(),
         "count": shown.len().to_string(),
@@ -172,7 +194,7 @@ pub(crate) fn validators(context: &Context, params: &Params) -> Result<Value, Rp
     }))
 }
 
-fn validator(member: &Validator) -> Value {
+pub(super) fn validator(member: &Validator) -> Value {
     json!({
         "address": address(&member.identity),
         "pub_key": public_key(&member.identity),

@@ -33,6 +33,7 @@ use crate::{
 
 mod chain;
 mod clients;
+mod dialect;
 mod notices;
 mod transactions;
 
@@ -191,7 +192,7 @@ async fn a_fresh_node_tells_where_it_stands() {
     assert_eq!(params["block_height"], "0");
     assert_eq!(params["consensus_params"], genesis["genesis"]["consensus_params"]);
     assert_eq!(params["althing"]["consensus_params"]["max_tx_bytes"], 65_536);
-    assert_eq!(error_code(client.call("consensus_params", json!({"height": "1"})).await), -32603);
+    assert_eq!(error_code(client.call("consensus_params", json!({"height": "2"})).await), -32603);
 
     let validators = client.call("validators", json!({})).await.unwrap();
     assert_eq!((&validators["total"], &validators["count"]), (&json!("1"), &json!("1")));
@@ -229,8 +230,8 @@ async fn committed_blocks_are_found_by_height_and_transaction() {
     assert_eq!(results["txs_results"][1]["events"][0]["attributes"][0]["value"], "1");
 
     let commit = client.call("commit", json!([2])).await.unwrap();
-    assert_eq!(commit["signed_header"]["commit"]["signatures"][0]["block_id_flag"], 2);
-    assert_eq!(commit["signed_header"]["commit"]["certificate"]["signers"], json!([0]));
+    assert_eq!(commit["signed_header"]["commit"]["signatures"][0]["block_id_flag"], 1);
+    assert_eq!(commit["signed_header"]["commit"]["althing_certificate"]["signers"], json!([0]));
 
     let tx = client.call("tx", json!({"hash": hash.to_string(), "prove": true})).await.unwrap();
     assert_eq!((&tx["height"], &tx["index"]), (&json!("2"), &json!(1)));

@@ -150,7 +150,8 @@ impl Node {
     /// The view in which the certificate was made that commits the block at a height.
     pub async fn commit_view(&mut self, height: u64) -> u64 {
         let commit = self.ask("commit", json!({ "height": height.to_string() })).await;
-        integer(&commit["signed_header"]["commit"]["certificate"]["view"]).expect("a certificate has a view")
+        integer(&commit["signed_header"]["commit"]["althing_certificate"]["view"])
+            .expect("a certificate has a view")
     }
 
     /// Where it finds a committed transaction, and its code; none if it does not find it.

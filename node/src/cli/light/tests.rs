@@ -142,7 +142,7 @@ impl Node {
                 let certificate = self.store.certificate_at(header.height).unwrap().unwrap();
                 json!({ "signed_header": {
                     "header_bytes": BASE64.encode(header.encode()),
-                    "commit": { "certificate": { "bytes": BASE64.encode(certificate.encode()) } },
+                    "commit": { "althing_certificate": { "bytes": BASE64.encode(certificate.encode()) } },
                 }})
             }
             "abci_query" => {

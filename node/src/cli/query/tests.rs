@@ -83,7 +83,7 @@ impl Proving {
         let certificate = self.chain.certificate(self.headers[3].hash(), 3);
         json!({ "signed_header": {
             "header_bytes": BASE64.encode(self.headers[height].header.encode()),
-            "commit": { "certificate": { "bytes": BASE64.encode(certificate.encode()) } },
+            "commit": { "althing_certificate": { "bytes": BASE64.encode(certificate.encode()) } },
         }})
     }
 
@@ -180,7 +180,7 @@ async fn proved(
         header.vouched.executed_root = Execution::root(&run);
         Some(json!({ "signed_header": {
             "header_bytes": BASE64.encode(header.encode()),
-            "commit": { "certificate": { "bytes": certificate } },
+            "commit": { "althing_certificate": { "bytes": certificate } },
         }}))
     })
     .await;
@@ -253,7 +253,7 @@ async fn a_lie_is_not_proved() {
         (
             |method, answer| {
                 if method == "commit" {
-                    flip(&mut answer["signed_header"]["commit"]["certificate"]["bytes"]);
+                    flip(&mut answer["signed_header"]["commit"]["althing_certificate"]["bytes"]);
                 }
             },
             true,

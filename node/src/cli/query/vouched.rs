@@ -139,7 +139,7 @@ async fn signed(client: &mut Client, height: Option<u64>) -> Result<Signed, Fail
     if height.is_some_and(|height| height != header.height.0) {
         return Err("the node answered with the header of another height".into());
     }
-    let certificate = QuorumCertificate::decode(&bytes(&answer["commit"]["certificate"]["bytes"])?)?;
+    let certificate = QuorumCertificate::decode(&bytes(&answer["commit"]["althing_certificate"]["bytes"])?)?;
     Ok(Signed { header, certificate })
 }
 

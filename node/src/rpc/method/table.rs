@@ -1,7 +1,7 @@
 //! The rows. A row's cost is about how many reads of a small record it takes.
 
 use super::{
-    super::{application, blocks, light, net, notices, status, transactions},
+    super::{application, blocks, consensus, headers, light, net, notices, status, transactions},
     Handler, Kind, Method, Param, Role,
     documents::discover,
 };
@@ -22,6 +22,13 @@ pub(crate) static METHODS: &[Method] = &[
             optional("prove", Kind::Flag, "whether the answer should come with a proof"),
         ],
         |context, params| Box::pin(application::abci_query(context, params)),
+    ),
+    read(
+        "althing_certificate",
+        "The commit certificate of a block: its own, or that of the nearest one above which has one",
+        5,
+        &[HEIGHT],
+        |context, params| Box::pin(blocks::certificate(context, params)),
     ),
     read(
         "althing_epochs",
@@ -87,9 +94,22 @@ pub(crate) static METHODS: &[Method] = &[
         &[HEIGHT],
         |context, params| Box::pin(blocks::block(context, params)),
     ),
+    read("block_by_hash", "A block by its hash", 10, &[HASH], |context, params| {
+        Box::pin(blocks::block_by_hash(context, params))
+    }),
     read("block_results", "What executing a block gave", 10, &[HEIGHT], |context, params| {
         Box::pin(blocks::block_results(context, params))
     }),
+    read(
+        "blockchain",
+        "Headers with the sizes of their blocks, from the highest down, at most 20",
+        20,
+        &[
+            optional("minHeight", Kind::Number, "the lowest height; none or 0: the lowest one kept"),
+            optional("maxHeight", Kind::Number, "the highest height; none or 0: the newest"),
+        ],
+        |context, params| Box::pin(headers::blockchain(context, params)),
+    ),
     submit(
         "broadcast_evidence",
         "Hands in evidence against a validator",
@@ -114,14 +134,43 @@ pub(crate) static METHODS: &[Method] = &[
         TX,
         |context, params| Box::pin(transactions::broadcast_tx_sync(context, params)),
     ),
+    submit(
+        "check_tx",
+        "What the mempool would be told of a transaction, which is not handed in",
+        10,
+        TX,
+        |context, params| Box::pin(application::check_tx(context, params)),
+    ),
     read("commit", "The header of a block and who committed it", 5, &[HEIGHT], |context, params| {
         Box::pin(blocks::commit(context, params))
     }),
     read("consensus_params", "The parameters that hold at a height", 2, &[HEIGHT], |context, params| {
-        Box::pin(async { status::consensus_params(context, params) })
+        Box::pin(status::consensus_params(context, params))
     }),
+    read("consensus_state", "The height, the view and its leader", 4, &[], |context, _| {
+        Box::pin(consensus::consensus_state(context))
+    }),
+    Method {
+        role: Role::Admin,
+        ..read("dump_consensus_state", "The same with validators and peers", 10, &[], |context, _| {
+            Box::pin(consensus::dump_consensus_state(context))
+        })
+    },
     read("genesis", "The genesis document", 5, &[], |context, _| {
         Box::pin(async { Ok(status::genesis(context)) })
+    }),
+    read(
+        "genesis_chunked",
+        "A piece of the genesis document",
+        10,
+        &[optional("chunk", Kind::Number, "which piece, from 0; none: the first")],
+        |context, params| Box::pin(async { status::genesis_chunked(context, params) }),
+    ),
+    read("header", "The header of a block", 4, &[HEIGHT], |context, params| {
+        Box::pin(headers::header(context, params))
+    }),
+    read("header_by_hash", "The header of a block by its hash", 4, &[HASH], |context, params| {
+        Box::pin(headers::header_by_hash(context, params))
     }),
     read("health", "Nothing, if the node answers", 1, &[], |_, _| Box::pin(async { Ok(status::health()) })),
     read("net_info", "The peers", 2, &[], |context, _| Box::pin(async { Ok(net::net_info(context)) })),
@@ -152,11 +201,12 @@ pub(crate) static METHODS: &[Method] = &[
         |context, params| Box::pin(transactions::unconfirmed_txs(context, params)),
     ),
     read("validators", "The validators at a height", 4, &[HEIGHT, PAGE, PER_PAGE], |context, params| {
-        Box::pin(async { status::validators(context, params) })
+        Box::pin(status::validators(context, params))
     }),
 ];
 
 const HEIGHT: Param = optional("height", Kind::Height, "the height; none: the newest one that is executed");
+const HASH: Param = required("hash", Kind::Hash, "the block's hash");
 const TX: &[Param] = &[required("tx", Kind::Tx, "the transaction")];
 const PAGE: Param = optional("page", Kind::Number, "which page, from 1; none: the first");
 const PER_PAGE: Param = optional("per_page", Kind::Number, "how many on a page; none or 0: 30; 100 at most");
