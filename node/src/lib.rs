@@ -12,6 +12,7 @@ pub mod home;
 pub mod light;
 pub mod membership;
 pub mod new_chain;
+pub mod passing;
 pub mod query;
 pub mod recovery;
 pub mod rpc;

@@ -5,6 +5,10 @@ use std::{io, time::Duration};
 use serde_json::Value;
 
 use super::NodeUrl;
+use crate::passing;
+
+/// The code of a request that the node could read, and for which it has no answer.
+const INTERNAL: i64 = -32603;
 
 /// Why a request has no result.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +87,34 @@ impl ClientError {
             message: error["message"].as_str().unwrap_or_default().to_owned(),
             data,
             retry_after: error["data"]["retry_after_ms"].as_u64().map(Duration::from_millis),
+        }
+    }
+
+    /// Whether the same may be asked again: it passes by itself, or nobody knows whether it was heard. For what does no harm when it
+    /// is done twice.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Connection { .. } | Self::Timeout { .. } => true,
+            Self::Answer { .. } => false,
+            Self::Query { code, codespace, .. } => passing::refusal_passes(codespace, *code),
+            Self::Rpc { code, .. } => passing::error_passes(*code),
+        }
+    }
+
+    /// Whether the node may have acted on the request in spite of this.
+    pub fn is_uncertain(&self) -> bool {
+        match self {
+            Self::Connect { .. } => false,
+            Self::Connection { .. } | Self::Timeout { .. } | Self::Answer { .. } | Self::Query { .. } => true,
+            Self::Rpc { code, .. } => *code == INTERNAL,
+        }
+    }
+
+    /// When to ask again, if the node says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Rpc { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 }

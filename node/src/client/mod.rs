@@ -5,11 +5,15 @@
 //! | `url` | where a node is |
 //! | `access` | the bearer key to show, and the roots of certificates to trust |
 //! | `connection` | HTTP, plain or over TLS |
-//! | `error` | why a request has no result |
+//! | `error` | why a request has no result, and whether asking again may help |
+//! | `again` | pauses between attempts |
+//! | `submit` | handing in a transaction, safely again |
 
 mod access;
+mod again;
 mod connection;
 mod error;
+mod submit;
 mod url;
 
 use std::time::Duration;
@@ -28,6 +32,7 @@ use self::connection::Connection;
 pub use self::{
     access::{Access, AccessError},
     error::ClientError,
+    submit::Submitted,
     url::{NodeUrl, NodeUrlError},
 };
 

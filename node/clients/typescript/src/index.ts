@@ -5,3 +5,8 @@ export * from "./bytes.js";
 export * from "./instruction.js";
 export * from "./key.js";
 export * from "./transaction.js";
+export { Client, Refused, Undecided, type Account, type ClientOptions, type Submitted } from "./client.js";
+export type { ChainEvent, EventOptions } from "./events.js";
+export type { Fate, Status } from "./fate.js";
+export * from "./passing.js";
+export { NoAnswer, RpcError, type Endpoint } from "./rpc.js";

@@ -1,0 +1,54 @@
+/** Events of a chain, followed by cursor: after a cut the stream goes on behind the last event that was handed out. */
+
+/** One event. */
+export interface ChainEvent {
+  /** Where to go on behind this event: keep it with what the event led to. */
+  cursor: string;
+  height: bigint;
+  /** Which transaction of the block it is of; none for one of the block itself. */
+  txIndex?: number;
+  /** The hash of that transaction. */
+  hash?: string;
+  type: string;
+  attributes: Record<string, string>;
+}
+
+/** Which events to follow. */
+export interface EventOptions {
+  /** Begin behind this; without it, with the events to come. */
+  cursor?: string;
+  /** Only events that match, in CometBFT's query language: `transfer.sender = 'al1…'`. */
+  query?: string;
+  /** Ends the stream. */
+  signal?: AbortSignal;
+}
+
+/** Asks a node for the events behind a cursor. */
+export type Ask = (params: object, waitMs: number, signal?: AbortSignal) => Promise<unknown>;
+
+interface Page {
+  cursor: string;
+  events: { cursor: string; height: string; tx_index?: number | null; hash?: string | null; type: string; attributes: { key: string; value: string }[] }[];
+}
+
+const WAIT_MS = 20_000;
+const PAGE = 100;
+
+/** One event after the other, for ever. */
+export async function* follow(ask: Ask, { cursor, query, signal }: EventOptions): AsyncGenerator<ChainEvent, void, void> {
+  for (;;) {
+    const params = { limit: PAGE, wait_ms: WAIT_MS, ...(cursor === undefined ? {} : { cursor }), ...(query === undefined ? {} : { query }) };
+    const page = (await ask(params, WAIT_MS, signal)) as Page;
+    for (const { height, tx_index, hash, type, attributes, cursor: behind } of page.events) {
+      yield {
+        cursor: behind,
+        height: BigInt(height),
+        ...(tx_index === undefined || tx_index === null ? {} : { txIndex: tx_index }),
+        ...(hash === undefined || hash === null ? {} : { hash: hash.toLowerCase() }),
+        type,
+        attributes: Object.fromEntries(attributes.map(({ key, value }) => [key, value])),
+      };
+    }
+    cursor = page.cursor;
+  }
+}
