@@ -1,7 +1,8 @@
-//! Double quotes in a URI, as people type them: `curl 'localhost:26657/abci_query?path="account"'`.
+//! Quotes and comparisons in a URI, as people type them: `curl 'localhost:26657/tx_search?query="tx.height>5"'`.
 //!
-//! No URI may hold them, so HTTP would refuse the request before it is read. In the first line of a connection they become
-//! single quotes, which may; [`Params`](super::params::Params) takes both. Programs write `%22`.
+//! No URI may hold `"`, `<` and `>`, so HTTP would refuse the request before it is read. In the first line of each request of a
+//! connection they become `%22`, `%3C` and `%3E`, as programs write them. Where a request ends [`Framing`] tells: bodies, and all that
+//! follows a change of the protocol, pass as they are.
 
 use std::{
     io,
@@ -11,15 +12,25 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A connection whose first line may hold double quotes.
+use self::framing::Framing;
+
+mod framing;
+
+/// Bytes that are read at once where some may have to be changed.
+const CHUNK: usize = 4096;
+
+/// A connection whose requests may begin with such a line.
 pub(super) struct Quotes<S> {
     stream: S,
-    in_first_line: bool,
+    framing: Framing,
+    /// What is changed and not taken yet, from `taken` on: three times [`CHUNK`] at most.
+    changed: Vec<u8>,
+    taken: usize,
 }
 
 impl<S> Quotes<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, in_first_line: true }
+        Self { stream, framing: Framing::default(), changed: Vec::new(), taken: 0 }
     }
 }
 
@@ -29,15 +40,30 @@ impl<S: AsyncRead + Unpin> AsyncRead for Quotes<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        if self.in_first_line {
-            let new = &mut buf.filled_mut()[before..];
-            let end = new.iter().position(|byte| *byte == b'\n');
-            self.in_first_line = end.is_none();
-            let line = end.unwrap_or(new.len());
-            new[..line].iter_mut().filter(|byte| **byte == b'"').for_each(|byte| *byte = b'\'');
+        let this = &mut *self;
+        if this.taken == this.changed.len() {
+            if this.framing.is_past_all() {
+                return Pin::new(&mut this.stream).poll_read(cx, buf);
+            }
+            let mut chunk = [0; CHUNK];
+            let mut read = ReadBuf::new(&mut chunk);
+            ready!(Pin::new(&mut this.stream).poll_read(cx, &mut read))?;
+            this.changed.clear();
+            this.taken = 0;
+            for byte in read.filled() {
+                let in_line = this.framing.take(*byte);
+                match byte {
+                    b'"' if in_line => this.changed.extend(b"%22"),
+                    b'<' if in_line => this.changed.extend(b"%3C"),
+                    b'>' if in_line => this.changed.extend(b"%3E"),
+                    byte => this.changed.push(*byte),
+                }
+            }
         }
+        let rest = &this.changed[this.taken..];
+        let fits = rest.len().min(buf.remaining());
+        buf.put_slice(&rest[..fits]);
+        this.taken += fits;
         Poll::Ready(Ok(()))
     }
 }
@@ -69,19 +95,4 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Quotes<S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::AsyncReadExt;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn only_the_first_line_is_changed_however_it_arrives() {
-        for cut in 0..20 {
-            let bytes = b"GET /?a=\"b\"\r\n\"c\"\r\n";
-            let (head, tail) = bytes.split_at(cut.min(bytes.len()));
-            let mut read = Vec::new();
-            Quotes::new(head.chain(tail)).read_to_end(&mut read).await.unwrap();
-            assert_eq!(read, b"GET /?a='b'\r\n\"c\"\r\n");
-        }
-    }
-}
+mod tests;
