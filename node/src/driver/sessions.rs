@@ -16,8 +16,11 @@ use crate::wire::Wire;
 /// So long after the process of the newest session was last connected here it is forgotten, by this node's own time: else a process
 /// whose clock was wrong once would keep the next ones out until that time has come.
 const FORGET: Micros = Micros::from_millis(600_000);
-/// Newer beginnings of one identity are taken in at most this often.
+/// Newer beginnings of one identity are taken in once in so long,
 const INTERVAL: Micros = Micros::from_millis(1_000);
+/// and so many at once before that: a home that is moved there and back, or a process that ends again and again, begins several
+/// times in a moment. Were one of them passed over, an older process would go on beside it.
+const AT_ONCE: u64 = 60;
 
 /// Which process speaks for whom.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +34,8 @@ pub(super) struct Sessions {
 #[derive(Clone, Copy, Debug)]
 struct Known {
     newest: Session,
-    since: Micros,
+    /// When all that was taken in would have been, one each interval.
+    earned: Micros,
     /// When its process was last heard of, if it is not connected now.
     seen: Micros,
     /// When the holder of an older one was last shown it.
@@ -56,6 +60,18 @@ impl Sessions {
         {
             known.seen = now;
         }
+    }
+
+    /// Takes in a session that its identity signed, unless there are too many of it.
+    fn take(&mut self, now: Micros, session: Session) -> bool {
+        let known = self.known.get(&session.identity);
+        let earned = known.map_or(now, |known| known.earned.max(now));
+        if earned > now.after(Micros(AT_ONCE * INTERVAL.0)) {
+            return false;
+        }
+        let known = Known { newest: session, earned: earned.after(INTERVAL), seen: now, shown: None };
+        self.known.insert(session.identity, known);
+        true
     }
 
     /// Of a process that has been gone for long nothing is kept.
@@ -114,8 +130,7 @@ impl Driver {
         // Two speak at once: those whom the later one has not reached yet hear of it from here. A process that comes after one that
         // has ended tells everybody itself; were that passed on, too, many that start together would cost the third power of their number.
         let beside = self.sessions.speaking.get(&session.identity).is_some_and(|of| *of < session.order());
-        let known = self.sessions.known.get_mut(&session.identity);
-        match known {
+        match self.sessions.known.get_mut(&session.identity) {
             Some(known) if session.order() <= known.newest.order() => {
                 let is_old = session.order() < known.newest.order();
                 if is_old && known.shown.is_none_or(|at| at.after(INTERVAL) <= now) {
@@ -123,18 +138,25 @@ impl Driver {
                     step.act(Effect::Send { to: from, wire: Wire::Session(known.newest) });
                 }
             }
-            Some(known) if known.since.after(INTERVAL) > now => {}
-            _ if !session.holds(&self.config.chain_id) => return self.forged(step, from),
             _ => {
-                let known = Known { newest: session, since: now, seen: now, shown: None };
-                self.sessions.known.insert(session.identity, known);
-                if beside {
+                if !session.holds(&self.config.chain_id) {
+                    return self.forged(step, from);
+                }
+                let taken = self.sessions.take(now, session);
+                if taken && beside {
                     step.act(Effect::Broadcast(Wire::Session(session)));
+                }
+                if !taken && from == session.identity {
+                    // No operator does that. What others say of such a one waits until it says so itself.
+                    let reason = "its process begins more often than once a second".to_owned();
+                    return step.act(Effect::Penalise { peer: from, reason });
                 }
             }
         }
         if from == session.identity {
-            self.sessions.speaking.insert(from, session.order());
+            // One that comes late, from an older process or connection, does not silence the newer one.
+            let speaking = self.sessions.speaking.entry(from).or_default();
+            *speaking = session.order().max(*speaking);
         }
     }
 
@@ -237,11 +259,38 @@ mod tests {
         let strange = Session::new(&bench.driver.config.chain_id, &stranger, 6, 0);
         assert_eq!(hear(&mut bench, 2, strange), [""; 0]);
         assert_eq!(bench.driver.sessions.len(), 0);
+        let mut let_go = None;
         for began in 1..100 {
             let one = session(&bench, 1, began);
-            hear(&mut bench, 1, one);
+            if hear(&mut bench, 1, one) == ["penalise v1"] {
+                let_go = let_go.or(Some(began));
+            }
         }
         let held = bench.driver.sessions.known.values().next().expect("the first").newest.began_ms;
-        assert_eq!((bench.driver.sessions.len(), held), (1, 1), "one a second");
+        assert_eq!((bench.driver.sessions.len(), held, let_go), (1, AT_ONCE + 1, Some(AT_ONCE + 2)));
+    }
+
+    #[test]
+    fn what_comes_late_of_an_older_process_does_not_silence_the_newer_one() {
+        let mut bench = Bench::connected(&[1, 2]);
+        let (old, new) = (session(&bench, 1, 100), session(&bench, 1, 200));
+        hear(&mut bench, 1, old);
+        hear(&mut bench, 1, new);
+        assert_eq!(hear(&mut bench, 1, old), ["send v1"], "the older one learns of it");
+        assert_eq!(speak(&mut bench, 1), ["job admit"]);
+    }
+
+    #[test]
+    fn a_home_that_is_moved_there_and_back_in_a_moment_has_one_process_that_speaks() {
+        let mut bench = Bench::connected(&[1, 2]);
+        let [here, there, back] = [100, 200, 300].map(|began| session(&bench, 1, began));
+        hear(&mut bench, 1, here);
+        for later in [there, back] {
+            assert_eq!(hear(&mut bench, 1, later)[..], ["broadcast session"]);
+        }
+        let peer = bench.peer(1);
+        bench.act(|driver, step| driver.connected(step, peer));
+        assert_eq!(hear(&mut bench, 1, there), ["send v1"], "it learns of the last one");
+        assert_eq!(speak(&mut bench, 1), [""; 0]);
     }
 }
