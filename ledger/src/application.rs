@@ -56,6 +56,12 @@ pub trait Application: Send + Sync + 'static {
     /// transaction without one), and again after a restart.
     fn check_tx(&self, tx: &[u8], kind: CheckKind) -> Result<CheckedTx, TxError>;
 
+    /// Who sent a transaction that passed `precheck`, as people write it, for the node's index (`tx.sender`). Only read from the bytes: no
+    /// signature is checked again. Not part of consensus.
+    fn sender(&self, _tx: &[u8]) -> Option<String> {
+        None
+    }
+
     // Asked by consensus.
 
     /// Makes the initial state from the genesis document, durably, and returns its hash.

@@ -184,6 +184,11 @@ impl Application for AssetLedger {
         execute::check(&self.state.newest(), &parameters, height, &read, tx.len())
     }
 
+    fn sender(&self, tx: &[u8]) -> Option<String> {
+        let parameters = self.parameters()?;
+        Transaction::read(tx, &parameters.chain_id).ok().map(|tx| tx.sender.to_string())
+    }
+
     fn init_chain(&self, init: &InitChain) -> Result<InitChainResult, AppError> {
         let (parameters, records) = self.begin(init)?;
         let Some(height) = self.state.version() else {

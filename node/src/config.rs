@@ -123,6 +123,8 @@ pub struct StorageConfig {
     pub kept_heights: u64,
     /// How many of the newest blocks are kept even where the application lets older ones go; without it, all.
     pub kept_blocks: Option<u64>,
+    /// Whether executed blocks are indexed for `tx_search` and `block_search`. Without it both refuse; `tx` finds by hash in any case.
+    pub index: bool,
 }
 
 /// `[log]`
@@ -182,7 +184,7 @@ impl Default for MempoolConfig {
 
 impl Default for StorageConfig {
     fn default() -> Self {
-        Self { backend: BackendKind::default(), kept_heights: 10_000, kept_blocks: None }
+        Self { backend: BackendKind::default(), kept_heights: 10_000, kept_blocks: None, index: true }
     }
 }
 
@@ -261,7 +263,7 @@ impl NodeConfig {
             })
             .collect();
         let (listen, rpc) = (self.p2p.listen, self.rpc.listen);
-        let StorageConfig { backend, kept_heights, kept_blocks } = self.storage;
+        let StorageConfig { backend, kept_heights, kept_blocks, index } = self.storage;
         let kept_blocks = kept_blocks.map(|kept| {
             format!("# How many of the newest blocks are kept where the application lets older ones go.\nkept_blocks = {kept}\n")
         });
@@ -292,6 +294,8 @@ impl NodeConfig {
              backend = \"{backend}\"\n\
              # How many of the newest heights of the application's state can be asked about, as far as memory allows.\n\
              kept_heights = {kept_heights}\n{kept_blocks}\
+             # Whether blocks are indexed for tx_search and block_search.\n\
+             index = {index}\n\
              \n\
              [log]\n\
              # error, warn, info, debug, trace, or by module: \"info,althing_node=debug\"\n\

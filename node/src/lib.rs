@@ -17,6 +17,7 @@ pub mod query;
 pub mod recovery;
 pub mod rpc;
 pub mod run;
+pub mod search;
 pub mod session;
 mod shell;
 pub mod storage;

@@ -29,7 +29,9 @@ use crate::recovery::{RecoveryError, bring_up, recover};
 use crate::rpc;
 use crate::session::Session;
 use crate::shell::{Actor, Lanes, Revival, Wiring, admit, limits, panic_message, pump};
-use crate::storage::{ChainStore, DataDirectory, DirectoryFiles, SafetyStore, SafetyStoreError, StoreError};
+use crate::storage::{
+    ChainStore, DataDirectory, DirectoryFiles, Indexing, SafetyStore, SafetyStoreError, StoreError,
+};
 use crate::wire::PROTOCOL_VERSION;
 use crate::workers::{Fatal, Signer, SignerError, Workers};
 
@@ -286,7 +288,8 @@ fn open(
     let genesis = Arc::new(Genesis::read(&home.genesis_file())?);
     let identity = KeyFile::read_identity(&home.identity_key())?;
     let data = DataDirectory::open(home.path(), config.storage.backend)?;
-    let chain = ChainStore::new(data.chain.clone());
+    let indexing = if config.storage.index { Indexing::On } else { Indexing::Off };
+    let chain = ChainStore::new(data.chain.clone()).indexed(indexing);
     let application = application(data.state.clone()).map_err(|error| damaged(home, error))?;
     // Set once only.
     _ = opening.0.set(application.clone());

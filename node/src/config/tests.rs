@@ -23,7 +23,8 @@ fn what_is_written_is_read() {
         PeerConfig { identity: ed25519::PublicKey::from_bytes([8; 32]), address: None },
     ];
     config.log = LogConfig { level: "warn,althing_node=\"x\"".into(), format: LogFormat::Json };
-    config.storage = StorageConfig { backend: BackendKind::Sled, kept_heights: 7, kept_blocks: Some(100) };
+    config.storage =
+        StorageConfig { backend: BackendKind::Sled, kept_heights: 7, kept_blocks: Some(100), index: false };
     config.rpc.listen = "[::1]:8080".parse().unwrap();
     assert_eq!(load(&config.to_toml(), &[], &[]).unwrap(), config);
     assert_eq!(load("", &[], &[]).unwrap(), NodeConfig::default());

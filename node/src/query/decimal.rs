@@ -19,6 +19,14 @@ impl<'a> Decimal<'a> {
         let whole = Some(whole).filter(|whole| !whole.is_empty())?.trim_start_matches('0');
         Some(Self { digits: whole.len(), whole, fraction: fraction.trim_end_matches('0') })
     }
+
+    /// The whole number below or at it, as far as 64 bits hold it, and whether it is that number.
+    pub(super) fn floor(&self) -> (u64, bool) {
+        match self.whole {
+            "" => (0, self.fraction.is_empty()),
+            whole => whole.parse().map_or((u64::MAX, false), |whole| (whole, self.fraction.is_empty())),
+        }
+    }
 }
 
 /// How many bytes of the text are the number that it begins with: digits, then perhaps a point with digits behind it.

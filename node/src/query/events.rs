@@ -16,9 +16,12 @@ pub fn attributes(events: &[Event]) -> impl Iterator<Item = (String, &str)> {
     all(events).map(|(key, value, _)| (key, value))
 }
 
-/// As [`attributes`], of those that the application wants indexed.
+/// As [`attributes`], of those that the application wants indexed. Its word for heights and hashes, which the node knows by itself, does
+/// not count.
 pub fn indexed_attributes(events: &[Event]) -> impl Iterator<Item = (String, &str)> {
-    all(events).filter(|(_, _, index)| *index).map(|(key, value, _)| (key, value))
+    let own = [TX_HEIGHT, TX_HASH, BLOCK_HEIGHT];
+    let indexed = all(events).filter(move |(key, _, index)| *index && !own.contains(&key.as_str()));
+    indexed.map(|(key, value, _)| (key, value))
 }
 
 fn all(events: &[Event]) -> impl Iterator<Item = (String, &str, bool)> {

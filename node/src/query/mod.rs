@@ -80,10 +80,11 @@ impl Query {
 
     /// Whether these events, as (kind and name of an attribute, its value), meet every condition.
     pub fn matches<K: AsRef<str>, V: AsRef<str>>(&self, events: &[(K, V)]) -> bool {
-        self.conditions.iter().all(|condition| {
-            let mut values = events.iter().filter(|(key, _)| key.as_ref() == condition.key);
-            values.any(|(_, value)| condition.test.admits(value.as_ref()))
-        })
+        self.conditions.iter().all(|condition| condition.holds(events))
+    }
+
+    pub(crate) fn conditions(&self) -> &[Condition] {
+        &self.conditions
     }
 }
 
@@ -116,7 +117,40 @@ impl std::fmt::Display for Order {
     }
 }
 
+impl Condition {
+    /// Whether one of these events meets it.
+    pub(crate) fn holds<K: AsRef<str>, V: AsRef<str>>(&self, events: &[(K, V)]) -> bool {
+        let mut values = events.iter().filter(|(key, _)| key.as_ref() == self.key);
+        values.any(|(_, value)| self.test.admits(value.as_ref()))
+    }
+}
+
 impl Test {
+    /// The lowest and the highest whole number that meet it, if it is met by all between them and by no other. None meet it where the
+    /// lowest is above the highest.
+    pub(crate) fn whole_numbers(&self) -> Option<(u64, u64)> {
+        const NONE: (u64, u64) = (1, 0);
+        match self {
+            Test::Exists => Some((0, u64::MAX)),
+            Test::Is(text) => {
+                let written = text.parse::<u64>().ok().filter(|number| number.to_string() == *text);
+                Some(written.map_or(NONE, |number| (number, number)))
+            }
+            Test::Number(order, number) => {
+                let (floor, whole) = Decimal::prefix(number)?.floor();
+                Some(match order {
+                    Order::Less if whole => floor.checked_sub(1).map_or(NONE, |high| (0, high)),
+                    Order::Less | Order::AtMost => (0, floor),
+                    Order::Equal if whole => (floor, floor),
+                    Order::Equal => NONE,
+                    Order::AtLeast if whole => (floor, u64::MAX),
+                    Order::AtLeast | Order::More => floor.checked_add(1).map_or(NONE, |low| (low, u64::MAX)),
+                })
+            }
+            Test::Contains(_) | Test::Date(..) | Test::Time(..) => None,
+        }
+    }
+
     /// Whether this value meets it.
     pub(crate) fn admits(&self, value: &str) -> bool {
         match self {

@@ -125,3 +125,36 @@ fn a_query_written_out_is_the_same_query() {
         assert_eq!(Query::parse(&query.to_string()), Ok(query.clone()), "{query}");
     }
 }
+
+#[test]
+fn the_whole_numbers_that_a_test_admits_are_a_range() {
+    let of = |text: &str| Query::parse(text).unwrap().conditions()[0].test.whole_numbers();
+    for text in [
+        "h = 5",
+        "h = 5.5",
+        "h = 5.0",
+        "h < 5",
+        "h < 5.5",
+        "h < 0",
+        "h <= 5",
+        "h <= 5.5",
+        "h > 5",
+        "h > 5.5",
+        "h >= 5",
+        "h >= 5.5",
+        "h = '5'",
+        "h = '05'",
+        "h = 'x'",
+        "h EXISTS",
+        "h > 99999999999999999999",
+        "h < 99999999999999999999",
+    ] {
+        let query = Query::parse(text).unwrap();
+        let (low, high) = of(text).unwrap();
+        for number in 0..9u64 {
+            let within = low <= number && number <= high;
+            assert_eq!(query.matches(&[("h", number.to_string())]), within, "{text} and {number}");
+        }
+    }
+    assert_eq!((of("h CONTAINS '5'"), of("h = DATE 2024-01-01")), (None, None));
+}

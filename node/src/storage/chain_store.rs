@@ -30,9 +30,12 @@ use althing_mempool::TxBytes;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 mod accounts;
+mod index;
 mod notices;
 mod prune;
 
+pub use index::Indexing;
+pub(crate) use index::{Places, Subject, Term};
 pub use notices::CarriedNotice;
 
 use self::accounts::{keep_justification, keep_votes};
@@ -55,7 +58,7 @@ const SWEEP: usize = 1_000;
 
 /// Typed access to the chain in a [`Store`]. Every method blocks on the disk.
 #[derive(Clone)]
-pub struct ChainStore(Arc<dyn Store>);
+pub struct ChainStore(Arc<dyn Store>, Indexing);
 
 /// What executing a block gave.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -130,9 +133,15 @@ impl std::fmt::Debug for ChainStore {
 }
 
 impl ChainStore {
-    /// The chain in this store, which may be empty.
+    /// The chain in this store, which may be empty. It finds transactions by their hashes; [`Self::indexed`] finds them otherwise.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self(store)
+        Self(store, Indexing::Off)
+    }
+
+    /// The same chain, whose results are indexed from now on or not.
+    #[must_use]
+    pub fn indexed(self, indexing: Indexing) -> Self {
+        Self(self.0, indexing)
     }
 
     /// The hash of the genesis document, if the chain has begun.
@@ -247,6 +256,17 @@ impl ChainStore {
         results: &StoredResults,
         changed: Option<&Membership>,
     ) -> Result<(), StoreError> {
+        self.put_sent_results(txs, &[], results, changed)
+    }
+
+    /// As [`Self::put_results`], with the senders that the index is to know, one for each transaction.
+    pub fn put_sent_results(
+        &self,
+        txs: &[TxHash],
+        senders: &[Option<String>],
+        results: &StoredResults,
+        changed: Option<&Membership>,
+    ) -> Result<(), StoreError> {
         let height = results.execution.height;
         assert_eq!(
             height,
@@ -264,6 +284,9 @@ impl ChainStore {
             if self.tx_location(tx)?.is_none() || (succeeds && !self.succeeded(tx)?) {
                 batch.put(Table::TxIndex, *tx.as_bytes(), TxLocation { height, index }.encode());
             }
+        }
+        if self.1 == Indexing::On {
+            self.index(&mut batch, senders, results)?;
         }
         self.0.write(batch)
     }

@@ -20,8 +20,9 @@ mod sled;
 mod slot_file;
 mod state_files;
 
+pub(crate) use self::chain_store::{Places, Subject, Term};
 pub use self::{
-    chain_store::{CarriedNotice, ChainStore, Opening, StoredResults, TxLocation},
+    chain_store::{CarriedNotice, ChainStore, Indexing, Opening, StoredResults, TxLocation},
     directory::{BackendKind, DataDirectory},
     error::StoreError,
     memory::MemoryStore,
@@ -51,12 +52,21 @@ pub enum Table {
     Results = 4,
     /// Where a transaction is found, by its hash.
     TxIndex = 5,
+    /// What searches look up: terms with heights.
+    Index = 6,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 6] =
-        [Table::Meta, Table::Blocks, Table::BlockIndex, Table::Certificates, Table::Results, Table::TxIndex];
+    pub const ALL: [Table; 7] = [
+        Table::Meta,
+        Table::Blocks,
+        Table::BlockIndex,
+        Table::Certificates,
+        Table::Results,
+        Table::TxIndex,
+        Table::Index,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -66,6 +76,7 @@ impl Table {
             Table::Certificates => "certificates",
             Table::Results => "results",
             Table::TxIndex => "tx_index",
+            Table::Index => "index",
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::body::Body;
 use crate::driver::{Done, ExecuteJob};
 use crate::epochs::Epochs;
 use crate::membership::Membership;
-use crate::storage::{ChainStore, StoredResults};
+use crate::storage::{ChainStore, Indexing, StoredResults};
 
 /// So many blocks at most go with each that comes: a long past goes little by little, beside the chain's work.
 const PRUNED_AT_ONCE: usize = 4;
@@ -53,7 +53,11 @@ impl Executor {
         if mutant!("application_commits_before_the_results") {
             self.application.commit()?;
         }
-        self.chain.put_results(&body.block.txs, &results, changed.as_ref())?;
+        let senders: Vec<_> = match self.chain.indexing() {
+            Indexing::On => body.txs.iter().map(|tx| self.application.sender(tx)).collect(),
+            Indexing::Off => Vec::new(),
+        };
+        self.chain.put_sent_results(&body.block.txs, &senders, &results, changed.as_ref())?;
         if !mutant!("application_commits_before_the_results") {
             let CommitResult { retain_height } = self.application.commit()?;
             self.let_go(&body.block.header, Height(retain_height))?;

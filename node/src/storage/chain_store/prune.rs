@@ -31,7 +31,7 @@ impl ChainStore {
         self.0.write(batch)
     }
 
-    /// Removes the oldest blocks, at most `max` and all below `end`, with their certificates, results and transactions' places. Block 0
+    /// Removes the oldest blocks, at most `max` and all below `end`, with their certificates, results, transactions' places and index entries. Block 0
     /// stays: all is checked from there.
     pub fn prune(&self, end: Height, max: usize) -> Result<(), StoreError> {
         let entries =
@@ -46,6 +46,7 @@ impl ChainStore {
             for tx in &body.block.txs {
                 self.forget(&mut batch, tx, height)?;
             }
+            self.forget_entries(&mut batch, height)?;
             batch.delete(Table::Blocks, *body.block.hash().as_bytes());
             self.forget_justifications(&mut batch, height, None)?;
             batch.delete(Table::Meta, votes_key(height));
