@@ -9,7 +9,11 @@ use althing_crypto::ed25519;
 use althing_ledger::abci::Address;
 use serde::{Deserialize, Serialize};
 
-use crate::{home::Home, storage::BackendKind};
+use crate::{
+    home::Home,
+    rpc::{ForwardedHeader, Role},
+    storage::BackendKind,
+};
 
 mod layers;
 
@@ -62,6 +66,25 @@ pub struct PeerConfig {
 pub struct RpcConfig {
     /// Where JSON-RPC is served. Whoever reaches it can submit transactions, so loopback by default.
     pub listen: SocketAddr,
+    /// Threads for the server's own work; reads have some more.
+    pub threads: usize,
+    /// What a client without a key may do.
+    pub anonymous: Anonymous,
+    /// The file with the hashes of bearer keys and their roles; relative to the home.
+    pub keys: Option<PathBuf>,
+    /// The certificate for TLS; without it HTTP is plain.
+    pub tls: Option<TlsConfig>,
+    /// Names, beside those of loopback, that clients may call this node in the Host header. On loopback it answers to no others;
+    /// elsewhere to any if none is listed.
+    pub hosts: Vec<String>,
+    /// The origins (`https://host:port`, or `*`) whose web pages may ask this node.
+    pub origins: Vec<String>,
+    /// Addresses or networks of proxies that say truly for whom they ask.
+    pub proxies: Vec<String>,
+    /// The header in which they say it.
+    pub forwarded: ForwardedHeader,
+    /// Whether `/metrics` takes no key, whatever `anonymous` says.
+    pub open_metrics: bool,
     /// Longest request body, in bytes.
     pub max_body_bytes: usize,
     /// Clients that wait for something to happen, as in `broadcast_tx_commit`, at once.
@@ -90,6 +113,42 @@ pub struct RpcConfig {
     pub client_cost_per_s: u64,
     /// How long `broadcast_tx_commit` waits for the commit, in milliseconds.
     pub commit_timeout_ms: u64,
+}
+
+/// `[rpc.tls]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The node's certificate and those between it and its root, in PEM; relative to the home.
+    pub certificate: PathBuf,
+    /// Its private key, in PEM; relative to the home.
+    pub key: PathBuf,
+}
+
+/// What a client without a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Anonymous {
+    /// Nothing.
+    None,
+    /// Read.
+    Read,
+    /// Also submit.
+    Submit,
+    /// Everything, if no proxy passed it on. Only on loopback.
+    Admin,
+}
+
+impl Anonymous {
+    /// The role, if there is one.
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Self::None => None,
+            Self::Read => Some(Role::Read),
+            Self::Submit => Some(Role::Submit),
+            Self::Admin => Some(Role::Admin),
+        }
+    }
 }
 
 /// `[mempool]`
@@ -158,6 +217,15 @@ impl Default for RpcConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 26657)),
+            threads: 2,
+            anonymous: Anonymous::Admin,
+            keys: None,
+            tls: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            proxies: Vec::new(),
+            forwarded: ForwardedHeader::default(),
+            open_metrics: false,
             max_body_bytes: 1 << 20,
             max_waiting: 512,
             max_waiting_per_client: 128,
@@ -169,8 +237,8 @@ impl Default for RpcConfig {
             max_subscriptions_per_client: 128,
             max_bytes: 128 << 20,
             max_bytes_per_client: 64 << 20,
-            cost_per_s: 8_000,
-            client_cost_per_s: 4_000,
+            cost_per_s: 20_000,
+            client_cost_per_s: 5_000,
             commit_timeout_ms: 10_000,
         }
     }
@@ -217,6 +285,7 @@ impl NodeConfig {
                 })
             }
         };
+        check("rpc.threads", self.rpc.threads, 1, 256)?;
         check("rpc.max_body_bytes", self.rpc.max_body_bytes, 1024, 64 << 20)?;
         for (key, value) in [
             ("rpc.max_waiting", self.rpc.max_waiting),
@@ -286,7 +355,7 @@ impl NodeConfig {
              peers = [\n{peers}]\n\
              \n\
              [rpc]\n\
-             # Where JSON-RPC is served to clients. There is no password: keep it on loopback or behind a proxy.\n\
+             # Where JSON-RPC is served to clients. Beyond loopback, say what clients without a key may do: rpc.anonymous.\n\
              listen = \"{rpc}\"\n\
              \n\
              {application}[storage]\n\

@@ -26,7 +26,7 @@ use crate::epochs::{EpochContext, Epochs, Seat};
 use crate::handle::{self, NodeHandle, NodeStatus, Parts};
 use crate::home::Home;
 use crate::recovery::{RecoveryError, bring_up, recover};
-use crate::rpc;
+use crate::rpc::{self, RpcRuntime};
 use crate::session::Session;
 use crate::shell::{Actor, Lanes, Revival, Wiring, admit, limits, panic_message, pump};
 use crate::storage::{
@@ -218,7 +218,8 @@ pub async fn start(
     std::mem::forget(given_up);
 
     // After the home: a second process on it is to be told of the first, not of its port.
-    let rpc = rpc::Server::bind(config.rpc.listen).await?;
+    let rpc = rpc::Server::bind(config.rpc.clone(), config.home.path()).await?;
+    let rpc_threads = RpcRuntime::start(config.rpc.threads)?;
     let rpc_address = rpc.address()?;
     let before = epochs.of(Epoch(engine.epoch.0.saturating_sub(1)))?;
     let sets: Vec<&ValidatorSet> =
@@ -271,9 +272,10 @@ pub async fn start(
     let actor = drive(Actor::new(driver, wiring, status))?;
     let mut asked_to_stop = stopped;
     let until = async move { _ = asked_to_stop.changed().await };
-    let serving = tokio::spawn(rpc.on_network(network.clone()).serve(handle.clone(), config.rpc, until));
+    let serving = rpc_threads.spawn(rpc.on_network(network.clone()).serve(handle.clone(), until));
     let (ended, end) = oneshot::channel();
-    let parts = Supervised { actor, serving, network, application, threads, data, stop: stop.clone() };
+    let parts =
+        Supervised { actor, serving, rpc_threads, network, application, threads, data, stop: stop.clone() };
     tokio::spawn(async move { _ = ended.send(supervise(parts).await) });
     Ok(RunningNode { handle, rpc_address, p2p_address, stop, end })
 }
@@ -443,6 +445,7 @@ fn drive(actor: Actor) -> io::Result<ActorEnd> {
 struct Supervised {
     actor: ActorEnd,
     serving: tokio::task::JoinHandle<()>,
+    rpc_threads: RpcRuntime,
     network: p2p::Network,
     application: Arc<dyn Application>,
     threads: Vec<JoinHandle<()>>,
@@ -452,7 +455,7 @@ struct Supervised {
 
 /// Waits for the driver's end, then ends everything else in order: clients, network, jobs at hand, data.
 async fn supervise(node: Supervised) -> Result<(), NodeError> {
-    let Supervised { actor, serving, network, application, threads, data, stop } = node;
+    let Supervised { actor, serving, rpc_threads, network, application, threads, data, stop } = node;
     let outcome =
         actor.await.unwrap_or_else(|_| Err(Fatal::Broken("the driver's thread has ended".to_owned())));
     if let Err(error) = &outcome {
@@ -464,8 +467,11 @@ async fn supervise(node: Supervised) -> Result<(), NodeError> {
     }
     network.shutdown().await;
     close(&application);
-    let joined =
-        tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| _ = thread.join())).await;
+    let joined = tokio::task::spawn_blocking(move || {
+        rpc_threads.stop();
+        threads.into_iter().for_each(|thread| _ = thread.join());
+    })
+    .await;
     drop(data);
     joined.map_err(|error| Fatal::Broken(error.to_string()))?;
     Ok(outcome?)

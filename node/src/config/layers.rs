@@ -136,6 +136,8 @@ fn known_keys() -> Table {
     let mut config = NodeConfig::default();
     config.application.address = Some(althing_ledger::abci::Address::Tcp("127.0.0.1:26658".to_owned()));
     config.storage.kept_blocks = Some(100);
+    config.rpc.keys = Some("keys.toml".into());
+    config.rpc.tls = Some(super::TlsConfig { certificate: "certificate.pem".into(), key: "key.pem".into() });
     config.p2p.peers.push(super::PeerConfig {
         identity: althing_crypto::ed25519::PublicKey::from_bytes([0; 32]),
         address: Some(String::new()),

@@ -33,13 +33,20 @@ pub enum Role {
     Admin,
 }
 
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Role {
+    /// In words, as the file of keys names it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
             Self::Read => "read",
             Self::Submit => "submit",
             Self::Admin => "admin",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -50,6 +57,8 @@ pub(crate) enum Who {
     Address(IpAddr),
     /// Whoever has the key of this name.
     Key(Arc<str>),
+    /// A trusted proxy, as far as it is the one that connects.
+    Proxy(IpAddr),
 }
 
 impl Who {
@@ -73,9 +82,11 @@ pub(crate) struct Caller {
     gone: Option<watch::Receiver<()>>,
 }
 
-/// How a connection takes being told to wait.
-#[derive(Debug, Default)]
+/// How a connection takes being told to wait, and the place that it has.
+#[derive(Default)]
 pub(crate) struct Manners {
+    /// Given back when nobody asks over it any longer, and all that was asked has ended.
+    _place: Option<Place>,
     /// When it was told to come back.
     again_at: Mutex<Option<Instant>>,
     /// Requests in a row that came before that.
@@ -165,7 +176,27 @@ impl Caller {
     }
 }
 
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller").field("who", &self.who).field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+impl Default for Caller {
+    /// Anyone, where it does not matter who asks.
+    fn default() -> Self {
+        let clients = Clients::new(&crate::config::RpcConfig::default());
+        Self::new(Who::at([127, 0, 0, 1].into()), Some(Role::Admin), clients, Arc::default())
+    }
+}
+
 impl Manners {
+    /// Of a connection that has this place.
+    pub(crate) fn over(place: Place) -> Self {
+        Self { _place: Some(place), ..Self::default() }
+    }
+
     /// A request was taken, or told to come back after a while.
     fn note(&self, wait: Option<Duration>) {
         let mut again_at = self.again_at.lock().unwrap_or_else(PoisonError::into_inner);

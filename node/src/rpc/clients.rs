@@ -130,6 +130,15 @@ pub(crate) struct Place {
     amount: u64,
 }
 
+impl Place {
+    /// Holds so much more.
+    pub(crate) fn more(&mut self, amount: u64) -> Result<(), RpcError> {
+        let mut more = self.clients.take(&self.who, self.kind, amount)?;
+        self.amount = self.amount.saturating_add(std::mem::take(&mut more.amount));
+        Ok(())
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut books = self.clients.lock();

@@ -20,6 +20,9 @@ const MAX_READS: usize = 8;
 /// Of these so many ask the application: one that hangs must not keep clients from the node's own answers, such as what hangs.
 const MAX_QUESTIONS: usize = 4;
 
+/// Looks at the disk on the way of submissions at once.
+const MAX_LOOKS: usize = 4;
+
 /// The node behind the methods.
 pub(crate) struct Context {
     pub(crate) node: NodeHandle,
@@ -29,17 +32,19 @@ pub(crate) struct Context {
     pub(crate) commits: Commits,
     /// What each client uses.
     pub(crate) clients: Arc<Clients>,
-    reads: Semaphore,
-    questions: Semaphore,
+    reads: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
     waiters: Semaphore,
 }
 
 impl Context {
     pub(crate) fn new(node: NodeHandle, network: Option<Network>, config: RpcConfig) -> Self {
         let waiters = Semaphore::new(config.max_waiting);
-        let (reads, questions) = (Semaphore::new(MAX_READS), Semaphore::new(MAX_QUESTIONS));
+        let turns = |turns| Arc::new(Semaphore::new(turns));
+        let (reads, looks, questions) = (turns(MAX_READS), turns(MAX_LOOKS), turns(MAX_QUESTIONS));
         let clients = Clients::new(&config);
-        Self { node, config, network, commits: Commits::default(), clients, reads, questions, waiters }
+        Self { node, config, network, commits: Commits::default(), clients, reads, looks, questions, waiters }
     }
 
     /// Someone on this machine who may do everything: for what comes over no socket.
@@ -53,12 +58,27 @@ impl Context {
         self: &Arc<Self>,
         read: impl FnOnce(&NodeHandle) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        let _turn = self.reads.acquire().await.map_err(RpcError::internal)?;
+        let turn = Arc::clone(&self.reads).acquire_owned().await.map_err(RpcError::internal)?;
         let node = self.node.clone();
-        tokio::task::spawn_blocking(move || read(&node)).await.map_err(|error| {
+        // The turn goes along and comes back with what was read: it is not over when the client has gone, and what was read does not
+        // pile up where nobody takes it.
+        let work = tokio::task::spawn_blocking(move || (read(&node), turn));
+        let (result, _turn) = work.await.map_err(|error| {
             tracing::error!(%error, "a read for a client failed");
             RpcError::internal("the read failed; the node's log says why")
-        })?
+        })?;
+        result
+    }
+
+    /// As [`Self::read`], for a short look on the way of a submission: it never queues behind reads.
+    pub(crate) async fn look<T: Send + 'static>(
+        self: &Arc<Self>,
+        look: impl FnOnce(&NodeHandle) -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let turn = Arc::clone(&self.looks).acquire_owned().await.map_err(RpcError::internal)?;
+        let node = self.node.clone();
+        let work = tokio::task::spawn_blocking(move || (look(&node), turn));
+        work.await.map_err(RpcError::internal)?.0
     }
 
     /// As [`Self::read`], where it is the application that is asked: it may take its time.
@@ -66,8 +86,9 @@ impl Context {
         self: &Arc<Self>,
         ask: impl FnOnce(&dyn Application) -> T + Send + 'static,
     ) -> Result<T, RpcError> {
-        let _turn = self.questions.acquire().await.map_err(RpcError::internal)?;
-        self.read(move |node| Ok(ask(&**node.application()))).await
+        let question = Arc::clone(&self.questions).acquire_owned().await.map_err(RpcError::internal)?;
+        let (answer, _question) = self.read(move |node| Ok((ask(&**node.application()), question))).await?;
+        Ok(answer)
     }
 
     /// A place among those who wait for a commit, if there is one.

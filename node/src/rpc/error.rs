@@ -60,6 +60,16 @@ impl RpcError {
         Self::new(Self::UNAUTHORIZED, "Unauthorized", data)
     }
 
+    /// The key that was shown is none of this node's.
+    pub(crate) fn unknown_key() -> Self {
+        Self::forbidden("the Authorization header shows no bearer key that rpc.keys lists")
+    }
+
+    /// Not for whoever asks so.
+    pub(crate) fn forbidden(reason: impl ToString) -> Self {
+        Self::new(Self::UNAUTHORIZED, "Unauthorized", reason.to_string())
+    }
+
     /// The body is not JSON.
     pub(crate) fn parse(data: impl ToString) -> Self {
         Self::new(-32700, "Parse error. Invalid JSON", data.to_string())

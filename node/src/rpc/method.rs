@@ -7,6 +7,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use serde_json::Value;
 
+pub(crate) use super::caller::Role;
 use super::{Context, RpcError, params::Params};
 
 mod documents;
@@ -60,28 +61,6 @@ pub(crate) enum Kind {
     Tx,
     /// Bytes in hexadecimal or base64.
     Bytes,
-}
-
-/// What someone must be allowed to call a method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Role {
-    /// To ask what is so.
-    Read,
-    /// To hand in something.
-    Submit,
-    /// To see or do what is the operator's business.
-    Admin,
-}
-
-impl Role {
-    /// In words, as a file of keys names it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Submit => "submit",
-            Self::Admin => "admin",
-        }
-    }
 }
 
 impl Method {

@@ -8,11 +8,17 @@ use althing_crypto::Hash;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Map, Value};
 
-use super::{RpcError, method::Method};
+use super::{
+    RpcError,
+    caller::{Caller, Presence},
+    method::Method,
+};
 
 /// The parameters of one request.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
+#[cfg_attr(test, derive(Default))]
 pub(crate) struct Params {
+    asked_by: Caller,
     values: Map<String, Value>,
     /// Whether they come from a URI, where every value is text.
     uri: bool,
@@ -20,13 +26,17 @@ pub(crate) struct Params {
 
 impl Params {
     /// From the `params` of a JSON-RPC request of this method.
-    pub(crate) fn from_json(params: Option<Value>, method: &Method) -> Result<Self, RpcError> {
+    pub(crate) fn from_json(
+        params: Option<Value>,
+        method: &Method,
+        asked_by: &Caller,
+    ) -> Result<Self, RpcError> {
         let names: Vec<&str> = method.param_names().collect();
-        Self::named(params, &names)
+        Ok(Self { values: Self::named(params, &names)?, uri: false, asked_by: asked_by.clone() })
     }
 
     /// As [`Self::from_json`]; `names` are the method's parameters in their order.
-    fn named(params: Option<Value>, names: &[&str]) -> Result<Self, RpcError> {
+    fn named(params: Option<Value>, names: &[&str]) -> Result<Map<String, Value>, RpcError> {
         let values = match params {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(values)) => values,
@@ -50,13 +60,25 @@ impl Params {
         if let Some((name, _)) = values.iter().find(|(_, value)| value.is_array() || value.is_object()) {
             return Err(RpcError::params(format!("{name}: a list or an object, no parameter takes one")));
         }
-        Ok(Self { values, uri: false })
+        Ok(values)
     }
 
     /// From the pairs of a URI's query.
-    pub(crate) fn from_uri(pairs: Vec<(String, String)>) -> Self {
+    pub(crate) fn from_uri(pairs: Vec<(String, String)>, asked_by: &Caller) -> Self {
         let values = pairs.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
-        Self { values, uri: true }
+        Self { values, uri: true, asked_by: asked_by.clone() }
+    }
+
+    /// Who asks: whose limits count, and who may go before there is an answer.
+    pub(crate) fn asked_by(&self) -> &Caller {
+        &self.asked_by
+    }
+
+    /// The same, asked by one who is here as long as the presence is kept.
+    pub(crate) fn present(mut self) -> (Self, Presence) {
+        let (asked_by, presence) = self.asked_by.present();
+        self.asked_by = asked_by;
+        (self, presence)
     }
 
     /// The value, if it is there, neither null nor (in a URI) empty.
@@ -211,11 +233,11 @@ mod tests {
     const NAMES: &[&str] = &["height", "prove", "path", "data", "tx", "hash"];
 
     fn from_json(params: Value) -> Params {
-        Params::named(Some(params), NAMES).unwrap()
+        Params { values: Params::named(Some(params), NAMES).unwrap(), ..Params::default() }
     }
 
     fn from_uri(name: &str, text: &str) -> Params {
-        Params::from_uri(vec![(name.into(), text.into())])
+        Params::from_uri(vec![(name.into(), text.into())], &Caller::default())
     }
 
     #[test]

@@ -1,72 +1,87 @@
-//! HTTP around the dispatcher: connections, bodies, and their limits.
+//! The address for clients, and the connections to it.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use althing_p2p::Network;
-use axum::{
-    Router,
-    body::{Body, Bytes},
-    extract::{Path, Query, Request, State, rejection::QueryRejection},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::{get, post},
-};
-use http_body_util::BodyExt;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use serde_json::Value;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     pin,
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     time::timeout,
 };
 
-use super::{Context, RpcError, commits, dispatch, method, quotes::Quotes, stall::Stall};
+use super::{
+    Context, DoorError, RpcError,
+    caller::{Manners, Who},
+    clients::{Clients, Kind, Place},
+    commits, dispatch,
+    door::{Connection, Door},
+    quotes::Quotes,
+    routes::routes,
+    stall::Stall,
+};
 use crate::{config::RpcConfig, handle::NodeHandle};
 
 /// How long a client may take to send a request's head; a connection idle for so long is closed, too.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a client may take to send a request's body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take to agree on TLS.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take nothing of an answer.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests under way are waited for when the node stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long to wait when the system gives no connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Of a body that is too long so many times the limit is read and thrown away: a client that is still sending would not
-/// see the answer.
-const DISCARDED: usize = 16;
+/// What a connection costs, and one over TLS: its handshake takes a signature.
+const CONNECTION_COST: u32 = 1;
+const TLS_COST: u32 = 20;
+/// Clients that are told at once why they are turned away; further ones are only hung up on.
+const MAX_TURNED_AWAY: usize = 64;
+/// How long such a one may take to read it.
+const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The address cannot be served on.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "rpc.listen: cannot listen on {address}: {source}; is another node running there? Choose another address"
-)]
-pub struct BindError {
-    /// The address.
-    pub address: SocketAddr,
-    /// The system's reason.
-    pub source: io::Error,
+pub enum BindError {
+    /// It cannot be had.
+    #[error(
+        "rpc.listen: cannot listen on {address}: {source}; is another node running there? Choose another address"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It would be open to whom it must not be, or a file for it is missing.
+    #[error(transparent)]
+    Door(#[from] DoorError),
 }
 
 /// A bound address that is not served yet: clients that connect wait.
 pub struct Server {
     listener: TcpListener,
     network: Option<Network>,
+    door: Door,
+    config: RpcConfig,
 }
 
 impl Server {
-    /// Takes the address; port 0 lets the system choose one.
-    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let listener = TcpListener::bind(address).await.map_err(|source| BindError { address, source })?;
-        Ok(Self { listener, network: None })
+    /// Takes the configured address; port 0 lets the system choose one. Files that the configuration names are relative to the home.
+    pub async fn bind(config: RpcConfig, home: &Path) -> Result<Self, BindError> {
+        let door = Door::new(&config, home)?;
+        let address = config.listen;
+        let listen = |source| BindError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        Ok(Self { listener, network: None, door, config })
     }
 
     /// The address, with the port that was chosen.
@@ -80,70 +95,144 @@ impl Server {
     }
 
     /// Serves until `stop` is done, then lets requests under way end.
-    pub async fn serve(self, node: NodeHandle, config: RpcConfig, stop: impl Future<Output = ()>) {
-        let connections = Arc::new(Semaphore::new(config.max_connections));
-        let context = Arc::new(Context::new(node, self.network, config));
+    pub async fn serve(self, node: NodeHandle, stop: impl Future<Output = ()>) {
+        let Self { listener, network, door, config } = self;
+        let context = Arc::new(Context::new(node, network, config));
         let follower = tokio::spawn(commits::follow(Arc::clone(&context)));
-        let service = TowerToHyperService::new(routes(context));
-        let http = protocol();
-        let graceful = GracefulShutdown::new();
+        let door = Arc::new(door);
+        let entry = Entry {
+            clients: Arc::clone(&context.clients),
+            routes: routes(context, Arc::clone(&door)),
+            door,
+            turned_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
+        };
+        let (stopping, stopped) = watch::channel(false);
         pin!(stop);
         loop {
-            // With all connections in use, further ones wait in the system's queue.
-            let accepted = async {
-                let place = Arc::clone(&connections).acquire_owned().await;
-                (place, accept(&self.listener).await)
-            };
-            let (place, stream) = tokio::select! {
-                accepted = accepted => accepted,
+            let (stream, peer) = tokio::select! {
+                accepted = accept(&listener) => accepted,
                 () = &mut stop => break,
             };
-            let connection = http.serve_connection(wrapped(stream), service.clone());
-            let connection = graceful.watch(connection);
-            tokio::spawn(async move {
-                let _place = place;
-                // A client that breaks off is its own affair.
-                let _ = connection.await;
-            });
+            entry.let_in(stream, peer, stopped.clone());
         }
-        drop(self.listener);
-        if timeout(STOP_TIMEOUT, graceful.shutdown()).await.is_err() {
+        drop(listener);
+        drop(stopped);
+        stopping.send_replace(true);
+        // Each connection has a receiver as long as it lasts.
+        if timeout(STOP_TIMEOUT, stopping.closed()).await.is_err() {
             tracing::debug!("some clients' requests were cut off");
         }
         follower.abort();
     }
 }
 
-/// Serves one connection that is there already, be it no socket, until it ends. Nobody follows the blocks for those who wait for
-/// a commit: they wait in vain.
+/// What every new connection meets.
+struct Entry {
+    clients: Arc<Clients>,
+    routes: Router,
+    door: Arc<Door>,
+    turned_away: Arc<Semaphore>,
+}
+
+impl Entry {
+    /// Serves a connection in a task of its own, or tells it at once that there is no room.
+    fn let_in(&self, stream: TcpStream, peer: SocketAddr, stopped: watch::Receiver<bool>) {
+        let place = match self.place(&self.door.who_connects(peer.ip())) {
+            Ok(place) => place,
+            Err(busy) => return self.turn_away(stream, &busy),
+        };
+        let connection = Connection { peer: Some(peer.ip()), manners: Arc::new(Manners::over(place)) };
+        let routes = self.routes.clone().layer(Extension(connection));
+        let tls = self.door.tls.clone();
+        tokio::spawn(async move {
+            match tls {
+                None => converse(stream, routes, stopped).await,
+                Some(tls) => match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => converse(stream, routes, stopped).await,
+                    Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS with a client"),
+                    Err(_) => tracing::debug!(%peer, "no TLS with a client in time"),
+                },
+            }
+        });
+    }
+
+    fn place(&self, who: &Who) -> Result<Place, RpcError> {
+        if !matches!(who, Who::Proxy(_)) {
+            self.clients.spend(who, if self.door.tls.is_some() { TLS_COST } else { CONNECTION_COST })?;
+        }
+        self.clients.take(who, Kind::Connections, 1)
+    }
+
+    fn turn_away(&self, mut stream: TcpStream, busy: &RpcError) {
+        let Ok(turn) = Arc::clone(&self.turned_away).try_acquire_owned() else { return };
+        // What is said before the handshake is no TLS.
+        if self.door.tls.is_some() {
+            return;
+        }
+        let answer = dispatch::envelope(Value::Null, Err(busy.clone()));
+        let seconds = busy.retry_after.map_or(1, |after| after.as_secs().max(1));
+        let head = format!(
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: {seconds}\r\nconnection: close\r\n\
+             content-length: {}\r\n\r\n",
+            answer.len()
+        );
+        tokio::spawn(async move {
+            let _turn = turn;
+            let say = async {
+                stream.write_all(&[head.as_bytes(), &answer].concat()).await?;
+                stream.shutdown().await?;
+                // Hung up on with its request unread, the client would not see the answer.
+                let mut ignored = [0; 1024];
+                while stream.read(&mut ignored).await? > 0 {}
+                io::Result::Ok(())
+            };
+            let _ = timeout(TURN_AWAY_TIMEOUT, say).await;
+        });
+    }
+}
+
+/// Speaks HTTP over a connection until it ends.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    routes: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let stream = TokioIo::new(Quotes::new(Stall::new(stream, STALL_TIMEOUT)));
+    let connection = http.serve_connection(stream, TowerToHyperService::new(routes)).with_upgrades();
+    pin!(connection);
+    // A client that breaks off is its own affair.
+    let _ = tokio::select! {
+        ended = connection.as_mut() => ended,
+        // What it gives must not be kept: it is a lock.
+        () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+}
+
+/// Serves one connection that is there already, be it no socket, until it ends; who is at its other end may do everything. Nobody
+/// follows the blocks for those who wait for a commit: they wait in vain.
 pub async fn serve_stream(
     node: NodeHandle,
     config: RpcConfig,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) {
     let context = Arc::new(Context::new(node, None, config));
-    let service = TowerToHyperService::new(routes(context));
-    // A client that breaks off is its own affair.
-    let _ = protocol().serve_connection(wrapped(stream), service).await;
+    let connection = Connection { peer: None, manners: Arc::default() };
+    let (_going_on, stopped) = watch::channel(false);
+    converse(stream, routes(context, Arc::new(Door::open())).layer(Extension(connection)), stopped).await;
 }
 
-fn protocol() -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    http
-}
-
-fn wrapped<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> TokioIo<Quotes<Stall<S>>> {
-    TokioIo::new(Quotes::new(Stall::new(stream, STALL_TIMEOUT)))
-}
-
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Answers are written whole; waiting to fill a packet only delays them.
                 let _ = stream.set_nodelay(true);
-                return stream;
+                return (stream, peer);
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection to rpc.listen");
@@ -151,78 +240,4 @@ async fn accept(listener: &TcpListener) -> TcpStream {
             }
         }
     }
-}
-
-fn routes(context: Arc<Context>) -> Router {
-    Router::new()
-        .route("/", post(posted).get(methods))
-        .route("/{method}", get(asked).post(posted))
-        .with_state(context)
-}
-
-async fn posted(State(context): State<Arc<Context>>, request: Request) -> Response {
-    let max = context.config.max_body_bytes;
-    match timeout(BODY_TIMEOUT, read_body(request.into_body(), max)).await {
-        Ok(Ok(body)) => match dispatch::body(&context, body).await {
-            Some(answer) => json(StatusCode::OK, answer),
-            None => StatusCode::OK.into_response(),
-        },
-        Ok(Err(status)) => {
-            let reason = match status {
-                StatusCode::PAYLOAD_TOO_LARGE => format!("the body is longer than rpc.max_body_bytes, {max}"),
-                _ => "the body broke off".to_owned(),
-            };
-            refusal(status, reason)
-        }
-        Err(_) => {
-            let reason = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
-            refusal(StatusCode::REQUEST_TIMEOUT, reason)
-        }
-    }
-}
-
-/// The body if it has at most `max` bytes.
-async fn read_body(mut body: Body, max: usize) -> Result<Bytes, StatusCode> {
-    let (mut bytes, mut len) = (Vec::new(), 0usize);
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
-        len = len.saturating_add(data.len());
-        if len <= max {
-            bytes.extend_from_slice(&data);
-        } else if len <= max.saturating_mul(DISCARDED) {
-            bytes = Vec::new();
-        } else {
-            break;
-        }
-    }
-    if len <= max { Ok(bytes.into()) } else { Err(StatusCode::PAYLOAD_TOO_LARGE) }
-}
-
-async fn asked(
-    State(context): State<Arc<Context>>,
-    Path(method): Path<String>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Response {
-    let answer = match query {
-        Ok(Query(query)) => dispatch::uri(&context, &method, query).await,
-        Err(error) => dispatch::envelope(Value::from(-1), Err(RpcError::params(error))),
-    };
-    json(StatusCode::OK, answer)
-}
-
-/// What can be asked, for people.
-async fn methods() -> String {
-    method::list()
-}
-
-fn json(status: StatusCode, body: Vec<u8>) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-/// For what was never read as a request, in the same form; the connection ends, as the rest of the body may still come.
-fn refusal(status: StatusCode, reason: String) -> Response {
-    let body = dispatch::envelope(Value::Null, Err(RpcError::invalid_request(reason)));
-    let mut response = json(status, body);
-    response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-    response
 }

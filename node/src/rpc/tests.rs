@@ -1,6 +1,6 @@
 //! The methods over real HTTP on loopback, in front of a node that is a script.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use althing_consensus::audit::Link;
 use althing_consensus::light::{Claim, Run, Start};
@@ -92,10 +92,11 @@ impl Scripted {
         let epochs = Arc::new(Epochs::new(&genesis, chain.clone(), Seat::default()));
         let parts = Parts { genesis, chain, application, epochs, identity: identity.public_key() };
         let (handle, backend) = handle::channel(parts, status);
-        let server = prepare(Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap());
+        let config = RpcConfig { listen: "127.0.0.1:0".parse().unwrap(), ..config };
+        let server = prepare(Server::bind(config, Path::new("")).await.unwrap());
         let address = server.address().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let serving = server.serve(handle.clone(), config, async { drop(stopped.await) });
+        let serving = server.serve(handle.clone(), async { drop(stopped.await) });
         Self { handle, backend, address, stop, server: tokio::spawn(serving) }
     }
 
@@ -146,8 +147,10 @@ async fn raw(address: SocketAddr, request: &[u8]) -> (u16, Value) {
 }
 
 fn post_of(body: &[u8]) -> Vec<u8> {
-    let head =
-        format!("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     [head.as_bytes(), body].concat()
 }
 
@@ -156,7 +159,8 @@ async fn post(address: SocketAddr, body: &[u8]) -> (u16, Value) {
 }
 
 async fn get(address: SocketAddr, uri: &str) -> (u16, Value) {
-    raw(address, format!("GET {uri} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await
+    raw(address, format!("GET {uri} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
+        .await
 }
 
 fn error_code(result: Result<Value, ClientError>) -> i64 {
@@ -402,22 +406,28 @@ async fn a_body_too_long_is_refused_and_the_node_goes_on() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_their_turn() {
+async fn a_connection_beyond_the_limit_is_told_so_at_once() {
     let node = Scripted::start(RpcConfig { max_connections: 1, ..RpcConfig::default() }).await;
     let mut first = node.client();
     first.call("health", json!({})).await.unwrap();
-    let mut second = node.client();
-    let waiting = tokio::spawn(async move { second.call("health", json!({})).await });
+    let (head, body) = exchange(node.address, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 503") && head.contains("retry-after: 1"), "{head}");
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(answer["error"]["code"], -32004);
+    assert_eq!(answer["error"]["data"]["retry_after_ms"], 500);
     first.call("health", json!({})).await.unwrap();
-    assert!(!waiting.is_finished());
     drop(first);
-    waiting.await.unwrap().unwrap();
+    // It is given back when the node has seen that it is gone.
+    while node.client().call("health", json!({})).await.is_err() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
 async fn a_port_in_use_is_named() {
     let node = Scripted::start(RpcConfig::default()).await;
-    let error = Server::bind(node.address).await.err().unwrap().to_string();
+    let taken = RpcConfig { listen: node.address, ..RpcConfig::default() };
+    let error = Server::bind(taken, Path::new("")).await.err().unwrap().to_string();
     assert!(error.contains(&node.address.to_string()) && error.contains("rpc.listen"), "{error}");
 }
 
@@ -447,7 +457,7 @@ fn every_code_is_in_the_table_once() {
     for code in [Code::Overloaded, Code::Stopping, Code::CommitTimeout] {
         assert_eq!(rows(&format!("| {CODESPACE} | {} | `", code as u32)), 1, "{code:?}");
     }
-    for code in [-32700, -32600, -32601, -32602, -32603] {
+    for code in [-32700, -32600, -32601, -32602, -32603, -32001, -32004] {
         assert_eq!(rows(&format!("| {code} | ")), 1, "{code}");
     }
     let unknown =

@@ -101,7 +101,7 @@ async fn admit(context: &Arc<Context>, tx: Vec<u8>) -> Result<Result<Admitted, R
         Err(error) => return Ok(Err(error.into())),
     };
     // The mempool forgets, and then finds that it has expired, or that its sequence is used: by itself.
-    let on_chain = context.read(move |node| Ok(node.chain().tx_location(&hash)?.is_some())).await?;
+    let on_chain = context.look(move |node| Ok(node.chain().tx_location(&hash)?.is_some())).await?;
     Ok(if on_chain { Ok(Admitted::Committed) } else { Err(refusal) })
 }
 

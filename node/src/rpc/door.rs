@@ -1,0 +1,236 @@
+//! Who may come in at all: what is looked at of a request before anything of it is read.
+//!
+//! A web page in somebody's browser reaches what listens on that machine. So a node on loopback answers to its own names only (a name
+//! of the page's that was made to point at loopback is none), and a request that says which page it comes from is refused unless
+//! `rpc.origins` names that page's origin. What a client is, its address or its key, decides whose budget it uses.
+
+use std::{net::IpAddr, path::Path, sync::Arc};
+
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    Role, RpcError,
+    caller::{Caller, Manners, Who},
+    clients::Clients,
+    keys::Keys,
+    proxies::Proxies,
+    tls,
+};
+use crate::config::RpcConfig;
+
+/// What a wrong key costs: guessing is not to be cheap.
+const WRONG_KEY_COST: u32 = 20;
+
+/// Why the door cannot be as the configuration has it.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: {reason}")]
+pub struct DoorError {
+    /// The key of the configuration.
+    pub key: &'static str,
+    /// What is wrong with its value, and what to do.
+    pub reason: String,
+}
+
+/// The configured door.
+pub(super) struct Door {
+    keys: Keys,
+    anonymous: Option<Role>,
+    origins: Vec<String>,
+    /// None: whatever a client calls this node.
+    hosts: Option<Vec<String>>,
+    proxies: Proxies,
+    pub(super) tls: Option<TlsAcceptor>,
+    /// Whether metrics take no role.
+    pub(super) open_metrics: bool,
+}
+
+/// The connection that a request came over.
+#[derive(Clone)]
+pub(super) struct Connection {
+    /// The other end; none if it is in this process.
+    pub(super) peer: Option<IpAddr>,
+    pub(super) manners: Arc<Manners>,
+}
+
+/// Why a request is not read.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) error: RpcError,
+}
+
+impl Door {
+    /// What the configuration says, with the files that it names, which are relative to the home.
+    pub(super) fn new(config: &RpcConfig, home: &Path) -> Result<Self, DoorError> {
+        let fault = |key, reason: String| DoorError { key, reason };
+        let keys = match &config.keys {
+            Some(path) => {
+                let path = home.join(path);
+                let of = |reason| fault("rpc.keys", format!("{}: {reason}", path.display()));
+                Keys::read(&path).map_err(of)?
+            }
+            None => Keys::default(),
+        };
+        let tls = match &config.tls {
+            Some(files) => {
+                let acceptor = tls::acceptor(&home.join(&files.certificate), &home.join(&files.key));
+                Some(acceptor.map_err(|reason| fault("rpc.tls", reason))?)
+            }
+            None => None,
+        };
+        let loopback = config.listen.ip().to_canonical().is_loopback();
+        let anonymous = config.anonymous.role();
+        if !loopback && anonymous == Some(Role::Admin) {
+            let reason = format!(
+                "{} can be reached from other machines, and without a key everyone there would have the role admin: set rpc.anonymous \
+                 to \"submit\", \"read\" or \"none\" (and give roles to keys by rpc.keys), or listen on loopback",
+                config.listen
+            );
+            return Err(fault("rpc.listen", reason));
+        }
+        let named = !config.hosts.is_empty();
+        let proxies = Proxies::new(&config.proxies, config.forwarded).map_err(|r| fault("rpc.proxies", r))?;
+        Ok(Self {
+            keys,
+            anonymous,
+            origins: config.origins.clone(),
+            hosts: (loopback || named).then(|| config.hosts.iter().map(|host| host.to_lowercase()).collect()),
+            proxies,
+            tls,
+            open_metrics: config.open_metrics,
+        })
+    }
+
+    /// One through which everything comes in: for what comes over no socket.
+    pub(super) fn open() -> Self {
+        Self {
+            keys: Keys::default(),
+            anonymous: Some(Role::Admin),
+            origins: Vec::new(),
+            hosts: None,
+            proxies: Proxies::default(),
+            tls: None,
+            open_metrics: true,
+        }
+    }
+
+    /// Whose budget a connection from this address is taken from.
+    pub(super) fn who_connects(&self, peer: IpAddr) -> Who {
+        if self.proxies.trust(peer) { Who::Proxy(peer.to_canonical()) } else { Who::at(peer) }
+    }
+
+    /// Who sends this request, if it may come in.
+    pub(super) fn enter<B>(
+        &self,
+        request: &Request<B>,
+        connection: &Connection,
+        clients: &Arc<Clients>,
+    ) -> Result<Caller, Refusal> {
+        let headers = request.headers();
+        let caller = |who, role| Caller::new(who, role, Arc::clone(clients), Arc::clone(&connection.manners));
+        let Some(peer) = connection.peer else {
+            return Ok(caller(Who::at(IpAddr::from([127, 0, 0, 1])), Some(Role::Admin)));
+        };
+        // Whoever looks whether the node lives often knows its address only.
+        if !matches!(request.uri().path(), "/live" | "/ready") {
+            self.check_host(headers, peer)?;
+        }
+        self.check_origin(headers)?;
+        let client = self.proxies.client(peer, headers);
+        match bearer(headers) {
+            Some(shown) => match shown.and_then(|key| self.keys.find(key)) {
+                Some((who, role)) => Ok(caller(who, Some(role))),
+                None => {
+                    let error = caller(Who::at(client), None).spend(WRONG_KEY_COST).err();
+                    let unknown = || RpcError::unknown_key();
+                    let status = if error.is_some() {
+                        StatusCode::TOO_MANY_REQUESTS
+                    } else {
+                        StatusCode::UNAUTHORIZED
+                    };
+                    Err(Refusal { status, error: error.unwrap_or_else(unknown) })
+                }
+            },
+            None => {
+                // Behind a proxy, known or not, anyone may be: loopback says nothing of who asks.
+                let role = match self.proxies.passed(peer, headers) {
+                    true => self.anonymous.map(|role| role.min(Role::Submit)),
+                    false => self.anonymous,
+                };
+                Ok(caller(Who::at(client), role))
+            }
+        }
+    }
+
+    /// What lets the page of this request read the answer, if it comes from one.
+    pub(super) fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get(header::ORIGIN)?;
+        self.origins
+            .iter()
+            .any(|one| one == "*" || one.as_bytes() == origin.as_bytes())
+            .then(|| origin.clone())
+    }
+
+    fn check_host(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Refusal> {
+        let (Some(hosts), Some(host)) = (&self.hosts, headers.get(header::HOST)) else { return Ok(()) };
+        let name = host.to_str().unwrap_or_default().to_lowercase();
+        let name = without_port(&name);
+        let own = hosts.iter().any(|one| one == name)
+            || peer.to_canonical().is_loopback() && is_loopback_name(name);
+        let reason =
+            "this node does not go by the name in the Host header; rpc.hosts lists the names it answers to";
+        if own { Ok(()) } else { Err(refusal(StatusCode::FORBIDDEN, reason)) }
+    }
+
+    fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+        // A page that this node served itself.
+        let own = || {
+            let host = headers.get(header::HOST)?.to_str().ok()?;
+            let origin = origin.to_str().ok()?;
+            let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))?;
+            rest.eq_ignore_ascii_case(host).then_some(())
+        };
+        if self.allowed_origin(headers).is_some() || own().is_some() {
+            return Ok(());
+        }
+        Err(refusal(
+            StatusCode::FORBIDDEN,
+            "web pages of this origin may not ask this node; rpc.origins lists those that may",
+        ))
+    }
+}
+
+/// The reason in the form of an error that a client reads.
+fn refusal(status: StatusCode, reason: &str) -> Refusal {
+    Refusal { status, error: RpcError::forbidden(reason) }
+}
+
+/// The key that a request shows, if it shows anything; what is no bearer key must not pass for nothing.
+fn bearer(headers: &HeaderMap) -> Option<Option<&[u8]>> {
+    let shown = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let key = shown.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
+    Some(key.map(|(_, key)| key.trim_ascii()))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        // Of an address of IPv6 only what follows the bracket is a port.
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit())
+                && !(name.contains(':') && !name.ends_with(']')) =>
+        {
+            name
+        }
+        _ => host,
+    }
+}
+
+fn is_loopback_name(name: &str) -> bool {
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    name == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests;

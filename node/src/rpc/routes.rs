@@ -1,0 +1,212 @@
+//! From an HTTP request to the dispatcher and back: bodies, headers, and their limits.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension, Router,
+    body::{Body, Bytes},
+    extract::{Path, Query, Request, State, rejection::QueryRejection},
+    http::{HeaderMap, HeaderValue, Method as Verb, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::{
+    Context, RpcError,
+    caller::Caller,
+    clients::Place,
+    dispatch::{self, Reply},
+    door::{Connection, Door, Refusal},
+    method,
+};
+
+/// How long a client may take to send a request's body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Of a body that is too long so many times the limit is read and thrown away: a client that is still sending would not
+/// see the answer.
+const DISCARDED: usize = 16;
+/// Answers up to so many bytes are not counted: there is one per connection at most.
+const SMALL_ANSWER: usize = 4 << 10;
+
+/// Everything that is served over one connection.
+pub(super) fn routes(context: Arc<Context>, door: Arc<Door>) -> Router {
+    let entrance = middleware::from_fn_with_state((Arc::clone(&context), door), enter);
+    Router::new()
+        .route("/", post(posted).get(methods))
+        .route("/{method}", get(asked).post(posted))
+        .layer(entrance)
+        .with_state(context)
+}
+
+/// Finds out who asks, and whether anything of the request is read at all.
+async fn enter(
+    State((context, door)): State<(Arc<Context>, Arc<Door>)>,
+    Extension(connection): Extension<Connection>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let origin = door.allowed_origin(request.headers());
+    let mut response = match door.enter(&request, &connection, &context.clients) {
+        Err(refusal) => refused(refusal),
+        // What a browser asks before it lets a page ask.
+        Ok(_) if request.method() == Verb::OPTIONS => preflight(),
+        Ok(caller) => {
+            request.extensions_mut().insert(caller.clone());
+            let mut response = next.run(request).await;
+            if caller.is_greedy() {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
+    };
+    if let Some(origin) = origin {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
+        headers.insert(header::VARY, HeaderValue::from_static("origin"));
+    }
+    response
+}
+
+fn preflight() -> Response {
+    let headers = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+async fn posted(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    let max = context.config.max_body_bytes;
+    let (head, body) = request.into_parts();
+    match timeout(BODY_TIMEOUT, read_body(&caller, &head.headers, body, max)).await {
+        Ok(Ok((body, _place))) => answer(&caller, dispatch::body(&context, &caller, body).await),
+        Ok(Err(refusal)) => refused(refusal),
+        Err(_) => {
+            let reason = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
+            refused(Refusal { status: StatusCode::REQUEST_TIMEOUT, error: RpcError::invalid_request(reason) })
+        }
+    }
+}
+
+/// The body if it has at most `max` bytes and there is memory for it.
+async fn read_body(
+    caller: &Caller,
+    headers: &HeaderMap,
+    mut body: Body,
+    max: usize,
+) -> Result<(Bytes, Place), Refusal> {
+    let busy = |error| Refusal { status: StatusCode::TOO_MANY_REQUESTS, error };
+    let told = headers.get(header::CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse().ok());
+    let mut reserved = told.unwrap_or(0usize).min(max);
+    let mut place = caller.bytes(reserved).map_err(busy)?;
+    let (mut bytes, mut len) = (Vec::with_capacity(reserved), 0usize);
+    while let Some(frame) = body.frame().await {
+        let broken = |_| Refusal {
+            status: StatusCode::BAD_REQUEST,
+            error: RpcError::invalid_request("the body broke off"),
+        };
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        len = len.saturating_add(data.len());
+        if len <= max {
+            if len > reserved {
+                place.more((len - reserved) as u64).map_err(busy)?;
+                reserved = len;
+            }
+            bytes.extend_from_slice(&data);
+        } else if len <= max.saturating_mul(DISCARDED) {
+            bytes = Vec::new();
+        } else {
+            break;
+        }
+    }
+    if len <= max {
+        return Ok((bytes.into(), place));
+    }
+    let reason = format!("the body is longer than rpc.max_body_bytes, {max}");
+    Err(Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, error: RpcError::invalid_request(reason) })
+}
+
+async fn asked(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
+    Path(method): Path<String>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Response {
+    let query = query.map(|Query(query)| query).map_err(RpcError::params);
+    answer(&caller, dispatch::uri(&context, &caller, &method, query).await)
+}
+
+/// What can be asked, for people.
+async fn methods(Extension(caller): Extension<Caller>) -> Response {
+    match caller.spend(1) {
+        Ok(()) => method::list().into_response(),
+        Err(error) => refused(Refusal { status: StatusCode::TOO_MANY_REQUESTS, error }),
+    }
+}
+
+fn answer(caller: &Caller, reply: Reply) -> Response {
+    let Reply { body, mut retry_after } = reply;
+    let Some(body) = body else { return StatusCode::OK.into_response() };
+    let body = match sendable(caller, body) {
+        Ok(body) => body,
+        Err(busy) => {
+            retry_after = busy.retry_after;
+            dispatch::envelope(Value::Null, Err(busy)).into()
+        }
+    };
+    let mut response = json(StatusCode::OK, body);
+    if let Some(after) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds(after));
+    }
+    response
+}
+
+/// An answer that is counted until the last of it is on its way.
+fn sendable(caller: &Caller, body: Vec<u8>) -> Result<Bytes, RpcError> {
+    struct Counted(Vec<u8>, #[expect(dead_code, reason = "held until the bytes are gone")] Place);
+    impl AsRef<[u8]> for Counted {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    if body.len() <= SMALL_ANSWER {
+        return Ok(body.into());
+    }
+    let place = caller.bytes(body.len())?;
+    Ok(Bytes::from_owner(Counted(body, place)))
+}
+
+pub(super) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
+}
+
+/// For what was never read as a request, in the same form; the connection ends, as the rest of the body may still come.
+pub(super) fn refused(refusal: Refusal) -> Response {
+    let Refusal { status, error } = refusal;
+    let retry_after = error.retry_after;
+    let mut response = json(status, dispatch::envelope(Value::Null, Err(error)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if let Some(after) = retry_after {
+        headers.insert(header::RETRY_AFTER, seconds(after));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+/// As the header has it: whole seconds.
+fn seconds(after: Duration) -> HeaderValue {
+    HeaderValue::from(after.as_millis().div_ceil(1000).max(1).min(3600) as u64)
+}
