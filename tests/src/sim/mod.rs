@@ -20,8 +20,8 @@ mod trace;
 mod world;
 
 pub use application::Change;
-pub use cluster::{Cluster, Options};
-pub use disk::{Database, Disk, Image, When};
+pub use cluster::{Backup, Cluster, Options};
+pub use disk::{Database, Disk, When};
 pub use load::Load;
 pub use network::Network;
 pub use random::Random;

@@ -39,6 +39,10 @@ impl LyingSync {
 
     fn lie_about_run(&mut self, me: &mut Traitor<'_>, response: Response) -> Option<Response> {
         let Response::Run { mut bodies, mut commit } = response else { return Some(response) };
+        // Another of its behaviours may have left nothing of the run.
+        if bodies.is_empty() {
+            return Some(Response::Run { bodies, commit });
+        }
         match me.random.below(9) {
             0 => return None,
             1 => return Some(Response::NotHere),
@@ -54,7 +58,7 @@ impl LyingSync {
             6 => commit.phase = Phase::Vote,
             7 => commit.view = View(commit.view.0.saturating_add(1)),
             _ => {
-                let last = bodies.last_mut().expect("an answer holds at least one block");
+                let last = bodies.last_mut().expect("it is not empty");
                 last.block.header.time_ms += 1;
                 let vote = me.vote(Phase::Commit, commit.view, last.block.hash());
                 (commit.block, commit.signature) = (vote.block, vote.signature);

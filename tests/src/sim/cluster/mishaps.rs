@@ -10,6 +10,12 @@ use crate::sim::disk::Image;
 use crate::sim::node::Node;
 use crate::sim::world::Standing;
 
+/// A copy of a node's disk.
+pub struct Backup {
+    image: Image,
+    rotten: bool,
+}
+
 impl Cluster {
     /// Ends a node at once, its disk keeps what was written. It comes back when told to.
     pub fn kill(&mut self, node: usize) {
@@ -119,16 +125,18 @@ impl Cluster {
         }
     }
 
-    /// A backup of a node's disk, as it is now.
-    pub fn backup(&self, node: usize) -> Image {
-        self.slots[node].disk.image().expect("memory can be read")
+    /// A backup of a node's disk, as it is now: what has rotten is so in the backup, too.
+    pub fn backup(&self, node: usize) -> Backup {
+        let slot = &self.slots[node];
+        Backup { image: slot.disk.image().expect("memory can be read"), rotten: slot.rotten }
     }
 
     /// Ends a node, sets its disk back to a backup, and starts it.
-    pub fn restore(&mut self, node: usize, image: &Image) {
+    pub fn restore(&mut self, node: usize, backup: &Backup) {
         self.cut_power(node);
         self.forget(node);
-        self.slots[node].disk.restore(image);
+        self.slots[node].disk.restore(&backup.image);
+        self.slots[node].rotten = backup.rotten;
         self.restart(node);
     }
 

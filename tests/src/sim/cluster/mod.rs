@@ -19,6 +19,7 @@ use althing_mempool::{Limits, Outcome, Status};
 use althing_node::driver::{Driver, Event, Peer};
 use althing_node::wire::Request;
 
+pub use self::mishaps::Backup;
 use self::queue::{Happening, Queue};
 use self::traitor::Treason;
 use super::byzantine::Behaviour;

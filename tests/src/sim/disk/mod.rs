@@ -48,7 +48,7 @@ enum VolumeImage {
 }
 
 /// A backup.
-pub struct Image {
+pub(super) struct Image {
     chain: VolumeImage,
     state: StateImage,
     safety: Vec<u8>,

@@ -3,8 +3,8 @@
 use althing_consensus::Micros;
 use althing_crypto::TxHash;
 
-use super::super::cluster::Cluster;
-use super::super::disk::{Image, When};
+use super::super::cluster::{Backup, Cluster};
+use super::super::disk::When;
 use super::super::load::Load;
 use super::super::random::Random;
 use super::changes::Changes;
@@ -19,7 +19,7 @@ pub(super) struct Mishaps<'a> {
     submitted: Vec<(TxHash, Vec<u8>)>,
     /// Members whose disks have forgotten something.
     forgetful: Vec<usize>,
-    backup: Option<(usize, Image)>,
+    backup: Option<(usize, Backup)>,
     changes: Changes<'a>,
 }
 
@@ -203,8 +203,8 @@ impl<'a> Mishaps<'a> {
 
     fn back_up_or_restore(&mut self, cluster: &mut Cluster, node: usize) {
         match self.backup.take() {
-            Some((node, image)) => {
-                self.if_expendable(cluster, node, |_, cluster| cluster.restore(node, &image));
+            Some((node, backup)) => {
+                self.if_expendable(cluster, node, |_, cluster| cluster.restore(node, &backup));
             }
             None => self.backup = Some((node, cluster.backup(node))),
         }
