@@ -12,6 +12,7 @@ use super::{
     caller::{Caller, Who},
     clients::Clients,
     commits::Commits,
+    search::MAX_SEARCHES,
 };
 use crate::{config::RpcConfig, handle::NodeHandle, storage::StoreError};
 
@@ -35,6 +36,8 @@ pub(crate) struct Context {
     reads: Arc<Semaphore>,
     looks: Arc<Semaphore>,
     questions: Arc<Semaphore>,
+    /// Places for searches of the index, each of which may take seconds.
+    pub(super) searches: Semaphore,
     waiters: Semaphore,
 }
 
@@ -43,8 +46,9 @@ impl Context {
         let waiters = Semaphore::new(config.max_waiting);
         let turns = |turns| Arc::new(Semaphore::new(turns));
         let (reads, looks, questions) = (turns(MAX_READS), turns(MAX_LOOKS), turns(MAX_QUESTIONS));
-        let clients = Clients::new(&config);
-        Self { node, config, network, commits: Commits::default(), clients, reads, looks, questions, waiters }
+        let (clients, searches) = (Clients::new(&config), Semaphore::new(MAX_SEARCHES));
+        let commits = Commits::default();
+        Self { node, config, network, commits, clients, reads, looks, questions, searches, waiters }
     }
 
     /// Someone on this machine who may do everything: for what comes over no socket.

@@ -27,6 +27,7 @@ mod proxies;
 mod quotes;
 mod routes;
 mod runtime;
+mod search;
 mod server;
 mod stall;
 mod status;

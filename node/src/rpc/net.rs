@@ -16,7 +16,7 @@ use super::{
     Context,
     json::{NO_TIME, address, time},
 };
-use crate::handle::PeerInfo;
+use crate::{handle::PeerInfo, storage::Indexing};
 
 /// The version of the dialect, by which clients choose how to read answers. The software's own is under `other`.
 const DIALECT: &str = "0.38.0";
@@ -27,7 +27,12 @@ const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0
 /// This node.
 pub(super) fn node_info(context: &Context) -> Value {
     let listen = context.network.as_ref().map_or(UNKNOWN, p2p::Network::listen_address);
-    info(context, &context.node.identity(), &listen.to_string(), context.config.listen, SOFTWARE)
+    let mut own =
+        info(context, &context.node.identity(), &listen.to_string(), context.config.listen, SOFTWARE);
+    if context.node.chain().indexing() == Indexing::On {
+        own["other"]["tx_index"] = "on".into();
+    }
+    own
 }
 
 fn info(
@@ -47,7 +52,8 @@ fn info(
         "channels": "",
         "moniker": genesis.validator_name(identity).unwrap_or_default(),
         "other": {
-            "tx_index": "on",
+            // Of peers it is not known: nothing is promised.
+            "tx_index": "off",
             "rpc_address": format!("tcp://{rpc}"),
             "software": software,
             "identity": identity.to_string(),

@@ -35,6 +35,7 @@ mod chain;
 mod clients;
 mod dialect;
 mod notices;
+mod search;
 mod transactions;
 
 /// A node that answers what a test tells it to.

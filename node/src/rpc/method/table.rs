@@ -1,7 +1,7 @@
 //! The rows. A row's cost is about how many reads of a small record it takes.
 
 use super::{
-    super::{application, blocks, consensus, headers, light, net, notices, status, transactions},
+    super::{application, blocks, consensus, headers, light, net, notices, search, status, transactions},
     Handler, Kind, Method, Param, Role,
     documents::discover,
 };
@@ -101,6 +101,13 @@ pub(crate) static METHODS: &[Method] = &[
         Box::pin(blocks::block_results(context, params))
     }),
     read(
+        "block_search",
+        "The blocks whose own events meet a query, the newest first",
+        50,
+        &[QUERY, PAGE, PER_PAGE, optional("order_by", Kind::Text, "asc or desc; none: desc")],
+        |context, params| Box::pin(search::block_search(context, params)),
+    ),
+    read(
         "blockchain",
         "Headers with the sizes of their blocks, from the highest down, at most 20",
         20,
@@ -194,6 +201,19 @@ pub(crate) static METHODS: &[Method] = &[
         |context, params| Box::pin(transactions::tx(context, params)),
     ),
     read(
+        "tx_search",
+        "The transactions whose events meet a query, the oldest first",
+        50,
+        &[
+            QUERY,
+            optional("prove", Kind::Flag, "whether to show that their blocks hold them"),
+            PAGE,
+            PER_PAGE,
+            optional("order_by", Kind::Text, "asc or desc; none: asc"),
+        ],
+        |context, params| Box::pin(search::tx_search(context, params)),
+    ),
+    read(
         "unconfirmed_txs",
         "The pending transactions that a block would take first",
         10,
@@ -208,6 +228,7 @@ pub(crate) static METHODS: &[Method] = &[
 const HEIGHT: Param = optional("height", Kind::Height, "the height; none: the newest one that is executed");
 const HASH: Param = required("hash", Kind::Hash, "the block's hash");
 const TX: &[Param] = &[required("tx", Kind::Tx, "the transaction")];
+const QUERY: Param = required("query", Kind::Text, "such as tx.height > 5 AND transfer.sender = 'x'");
 const PAGE: Param = optional("page", Kind::Number, "which page, from 1; none: the first");
 const PER_PAGE: Param = optional("per_page", Kind::Number, "how many on a page; none or 0: 30; 100 at most");
 

@@ -5,19 +5,19 @@ use althing_consensus::{Notice, Phase, Position, QuorumCertificate, notices_root
 use super::*;
 use crate::{
     body::Body,
-    storage::{ChainStore, MemoryStore as MemoryDatabase, StoredResults},
+    storage::{ChainStore, Indexing, MemoryStore as MemoryDatabase, StoredResults},
 };
 
 /// A chain that has begun.
 pub(super) fn begun(genesis: &Genesis) -> ChainStore {
-    let chain = ChainStore::new(Arc::new(MemoryDatabase::default()));
+    let chain = ChainStore::new(Arc::new(MemoryDatabase::default())).indexed(Indexing::On);
     let block = genesis.block(AppHash::default());
     chain.begin(genesis.hash(), &Body { block, txs: Vec::new() }).unwrap();
     chain
 }
 
 /// Commits a block with these transactions on top of a node's chain. Its application hash is its height, 32 times; each
-/// transaction's event tells its index.
+/// transaction's event tells its index, and its own whether its height is even.
 pub(super) fn append(node: &NodeHandle, txs: &[&[u8]]) -> Block {
     append_with(node, txs, Vec::new())
 }
@@ -43,18 +43,19 @@ pub(super) fn append_with(node: &NodeHandle, txs: &[&[u8]], notices: Vec<Notice>
     let body = Body { block: block.clone(), txs: txs.iter().map(|tx| (*tx).into()).collect() };
     node.chain().commit(&[Arc::new(body)], &certificate).unwrap();
 
+    let parity = Attribute { key: "parity".into(), value: (height.0 % 2).to_string(), index: true };
     let app_hash = AppHash::new(vec![height.0 as u8; 32]).unwrap();
     let results = StoredResults {
         execution: Execution { height, app_hash, results_root: sha256(b"") },
         next_epoch: node.genesis().epoch_hash(),
         tx_results: (0..txs.len()).map(result).collect(),
-        events: Vec::new(),
+        events: vec![Event { kind: "block".into(), attributes: vec![parity] }],
     };
     node.chain().put_results(&block.txs, &results, None).unwrap();
     block
 }
 
 fn result(index: usize) -> TxResult {
-    let attributes = vec![Attribute { key: "index".into(), value: index.to_string(), index: false }];
+    let attributes = vec![Attribute { key: "index".into(), value: index.to_string(), index: true }];
     TxResult { events: vec![Event { kind: "executed".into(), attributes }], ..TxResult::default() }
 }

@@ -45,7 +45,9 @@ fn check_node_info(info: &Value) {
     assert!(id.len() == 40 && id.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c)), "{id}");
     address_of(&info["listen_addr"]);
     address_of(&info["other"]["rpc_address"]);
-    assert_eq!((&info["network"], &info["other"]["tx_index"]), (&json!("test-1"), &json!("on")));
+    assert_eq!(info["network"], "test-1");
+    // Programs know these two words only.
+    assert!([json!("on"), json!("off")].contains(&info["other"]["tx_index"]));
     assert!(info["version"].as_str().unwrap().starts_with("0.38."), "clients choose the dialect by it");
     assert!(info["channels"].is_string() && info["moniker"].is_string());
     assert!(info["other"]["software"].as_str().unwrap().starts_with("althing/"));
