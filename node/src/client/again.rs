@@ -7,20 +7,26 @@ use tokio::time::{Instant, sleep};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Attempts until a deadline.
+/// Attempts, until a deadline if there is one.
 #[derive(Debug)]
 pub(super) struct Again {
-    deadline: Instant,
+    /// None if there is none.
+    deadline: Option<Instant>,
     pause: Duration,
 }
 
 impl Again {
     pub(super) fn within(patience: Duration) -> Self {
-        Self { deadline: Instant::now() + patience, pause: FIRST_PAUSE }
+        Self { deadline: Some(Instant::now() + patience), pause: FIRST_PAUSE }
+    }
+
+    /// As often as it takes.
+    pub(super) fn endless() -> Self {
+        Self { deadline: None, pause: FIRST_PAUSE }
     }
 
     pub(super) fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
     /// Waits before the next attempt; false if there is no time for one.

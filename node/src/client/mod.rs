@@ -8,11 +8,15 @@
 //! | `error` | why a request has no result, and whether asking again may help |
 //! | `again` | pauses between attempts |
 //! | `submit` | handing in a transaction, safely again |
+//! | `fate` | what becomes of it |
+//! | `events` | a stream of events from a cursor on |
 
 mod access;
 mod again;
 mod connection;
 mod error;
+mod events;
+mod fate;
 mod submit;
 mod url;
 
@@ -32,6 +36,8 @@ use self::connection::Connection;
 pub use self::{
     access::{Access, AccessError},
     error::ClientError,
+    events::{Attribute, ChainEvent, Events},
+    fate::{Fate, Status, Waited},
     submit::Submitted,
     url::{NodeUrl, NodeUrlError},
 };
@@ -137,3 +143,6 @@ impl Client {
 pub fn integer(value: &Value) -> Option<u64> {
     value.as_str().map_or_else(|| value.as_u64(), |text| text.parse().ok())
 }
+
+#[cfg(test)]
+mod tests;

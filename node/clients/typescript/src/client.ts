@@ -148,7 +148,7 @@ export class Client {
     return fateOf(await this.read("althing_tx_status", { hash }));
   }
 
-  /** Waits until the transaction's fate is final, through nodes that go and come; throws {@link Undecided} when the time is over. */
+  /** Waits until the transaction is in a block or can never be in one, through nodes that go and come; throws {@link Undecided} when the time is over. */
   async wait(hash: string, patienceMs = this.#patienceMs): Promise<Fate> {
     return this.#wait(hash, patienceMs, async () => {});
   }
@@ -180,14 +180,14 @@ export class Client {
     let last: unknown;
     for (;;) {
       const waitMs = Math.max(1, Math.min(WAIT_MS, Math.floor(tries.leftMs)));
+      const asked = performance.now();
       try {
         fate = fateOf(await this.#ask("althing_tx_wait", { hash, wait_ms: waitMs }, waitMs));
-        if (fate.final) return fate;
-        if (fate.status === "pending") {
-          if (tries.leftMs <= 0) break;
-          continue;
-        }
-        await lost();
+        // In a block, or never to be in one.
+        if (fate.final || fate.height !== undefined) return fate;
+        if (fate.status !== "pending") await lost();
+        // It has waited as long as it was asked to; one that answers sooner, as it goes down, must not be asked without a pause.
+        else if (performance.now() - asked >= waitMs / 2 && tries.leftMs > 0) continue;
       } catch (error) {
         if (!(error instanceof NoAnswer || (error instanceof RpcError && error.passes))) throw error;
         last = error;

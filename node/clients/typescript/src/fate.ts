@@ -7,7 +7,10 @@ export type Status = "unknown" | "pending" | "committed" | "failed" | "expired" 
 export interface Fate {
   hash: string;
   status: Status;
-  /** Whether that can never change: false also for one that this node has dropped, while another may still have it. */
+  /**
+   * Whether that can never change: false also for one that this node has dropped, while another may still have it, and for one that
+   * failed in a block without using its sequence: a faulty leader could put it into another.
+   */
   final: boolean;
   /** The block that holds it. */
   height?: bigint;
