@@ -107,6 +107,8 @@ pub struct RpcConfig {
     pub max_bytes: usize,
     /// Of these, for one client.
     pub max_bytes_per_client: usize,
+    /// Bytes of events that wait to be sent over one WebSocket; beyond them events are left out, and the client is told.
+    pub max_unsent_bytes: usize,
     /// What all clients together may ask for in a second, in the costs that `docs/rpc.md` gives each method.
     pub cost_per_s: u64,
     /// Of this, one client.
@@ -237,6 +239,7 @@ impl Default for RpcConfig {
             max_subscriptions_per_client: 128,
             max_bytes: 128 << 20,
             max_bytes_per_client: 64 << 20,
+            max_unsent_bytes: 8 << 20,
             cost_per_s: 20_000,
             client_cost_per_s: 5_000,
             commit_timeout_ms: 10_000,
@@ -301,6 +304,7 @@ impl NodeConfig {
         }
         check("rpc.max_bytes", self.rpc.max_bytes, 1 << 20, 8 << 30)?;
         check("rpc.max_bytes_per_client", self.rpc.max_bytes_per_client, 1 << 20, 8 << 30)?;
+        check("rpc.max_unsent_bytes", self.rpc.max_unsent_bytes, 1 << 10, 1 << 30)?;
         let cost = |cost: u64| usize::try_from(cost).unwrap_or(usize::MAX);
         check("rpc.cost_per_s", cost(self.rpc.cost_per_s), 100, 10_000_000)?;
         check("rpc.client_cost_per_s", cost(self.rpc.client_cost_per_s), 100, 10_000_000)?;

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::{
     RpcError,
     clients::{Clients, Kind, Place},
+    websocket::Errand,
 };
 
 /// Requests in a row that a connection may send before the time it was told to come back at; then it is closed.
@@ -80,6 +81,8 @@ pub(crate) struct Caller {
     clients: Arc<Clients>,
     manners: Arc<Manners>,
     gone: Option<watch::Receiver<()>>,
+    /// The message of a WebSocket that asks, if it is one.
+    errand: Option<Arc<Errand>>,
 }
 
 /// How a connection takes being told to wait, and the place that it has.
@@ -101,7 +104,19 @@ pub(crate) struct Presence {
 impl Caller {
     /// One who asks over the connection with these manners.
     pub(crate) fn new(who: Who, role: Option<Role>, clients: Arc<Clients>, manners: Arc<Manners>) -> Self {
-        Self { who, role, clients, manners, gone: None }
+        Self { who, role, clients, manners, gone: None, errand: None }
+    }
+
+    /// The same one, asking by a message of a WebSocket.
+    pub(crate) fn on_errand(&self, errand: Arc<Errand>) -> Self {
+        Self { errand: Some(errand), ..self.clone() }
+    }
+
+    /// The message of a WebSocket that asks.
+    pub(crate) fn errand(&self) -> Result<&Errand, RpcError> {
+        let missing =
+            || RpcError::no_method_here("subscriptions are there over a WebSocket only: /websocket");
+        self.errand.as_deref().ok_or_else(missing)
     }
 
     /// Whose budget it is.

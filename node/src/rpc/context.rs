@@ -13,6 +13,7 @@ use super::{
     clients::Clients,
     commits::Commits,
     search::MAX_SEARCHES,
+    subscriptions::Subscriptions,
 };
 use crate::{config::RpcConfig, handle::NodeHandle, storage::StoreError};
 
@@ -31,6 +32,7 @@ pub(crate) struct Context {
     /// None where a node is served without a network, as in tests.
     pub(crate) network: Option<Network>,
     pub(crate) commits: Commits,
+    pub(crate) subscriptions: Subscriptions,
     /// What each client uses.
     pub(crate) clients: Arc<Clients>,
     reads: Arc<Semaphore>,
@@ -47,8 +49,20 @@ impl Context {
         let turns = |turns| Arc::new(Semaphore::new(turns));
         let (reads, looks, questions) = (turns(MAX_READS), turns(MAX_LOOKS), turns(MAX_QUESTIONS));
         let (clients, searches) = (Clients::new(&config), Semaphore::new(MAX_SEARCHES));
-        let commits = Commits::default();
-        Self { node, config, network, commits, clients, reads, looks, questions, searches, waiters }
+        let (commits, subscriptions) = (Commits::default(), Subscriptions::default());
+        Self {
+            node,
+            config,
+            network,
+            commits,
+            subscriptions,
+            clients,
+            reads,
+            looks,
+            questions,
+            searches,
+            waiters,
+        }
     }
 
     /// Someone on this machine who may do everything: for what comes over no socket.

@@ -141,7 +141,7 @@ fn read(request: Value, caller: &Caller) -> Result<Call, Fault> {
         return Err((id, RpcError::no_method(&method)));
     };
     match Params::from_json(request.remove("params"), method, caller) {
-        Ok(params) => Ok(Call { id, method, params }),
+        Ok(params) => Ok(Call { params: params.under(id.clone()), id, method }),
         Err(error) => Err((id, error)),
     }
 }

@@ -38,6 +38,8 @@ impl Serialize for RpcError {
 }
 
 impl RpcError {
+    /// The code of a notice to a subscriber that events were left out.
+    pub const GAP: i32 = -32005;
     /// The code of what passes by itself.
     pub const BUSY: i32 = -32004;
     /// The code of what this client may not do.
@@ -85,6 +87,11 @@ impl RpcError {
         let shown: String = method.chars().take(64).collect();
         let data = format!("no method {shown:?}; GET / lists the methods");
         Self::new(-32601, "Method not found", data)
+    }
+
+    /// A method that is not to be had in this way.
+    pub(crate) fn no_method_here(data: impl ToString) -> Self {
+        Self::new(-32601, "Method not found", data.to_string())
     }
 
     /// A parameter is missing or wrong.

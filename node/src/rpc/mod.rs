@@ -24,6 +24,7 @@ mod net;
 mod notices;
 mod params;
 mod proxies;
+mod published;
 mod quotes;
 mod routes;
 mod runtime;
@@ -31,8 +32,10 @@ mod search;
 mod server;
 mod stall;
 mod status;
+mod subscriptions;
 mod tls;
 mod transactions;
+mod websocket;
 
 pub use caller::Role;
 pub(crate) use context::Context;

@@ -19,6 +19,8 @@ use super::{
 #[cfg_attr(test, derive(Default))]
 pub(crate) struct Params {
     asked_by: Caller,
+    /// The request's own, if it has one.
+    id: Option<Value>,
     values: Map<String, Value>,
     /// Whether they come from a URI, where every value is text.
     uri: bool,
@@ -32,7 +34,7 @@ impl Params {
         asked_by: &Caller,
     ) -> Result<Self, RpcError> {
         let names: Vec<&str> = method.param_names().collect();
-        Ok(Self { values: Self::named(params, &names)?, uri: false, asked_by: asked_by.clone() })
+        Ok(Self { values: Self::named(params, &names)?, uri: false, id: None, asked_by: asked_by.clone() })
     }
 
     /// As [`Self::from_json`]; `names` are the method's parameters in their order.
@@ -63,10 +65,20 @@ impl Params {
         Ok(values)
     }
 
+    /// The same of a request that has an id.
+    pub(crate) fn under(self, id: Option<Value>) -> Self {
+        Self { id, ..self }
+    }
+
+    /// The request's id; null if it has none.
+    pub(crate) fn id(&self) -> Value {
+        self.id.clone().unwrap_or_default()
+    }
+
     /// From the pairs of a URI's query.
     pub(crate) fn from_uri(pairs: Vec<(String, String)>, asked_by: &Caller) -> Self {
         let values = pairs.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
-        Self { values, uri: true, asked_by: asked_by.clone() }
+        Self { values, uri: true, id: None, asked_by: asked_by.clone() }
     }
 
     /// Who asks: whose limits count, and who may go before there is an answer.

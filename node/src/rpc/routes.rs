@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension, Router,
     body::{Body, Bytes},
-    extract::{Path, Query, Request, State, rejection::QueryRejection},
+    extract::{Path, Query, Request, State, WebSocketUpgrade, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, Method as Verb, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -21,7 +21,7 @@ use super::{
     clients::Place,
     dispatch::{self, Reply},
     door::{Connection, Door, Refusal},
-    method,
+    method, websocket,
 };
 
 /// How long a client may take to send a request's body.
@@ -37,6 +37,7 @@ pub(super) fn routes(context: Arc<Context>, door: Arc<Door>) -> Router {
     let entrance = middleware::from_fn_with_state((Arc::clone(&context), door), enter);
     Router::new()
         .route("/", post(posted).get(methods))
+        .route("/websocket", get(upgraded).post(posted))
         .route("/{method}", get(asked).post(posted))
         .layer(entrance)
         .with_state(context)
@@ -146,6 +147,14 @@ async fn asked(
     answer(&caller, dispatch::uri(&context, &caller, &method, query).await)
 }
 
+async fn upgraded(
+    State(context): State<Arc<Context>>,
+    Extension(caller): Extension<Caller>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    websocket::upgrade(context, caller, upgrade)
+}
+
 /// What can be asked, for people.
 async fn methods(Extension(caller): Extension<Caller>) -> Response {
     match caller.spend(1) {
@@ -172,7 +181,7 @@ fn answer(caller: &Caller, reply: Reply) -> Response {
 }
 
 /// An answer that is counted until the last of it is on its way.
-fn sendable(caller: &Caller, body: Vec<u8>) -> Result<Bytes, RpcError> {
+pub(super) fn sendable(caller: &Caller, body: Vec<u8>) -> Result<Bytes, RpcError> {
     struct Counted(Vec<u8>, #[expect(dead_code, reason = "held until the bytes are gone")] Place);
     impl AsRef<[u8]> for Counted {
         fn as_ref(&self) -> &[u8] {

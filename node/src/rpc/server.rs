@@ -15,6 +15,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     pin,
     sync::{Semaphore, watch},
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -27,6 +28,7 @@ use super::{
     quotes::Quotes,
     routes::routes,
     stall::Stall,
+    subscriptions,
 };
 use crate::{config::RpcConfig, handle::NodeHandle};
 
@@ -98,7 +100,10 @@ impl Server {
     pub async fn serve(self, node: NodeHandle, stop: impl Future<Output = ()>) {
         let Self { listener, network, door, config } = self;
         let context = Arc::new(Context::new(node, network, config));
-        let follower = tokio::spawn(commits::follow(Arc::clone(&context)));
+        let followers = [
+            tokio::spawn(commits::follow(Arc::clone(&context))),
+            tokio::spawn(subscriptions::follow(Arc::clone(&context))),
+        ];
         let door = Arc::new(door);
         let entry = Entry {
             clients: Arc::clone(&context.clients),
@@ -122,7 +127,7 @@ impl Server {
         if timeout(STOP_TIMEOUT, stopping.closed()).await.is_err() {
             tracing::debug!("some clients' requests were cut off");
         }
-        follower.abort();
+        followers.iter().for_each(JoinHandle::abort);
     }
 }
 

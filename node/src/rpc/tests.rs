@@ -36,6 +36,7 @@ mod clients;
 mod dialect;
 mod notices;
 mod search;
+mod subscriptions;
 mod transactions;
 
 /// A node that answers what a test tells it to.
@@ -458,7 +459,7 @@ fn every_code_is_in_the_table_once() {
     for code in [Code::Overloaded, Code::Stopping, Code::CommitTimeout] {
         assert_eq!(rows(&format!("| {CODESPACE} | {} | `", code as u32)), 1, "{code:?}");
     }
-    for code in [-32700, -32600, -32601, -32602, -32603, -32001, -32004] {
+    for code in [-32700, -32600, -32601, -32602, -32603, -32001, -32004, RpcError::GAP] {
         assert_eq!(rows(&format!("| {code} | ")), 1, "{code}");
     }
     let unknown =

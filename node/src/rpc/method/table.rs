@@ -191,6 +191,13 @@ pub(crate) static METHODS: &[Method] = &[
         Box::pin(status::status(context))
     }),
     read(
+        "subscribe",
+        "Over a WebSocket: all that meets a query, from now on",
+        10,
+        &[QUERY],
+        |context, params| Box::pin(async { params.asked_by().errand()?.subscribe(context, params) }),
+    ),
+    read(
         "tx",
         "An executed transaction and its result",
         4,
@@ -220,6 +227,12 @@ pub(crate) static METHODS: &[Method] = &[
         &[optional("limit", Kind::Number, "how many; none: 30; 100 at most")],
         |context, params| Box::pin(transactions::unconfirmed_txs(context, params)),
     ),
+    read("unsubscribe", "Over a WebSocket: gives a subscription up", 1, &[QUERY], |context, params| {
+        Box::pin(async { params.asked_by().errand()?.unsubscribe(context, Some(&params.text("query")?)) })
+    }),
+    read("unsubscribe_all", "Over a WebSocket: gives up all its subscriptions", 1, &[], |context, params| {
+        Box::pin(async { params.asked_by().errand()?.unsubscribe(context, None) })
+    }),
     read("validators", "The validators at a height", 4, &[HEIGHT, PAGE, PER_PAGE], |context, params| {
         Box::pin(status::validators(context, params))
     }),
@@ -228,7 +241,7 @@ pub(crate) static METHODS: &[Method] = &[
 const HEIGHT: Param = optional("height", Kind::Height, "the height; none: the newest one that is executed");
 const HASH: Param = required("hash", Kind::Hash, "the block's hash");
 const TX: &[Param] = &[required("tx", Kind::Tx, "the transaction")];
-const QUERY: Param = required("query", Kind::Text, "such as tx.height > 5 AND transfer.sender = 'x'");
+const QUERY: Param = required("query", Kind::Text, "such as `tx.height > 5 AND transfer.sender = '…'`");
 const PAGE: Param = optional("page", Kind::Number, "which page, from 1; none: the first");
 const PER_PAGE: Param = optional("per_page", Kind::Number, "how many on a page; none or 0: 30; 100 at most");
 

@@ -1,0 +1,165 @@
+//! What an executed block tells subscribers, in the order and the words of this dialect: `NewBlock`, `NewBlockHeader`, `NewBlockEvents`,
+//! a `Tx` for each transaction, `ValidatorSetUpdates` where the block ends an epoch.
+
+use std::collections::BTreeMap;
+
+use althing_consensus::{Epoch, Height, Power, Validator};
+use althing_ledger::Event;
+use serde_json::{Value, json};
+
+use super::{
+    RpcError,
+    blocks::{header_of, kept, shown},
+    context::stored,
+    json::{self, base64, hex},
+    status,
+};
+use crate::{
+    body::Body,
+    epochs::EpochContext,
+    handle::NodeHandle,
+    query::{BLOCK_HEIGHT, TX_HASH, TX_HEIGHT, attributes},
+    storage::StoredResults,
+};
+
+/// The attribute that says what is told.
+const TOLD: &str = "tm.event";
+
+/// A block that is executed.
+pub(super) struct Published<'a> {
+    node: &'a NodeHandle,
+    height: Height,
+    body: Body,
+    results: StoredResults,
+    /// The validators that differ in the epoch which it opens, if it does: with a power of 0 if they are of it no more.
+    changed: Vec<Validator>,
+}
+
+/// One thing that is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    Block,
+    Header,
+    Events,
+    /// Of the transaction at this place.
+    Tx(usize),
+    Validators,
+}
+
+impl Told {
+    /// As `tm.event` says it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Block => "NewBlock",
+            Self::Header => "NewBlockHeader",
+            Self::Events => "NewBlockEvents",
+            Self::Tx(_) => "Tx",
+            Self::Validators => "ValidatorSetUpdates",
+        }
+    }
+}
+
+impl<'a> Published<'a> {
+    /// The block of a height that is executed. Blocks on the disk.
+    pub(super) fn read(node: &'a NodeHandle, height: Height) -> Result<Self, RpcError> {
+        let body = kept(node, height)?;
+        let results = stored(node.chain().results(height), "result", height)?;
+        let epoch = |epoch| {
+            let found = node.epochs().entered(epoch);
+            found.map_err(|error| RpcError::internal(error.to_string()))
+        };
+        let header = &body.block.header;
+        let own = epoch(header.epoch)?;
+        let changed = if header.vouched.next_epoch == own.config.epoch_hash {
+            Vec::new()
+        } else {
+            changes(&own, &*epoch(Epoch(header.epoch.0 + 1))?)
+        };
+        Ok(Self { node, height, body, results, changed })
+    }
+
+    /// All that is told of it.
+    pub(super) fn all(&self) -> impl Iterator<Item = Told> {
+        let txs = (0..self.body.txs.len().min(self.results.tx_results.len())).map(Told::Tx);
+        let validators = (!self.changed.is_empty()).then_some(Told::Validators);
+        [Told::Block, Told::Header, Told::Events].into_iter().chain(txs).chain(validators)
+    }
+
+    /// The attributes that queries are about.
+    pub(super) fn attributes(&self, told: Told) -> Vec<(String, String)> {
+        let mut all = vec![(TOLD.to_owned(), told.name().to_owned())];
+        match told {
+            Told::Tx(index) => {
+                all.push((TX_HASH.to_owned(), hex(self.body.block.txs[index])));
+                all.push((TX_HEIGHT.to_owned(), self.height.to_string()));
+                add(&mut all, &self.results.tx_results[index].events);
+            }
+            Told::Block | Told::Events => {
+                all.push((BLOCK_HEIGHT.to_owned(), self.height.to_string()));
+                add(&mut all, &self.results.events);
+            }
+            Told::Header | Told::Validators => {
+                all.push((BLOCK_HEIGHT.to_owned(), self.height.to_string()));
+            }
+        }
+        all
+    }
+
+    /// What is told, with these attributes: the part of the message that is the same for all who hear it.
+    pub(super) fn tail(&self, told: Told, attributes: &[(String, String)]) -> Result<String, RpcError> {
+        let mut events: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (key, value) in attributes {
+            events.entry(key).or_default().push(value);
+        }
+        let data = json!({ "type": format!("tendermint/event/{}", told.name()), "value": self.value(told)? });
+        Ok(format!("\"data\":{data},\"events\":{}}}}}", json!(events)))
+    }
+
+    fn value(&self, told: Told) -> Result<Value, RpcError> {
+        let results = &self.results;
+        let result = |index: usize| json::tx_result(&results.tx_results[index]);
+        Ok(match told {
+            Told::Block => {
+                let mut block = shown(self.node, &self.body)?;
+                block["result_finalize_block"] = json!({
+                    "events": json::events(&results.events),
+                    "tx_results": (0..results.tx_results.len()).map(result).collect::<Vec<_>>(),
+                    "validator_updates": [],
+                    "consensus_param_updates": null,
+                    "app_hash": base64(results.execution.app_hash.as_bytes()),
+                });
+                block
+            }
+            Told::Header => json!({ "header": header_of(self.node, &self.body.block.header)? }),
+            Told::Events => json!({
+                "height": self.height.to_string(),
+                "events": json::events(&results.events),
+                "num_txs": self.body.txs.len().to_string(),
+            }),
+            Told::Tx(index) => json!({ "TxResult": {
+                "height": self.height.to_string(),
+                "index": index,
+                "tx": base64(&self.body.txs[index]),
+                "result": result(index),
+            }}),
+            Told::Validators => {
+                json!({ "validator_updates": self.changed.iter().map(status::validator).collect::<Vec<_>>() })
+            }
+        })
+    }
+}
+
+fn add(all: &mut Vec<(String, String)>, events: &[Event]) {
+    all.extend(attributes(events).map(|(key, value)| (key, value.to_owned())));
+}
+
+/// Who votes in the next epoch with another power, or no more.
+fn changes(own: &EpochContext, next: &EpochContext) -> Vec<Validator> {
+    let (own, next) = (own.config.set.members(), next.config.set.members());
+    let of = |members: &[Validator], one: &Validator| {
+        members.iter().find(|member| member.identity == one.identity).map(|member| member.power)
+    };
+    let changed = next.iter().filter(|one| of(own, one) != Some(one.power)).cloned();
+    let gone = own.iter().filter(|one| of(next, one).is_none());
+    changed.chain(gone.map(|one| Validator { power: Power(0), ..one.clone() })).collect()
+}
