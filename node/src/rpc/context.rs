@@ -12,7 +12,7 @@ use super::{
     caller::{Caller, Who},
     clients::Clients,
     commits::Commits,
-    search::MAX_SEARCHES,
+    search::Searches,
     subscriptions::Subscriptions,
 };
 use crate::{config::RpcConfig, handle::NodeHandle, storage::StoreError};
@@ -38,8 +38,8 @@ pub(crate) struct Context {
     reads: Arc<Semaphore>,
     looks: Arc<Semaphore>,
     questions: Arc<Semaphore>,
-    /// Places for searches of the index, each of which may take seconds.
-    pub(super) searches: Semaphore,
+    /// Searches of the index under way.
+    pub(super) searches: Searches,
     waiters: Semaphore,
 }
 
@@ -48,7 +48,7 @@ impl Context {
         let waiters = Semaphore::new(config.max_waiting);
         let turns = |turns| Arc::new(Semaphore::new(turns));
         let (reads, looks, questions) = (turns(MAX_READS), turns(MAX_LOOKS), turns(MAX_QUESTIONS));
-        let (clients, searches) = (Clients::new(&config), Semaphore::new(MAX_SEARCHES));
+        let (clients, searches) = (Clients::new(&config), Searches::default());
         let (commits, subscriptions) = (Commits::default(), Subscriptions::default());
         Self {
             node,

@@ -4,21 +4,21 @@
 //! would be too much work or take too long is told how to narrow itself.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use althing_consensus::Height;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{Context, RpcError, blocks, params::Params, transactions};
+use super::{Context, RpcError, blocks, caller::Who, params::Params, transactions};
 use crate::handle::NodeHandle;
 use crate::query::Query;
 use crate::search::{Direction, Search, SearchError};
 use crate::storage::{ChainStore, TxLocation};
 
-/// Searches under way at once.
-pub(super) const MAX_SEARCHES: usize = 8;
+/// Searches under way at once, and of one client. Each may take seconds.
+const MAX_SEARCHES: (usize, usize) = (8, 2);
 /// How long a search may take, its turns and those of others together.
 const MAX_TIME: Duration = Duration::from_secs(10);
 /// What the answers of a page may come to, as JSON.
@@ -28,6 +28,35 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Begins a search on a chain up to this height, of this query, in this direction, for this page.
 type Begin = fn(&ChainStore, &Query, Height, Direction, Range<u64>) -> Result<Search, SearchError>;
+
+/// Who searches, each client as often as it does.
+#[derive(Debug, Default)]
+pub(super) struct Searches(Mutex<Vec<Who>>);
+
+/// A search under way.
+struct Searching<'a>(&'a Searches, &'a Who);
+
+impl Searches {
+    fn begin<'a>(searches: &'a Self, who: &'a Who) -> Result<Searching<'a>, RpcError> {
+        let mut under_way = searches.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, own) = (under_way.len(), under_way.iter().filter(|one| *one == who).count());
+        if all >= MAX_SEARCHES.0 || own >= MAX_SEARCHES.1 {
+            let reason = format!("{all} searches are under way, {own} of them yours");
+            return Err(RpcError::busy(RETRY, reason));
+        }
+        under_way.push(who.clone());
+        Ok(Searching(searches, who))
+    }
+}
+
+impl Drop for Searching<'_> {
+    fn drop(&mut self) {
+        let mut under_way = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = under_way.iter().position(|one| one == self.1) {
+            under_way.swap_remove(own);
+        }
+    }
+}
 
 /// The transactions that meet a query.
 pub(crate) async fn tx_search(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
@@ -66,9 +95,7 @@ async fn search(
     };
     // Whether there is such a page shows when all are counted.
     let (first, count) = params.paging(u64::MAX)?;
-    let Ok(_turn) = context.searches.try_acquire() else {
-        return Err(RpcError::busy(RETRY, format!("{MAX_SEARCHES} searches are under way")));
-    };
+    let _place = Searches::begin(&context.searches, params.asked_by().who())?;
     let run = async {
         let mut search = context
             .read(move |node| {
@@ -133,5 +160,25 @@ impl From<SearchError> for RpcError {
             SearchError::Store(error) => error.into(),
             other => Self::internal(other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_client_leaves_room_for_others() {
+        let searches = Searches::default();
+        let who: Vec<_> = (0..5u8).map(|n| Who::at([10, 0, 0, n].into())).collect();
+        let refused = |who: &Who| Searches::begin(&searches, who).err().map(|busy| busy.code);
+        let mut held = Vec::new();
+        for one in &who[..4] {
+            held.extend((0..2).map(|_| Searches::begin(&searches, one).unwrap()));
+            assert_eq!(refused(one), Some(-32004), "it has two");
+        }
+        assert_eq!(refused(&who[4]), Some(-32004), "there are eight");
+        held.pop();
+        assert_eq!(refused(&who[4]), None);
     }
 }
