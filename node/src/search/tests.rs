@@ -90,7 +90,7 @@ impl Fixture {
         }
         let odd =
             event("reward", &[("validator", format!("v{}", h % 2), true), ("hidden", "x".to_owned(), false)]);
-        let events: Vec<_> = Some(odd).filter(|_| h % 3 == 0).into_iter().collect();
+        let events: Vec<_> = Some(odd).filter(|_| h.is_multiple_of(3)).into_iter().collect();
         let mut seen = vec![(BLOCK_HEIGHT.to_owned(), h.to_string())];
         seen.extend(events.iter().map(|_| ("reward.validator".to_owned(), format!("v{}", h % 2))));
         self.blocks.push((TxLocation { height, index: 0 }, seen));

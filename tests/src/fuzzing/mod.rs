@@ -17,6 +17,7 @@ mod laws;
 mod node;
 mod p2p;
 mod promises;
+mod query;
 mod rpc;
 mod samples;
 mod script;
@@ -33,6 +34,7 @@ pub use door::door;
 pub use driver::driver;
 pub use engine::engine;
 pub use p2p::p2p;
+pub use query::query;
 pub use rpc::rpc;
 pub use seeds::seeds;
 pub use transaction::transaction;
@@ -43,7 +45,7 @@ pub use witness::witness;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus directory.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("blocks", blocks),
     ("disk", disk),
     ("documents", documents),
@@ -51,6 +53,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("driver", driver),
     ("engine", engine),
     ("p2p", p2p),
+    ("query", query),
     ("rpc", rpc),
     ("transaction", transaction),
     ("wire", wire),

@@ -27,6 +27,7 @@ pub fn seeds(target: &str) -> Option<Vec<Vec<u8>>> {
         "engine" => engine(),
         "driver" => driver(),
         "p2p" => p2p(),
+        "query" => super::query::seeds(),
         "rpc" => rpc(),
         "witness" => super::witness::seeds(),
         _ => return None,
