@@ -14,6 +14,7 @@ use althing_mempool::{CODESPACE, Code, Outcome, Refusal};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::epochs::Epochs;
+use crate::meters::Meters;
 use crate::storage::ChainStore;
 
 /// Asks that may wait for the driver.
@@ -117,6 +118,7 @@ pub struct NodeHandle {
     status: watch::Receiver<NodeStatus>,
     executed: watch::Receiver<Height>,
     dropped: broadcast::Sender<(TxHash, Refusal)>,
+    meters: Arc<Meters>,
 }
 
 /// What does not change while a node runs.
@@ -145,6 +147,8 @@ pub struct HandleBackend {
     pub executed: watch::Sender<Height>,
     /// To be told of transactions that were admitted and are no longer kept. Sending fails when nobody listens: no error.
     pub dropped: broadcast::Sender<(TxHash, Refusal)>,
+    /// To be counted by.
+    pub meters: Arc<Meters>,
 }
 
 /// Both ends, for a node that stands at `status`.
@@ -153,9 +157,17 @@ pub fn channel(parts: Parts, status: NodeStatus) -> (NodeHandle, HandleBackend) 
     let (executed, executed_seen) = watch::channel(status.executed);
     let (status, status_seen) = watch::channel(status);
     let (dropped, _) = broadcast::channel(MAX_DROPPED);
-    let backend = HandleBackend { asks: asked, status, executed, dropped: dropped.clone() };
-    let handle =
-        NodeHandle { node: Arc::new(parts), asks, status: status_seen, executed: executed_seen, dropped };
+    let meters = Arc::<Meters>::default();
+    let counted = Arc::clone(&meters);
+    let backend = HandleBackend { asks: asked, status, executed, dropped: dropped.clone(), meters };
+    let handle = NodeHandle {
+        node: Arc::new(parts),
+        asks,
+        status: status_seen,
+        executed: executed_seen,
+        dropped,
+        meters: counted,
+    };
     (handle, backend)
 }
 
@@ -183,6 +195,11 @@ impl NodeHandle {
     /// This node's identity key.
     pub fn identity(&self) -> ed25519::PublicKey {
         self.node.identity
+    }
+
+    /// What the node has counted since it started.
+    pub fn meters(&self) -> &Arc<Meters> {
+        &self.meters
     }
 
     /// Where the node stands.

@@ -11,6 +11,7 @@ pub mod handle;
 pub mod home;
 pub mod light;
 pub mod membership;
+pub mod meters;
 pub mod new_chain;
 pub mod passing;
 pub mod query;

@@ -240,13 +240,13 @@ pub async fn start(
     let p2p_address = network.listen_address();
     let revival =
         Revival { genesis: genesis.clone(), chain: chain.clone(), application: application.clone() };
-    let (lanes, results, threads) = Lanes::start(workers, revival)?;
     let status = status(&engine, &driver, &chain)?;
     let session = session(genesis.chain_id(), &identity)?;
     let driver = driver.in_session(session);
     let identity = identity.public_key();
     let parts = Parts { genesis, chain, application: application.clone(), epochs, identity };
     let (handle, backend) = handle::channel(parts, status.clone());
+    let (lanes, results, threads) = Lanes::start(workers, revival, handle.meters().clone())?;
     let (answers, arrivals) = mpsc::channel(ARRIVALS);
     let (stop, stopped) = watch::channel(false);
     tracing::info!(

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::{
     RpcError,
     clients::{Clients, Kind, Place},
+    metrics::RpcMeters,
     websocket::Errand,
 };
 
@@ -130,6 +131,11 @@ impl Caller {
             Some(own) if own >= role => Ok(()),
             own => Err(RpcError::unauthorized(role, own)),
         }
+    }
+
+    /// What its requests are counted by.
+    pub(super) fn meters(&self) -> &RpcMeters {
+        self.clients.meters()
     }
 
     /// Takes the cost of a request from the budgets, and a place among those under way. The place is to be kept until all work for

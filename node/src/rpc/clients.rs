@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{RpcError, caller::Who};
+use super::{RpcError, caller::Who, metrics::RpcMeters};
 use crate::config::RpcConfig;
 
 /// Clients that are kept account of. One that holds nothing and has not asked for a while is forgotten.
@@ -61,6 +61,7 @@ type Amounts = [u64; Kind::ALL.len()];
 pub(crate) struct Clients {
     limits: Limits,
     books: Mutex<Books>,
+    meters: RpcMeters,
 }
 
 /// What one may hold and spend, and all together.
@@ -157,7 +158,7 @@ impl Clients {
         let limits = Limits::of(config);
         let all = Account { held: Amounts::default(), bucket: Bucket::full(limits.rate_all, now) };
         let books = Books { all, by_client: BTreeMap::new(), forgot_at: now, refused: 0 };
-        Arc::new(Self { limits, books: Mutex::new(books) })
+        Arc::new(Self { limits, books: Mutex::new(books), meters: RpcMeters::default() })
     }
 
     /// Takes an amount of something that is held.
@@ -205,6 +206,16 @@ impl Clients {
         };
         books.refused += 1;
         Err(RpcError::busy(wait, reason))
+    }
+
+    /// What their requests are counted by.
+    pub(super) fn meters(&self) -> &RpcMeters {
+        &self.meters
+    }
+
+    /// The most that all clients together may hold of each kind.
+    pub(super) fn limits(&self) -> Amounts {
+        self.limits.all
     }
 
     /// What all clients hold together of each kind.

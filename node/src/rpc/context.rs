@@ -1,20 +1,13 @@
 //! What every method has at hand, and the limits on what all clients together may ask of it.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::sync::Arc;
 
 use althing_consensus::Height;
 use althing_ledger::Application;
 use althing_p2p::Network;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{
-    Role, RpcError,
-    caller::{Caller, Who},
-    clients::Clients,
-    commits::Commits,
-    search::Searches,
-    subscriptions::Subscriptions,
-};
+use super::{RpcError, clients::Clients, commits::Commits, search::Searches, subscriptions::Subscriptions};
 use crate::{config::RpcConfig, handle::NodeHandle, storage::StoreError};
 
 /// Reads from the disk or the application at once; each takes a thread.
@@ -63,12 +56,6 @@ impl Context {
             searches,
             waiters,
         }
-    }
-
-    /// Someone on this machine who may do everything: for what comes over no socket.
-    pub(crate) fn local(&self) -> Caller {
-        let who = Who::at(Ipv4Addr::LOCALHOST.into());
-        Caller::new(who, Some(Role::Admin), Arc::clone(&self.clients), Arc::default())
     }
 
     /// Does something that blocks, off the event loop, in its turn.

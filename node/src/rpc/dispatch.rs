@@ -1,6 +1,9 @@
 //! From a JSON-RPC request, or a batch of them, or a URI, to a method and back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
@@ -156,6 +159,7 @@ async fn answer(context: &Arc<Context>, caller: &Caller, request: Result<Call, F
 /// What cannot be carried out is not free: whoever sends nothing else is told to wait, too.
 fn fault(caller: &Caller, id: Option<Value>, error: RpcError) -> Option<Answer> {
     let error = caller.spend(1).err().unwrap_or(error);
+    caller.meters().error(error.code);
     Some(Answer::new(id?, Err(error)))
 }
 
@@ -169,13 +173,22 @@ async fn call(context: &Arc<Context>, call: Call) -> Option<Answer> {
     }
     let place = match caller.begin(method.cost) {
         Ok(place) => place,
-        Err(busy) => return Some(Answer::new(id?, Err(busy))),
+        Err(busy) => {
+            caller.meters().error(busy.code);
+            return Some(Answer::new(id?, Err(busy)));
+        }
     };
     let (params, _presence) = params.present();
     let (context, shown) = (Arc::clone(context), id.clone());
     let work = tokio::spawn(async move {
         let _place = place;
+        let began = Instant::now();
         let result = (method.handler)(&context, &params).await;
+        let meters = params.asked_by().meters();
+        meters.request(method.name, began.elapsed());
+        if let Err(error) = &result {
+            meters.error(error.code);
+        }
         // Encoded here: of answers that wait to be sent only the bytes are kept.
         id.map(|id| Answer::new(id, result))
     });

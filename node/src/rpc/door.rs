@@ -4,7 +4,11 @@
 //! of the page's that was made to point at loopback is none), and a request that says which page it comes from is refused unless
 //! `rpc.origins` names that page's origin. What a client is, its address or its key, decides whose budget it uses.
 
-use std::{net::IpAddr, path::Path, sync::Arc};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use tokio_rustls::TlsAcceptor;
@@ -43,6 +47,8 @@ pub(super) struct Door {
     pub(super) tls: Option<TlsAcceptor>,
     /// Whether metrics take no role.
     pub(super) open_metrics: bool,
+    /// Where the node's files are.
+    pub(super) home: PathBuf,
 }
 
 /// The connection that a request came over.
@@ -58,6 +64,13 @@ pub(super) struct Connection {
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) error: RpcError,
+}
+
+impl Refusal {
+    /// Of what passes by itself.
+    pub(super) fn busy(error: RpcError) -> Self {
+        Self { status: StatusCode::TOO_MANY_REQUESTS, error }
+    }
 }
 
 impl Door {
@@ -99,6 +112,7 @@ impl Door {
             proxies,
             tls,
             open_metrics: config.open_metrics,
+            home: home.to_owned(),
         })
     }
 
@@ -112,6 +126,7 @@ impl Door {
             proxies: Proxies::default(),
             tls: None,
             open_metrics: true,
+            home: PathBuf::new(),
         }
     }
 

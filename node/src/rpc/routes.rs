@@ -16,12 +16,12 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{
-    Context, RpcError,
+    Context, Role, RpcError,
     caller::Caller,
     clients::Place,
     dispatch::{self, Reply},
     door::{Connection, Door, Refusal},
-    method, websocket,
+    health, method, metrics, websocket,
 };
 
 /// How long a client may take to send a request's body.
@@ -34,12 +34,17 @@ const SMALL_ANSWER: usize = 4 << 10;
 
 /// Everything that is served over one connection.
 pub(super) fn routes(context: Arc<Context>, door: Arc<Door>) -> Router {
+    let shared = Extension(Arc::clone(&door));
     let entrance = middleware::from_fn_with_state((Arc::clone(&context), door), enter);
     Router::new()
         .route("/", post(posted).get(methods))
         .route("/websocket", get(upgraded).post(posted))
+        .route("/live", get(live))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
         .route("/{method}", get(asked).post(posted))
         .layer(entrance)
+        .layer(shared)
         .with_state(context)
 }
 
@@ -106,10 +111,9 @@ async fn read_body(
     mut body: Body,
     max: usize,
 ) -> Result<(Bytes, Place), Refusal> {
-    let busy = |error| Refusal { status: StatusCode::TOO_MANY_REQUESTS, error };
     let told = headers.get(header::CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse().ok());
     let mut reserved = told.unwrap_or(0usize).min(max);
-    let mut place = caller.bytes(reserved).map_err(busy)?;
+    let mut place = caller.bytes(reserved).map_err(Refusal::busy)?;
     let (mut bytes, mut len) = (Vec::with_capacity(reserved), 0usize);
     while let Some(frame) = body.frame().await {
         let broken = |_| Refusal {
@@ -120,7 +124,7 @@ async fn read_body(
         len = len.saturating_add(data.len());
         if len <= max {
             if len > reserved {
-                place.more((len - reserved) as u64).map_err(busy)?;
+                place.more((len - reserved) as u64).map_err(Refusal::busy)?;
                 reserved = len;
             }
             bytes.extend_from_slice(&data);
@@ -155,11 +159,56 @@ async fn upgraded(
     websocket::upgrade(context, caller, upgrade)
 }
 
+/// What looking whether the node can be sent clients costs: it asks the application.
+const READY_COST: u32 = 4;
+/// What all metrics cost: the sizes of files are looked up.
+const METRICS_COST: u32 = 20;
+
+async fn live(State(context): State<Arc<Context>>, Extension(caller): Extension<Caller>) -> Response {
+    match caller.begin(1) {
+        Ok(_place) => healthy(health::live(&context)),
+        Err(busy) => refused(Refusal::busy(busy)),
+    }
+}
+
+async fn ready(State(context): State<Arc<Context>>, Extension(caller): Extension<Caller>) -> Response {
+    match caller.begin(READY_COST) {
+        Ok(_place) => healthy(health::ready(&context).await),
+        Err(busy) => refused(Refusal::busy(busy)),
+    }
+}
+
+fn healthy((is_so, answer): (bool, Value)) -> Response {
+    let status = if is_so { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, answer.to_string())
+}
+
+async fn metrics(
+    State(context): State<Arc<Context>>,
+    Extension(door): Extension<Arc<Door>>,
+    Extension(caller): Extension<Caller>,
+) -> Response {
+    if let Some(error) = caller.may(Role::Read).err().filter(|_| !door.open_metrics) {
+        return refused(Refusal { status: StatusCode::UNAUTHORIZED, error });
+    }
+    let page = match caller.begin(METRICS_COST) {
+        Ok(_place) => metrics::page(&context, &door.home).await,
+        Err(busy) => Err(busy),
+    };
+    match page {
+        Ok(page) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()
+        }
+        Err(error) if error.retry_after.is_some() => refused(Refusal::busy(error)),
+        Err(error) => refused(Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, error }),
+    }
+}
+
 /// What can be asked, for people.
 async fn methods(Extension(caller): Extension<Caller>) -> Response {
     match caller.spend(1) {
         Ok(()) => method::list().into_response(),
-        Err(error) => refused(Refusal { status: StatusCode::TOO_MANY_REQUESTS, error }),
+        Err(error) => refused(Refusal::busy(error)),
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    client::{Client, ClientError, NodeUrl},
+    client::{Access, Client, ClientError, NodeUrl},
     config::RpcConfig,
     epochs::{Epochs, Seat},
     handle::{self, Ask, HandleBackend, NodeHandle, NodeStatus, Parts, PeerInfo},
@@ -34,6 +34,7 @@ use crate::{
 mod chain;
 mod clients;
 mod dialect;
+mod limits;
 mod notices;
 mod search;
 mod subscriptions;
@@ -54,6 +55,11 @@ impl Scripted {
     }
 
     async fn start_on(config: RpcConfig, prepare: impl FnOnce(Server) -> Server) -> Self {
+        Self::start_in(Path::new(""), config, prepare).await
+    }
+
+    /// One whose files are in this directory.
+    async fn start_in(home: &Path, config: RpcConfig, prepare: impl FnOnce(Server) -> Server) -> Self {
         let identity = ed25519::SecretKey::from_seed([1; 32]);
         let vote = bls::SecretKey::from_seed(&bls::BLS, &[1; 32]);
         let accounts = [Address::of(&identity.public_key())];
@@ -95,7 +101,7 @@ impl Scripted {
         let parts = Parts { genesis, chain, application, epochs, identity: identity.public_key() };
         let (handle, backend) = handle::channel(parts, status);
         let config = RpcConfig { listen: "127.0.0.1:0".parse().unwrap(), ..config };
-        let server = prepare(Server::bind(config, Path::new("")).await.unwrap());
+        let server = prepare(Server::bind(config, home).await.unwrap());
         let address = server.address().unwrap();
         let (stop, stopped) = oneshot::channel();
         let serving = server.serve(handle.clone(), async { drop(stopped.await) });

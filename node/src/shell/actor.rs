@@ -16,6 +16,7 @@ use super::network::{Pending, decode};
 use crate::config::PeerConfig;
 use crate::driver::{Done, Driver, Effect, Event};
 use crate::handle::{Ask, HandleBackend, NodeStatus, PeerInfo};
+use crate::meters::Meters;
 use crate::run::peers;
 use crate::session::Session;
 use crate::wire::{Gossip, Request, Response, Wire};
@@ -205,6 +206,14 @@ impl Actor {
                 }
             }
             Effect::Answer { ticket, outcome, .. } => {
+                let meters = &self.wiring.backend.meters;
+                match &outcome {
+                    Admission::Accepted { duplicate: false } => meters.accepted_txs.more(),
+                    Admission::Accepted { duplicate: true } | Admission::Committed { .. } => {
+                        meters.known_txs.more()
+                    }
+                    Admission::Refused(_) => meters.refused_txs.more(),
+                }
                 // Whoever submitted may have gone.
                 let _ = self.tickets.remove(&ticket).map(|answer| answer.send(outcome));
             }
@@ -213,7 +222,10 @@ impl Actor {
                 let _ = self.notices.remove(&ticket).map(|answer| answer.send(outcome));
             }
             // Nobody may be listening.
-            Effect::Dropped { hash, refusal } => _ = self.wiring.backend.dropped.send((hash, refusal)),
+            Effect::Dropped { hash, refusal } => {
+                self.wiring.backend.meters.dropped_txs.more();
+                _ = self.wiring.backend.dropped.send((hash, refusal));
+            }
             Effect::WakeAt(at) => {
                 let instant = |at: Micros| self.began + Duration::from_micros(at.0);
                 self.wake = at.map(|at| instant(at).into());
@@ -229,7 +241,10 @@ impl Actor {
                 tracing::debug!(%height, "executed");
                 self.wiring.backend.executed.send_replace(height);
             }
-            Effect::Emit(event) => log(&event),
+            Effect::Emit(event) => {
+                count(&self.wiring.backend.meters, &event);
+                log(&event);
+            }
             Effect::Warn(what) => tracing::warn!("{what}"),
             Effect::Halted(halt) => self.halted(&halt),
             Effect::Superseded(other) => return Err(self.superseded(&other)),
@@ -309,6 +324,22 @@ fn summary(status: &NodeStatus) -> Summary<'_> {
         ..
     } = status;
     (*view, *committed, *executed, *catching_up, *pending_txs, *pending_bytes, halted, app_hash)
+}
+
+fn count(meters: &Meters, event: &engine::Event) {
+    use engine::Event as E;
+    match event {
+        E::EnteredView { by_timeout, .. } => {
+            meters.views.more();
+            if *by_timeout {
+                meters.failed_views.more();
+            }
+        }
+        E::ProposalRefused { .. } => meters.refused_proposals.more(),
+        E::SafetyRefused(_) => meters.refused_signatures.more(),
+        E::Misbehaviour(_) => meters.misbehaviour.more(),
+        E::EnteredEpoch { .. } | E::Certified { .. } | E::TimedOut { .. } | E::StaleRecord { .. } => {}
+    }
 }
 
 fn log(event: &engine::Event) {

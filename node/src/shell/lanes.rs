@@ -4,11 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
 use super::revival::{Execution, Revival};
 use crate::driver::{CheckJob, Done, ExecuteJob, Job, PrecheckJob, SafetyJob, ServeJob, StoreJob, VerifyJob};
+use crate::meters::Meters;
 use crate::workers::{Fatal, Workers};
 
 /// Jobs that may wait in an ordered lane; the driver has few under way.
@@ -44,6 +46,7 @@ impl Lanes {
     pub(crate) fn start(
         workers: Workers,
         revival: Revival,
+        meters: Arc<Meters>,
     ) -> std::io::Result<(Self, mpsc::Receiver<Outcome>, Vec<JoinHandle<()>>)> {
         let (results, done) = mpsc::channel(RESULTS);
         let mut threads = Vec::new();
@@ -58,7 +61,12 @@ impl Lanes {
         let lanes = Self {
             safety: signer.transpose()?,
             store: lane("store", &mut threads, &results, move |job| keeper.run(job))?,
-            execute: lane("execute", &mut threads, &results, move |job| execution.run(job))?,
+            execute: lane("execute", &mut threads, &results, move |job| {
+                let began = Instant::now();
+                let outcome = execution.run(job);
+                meters.execution.took(began.elapsed());
+                outcome
+            })?,
             precheck: pool("precheck", precheckers, &mut threads, &results, move |job| {
                 prechecker.precheck(job)
             })?,

@@ -35,7 +35,7 @@ struct Served {
 static SERVED: LazyLock<Served> = LazyLock::new(|| {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
     let (node, backend) = handle::channel(parts(), status());
-    let HandleBackend { mut asks, status, executed, dropped } = backend;
+    let HandleBackend { mut asks, status, executed, dropped, .. } = backend;
     executed.send_replace(Height(1));
     runtime.spawn(async move {
         let _kept = (executed, dropped);

@@ -1,0 +1,95 @@
+//! What a running node counts and times, for `/metrics`. Counting costs an atomic addition, and nobody waits for it.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// Something that happens again and again.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// It happened once more.
+    pub fn more(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    /// How often it happened since the start.
+    pub fn count(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// The upper bounds of a [`Histogram`]'s buckets, in milliseconds; beyond the last there is one more.
+pub const BOUNDS_MS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
+
+/// How long something takes, each time it happens.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [Counter; BOUNDS_MS.len() + 1],
+    sum_us: AtomicU64,
+}
+
+impl Histogram {
+    /// It took so long once more.
+    pub fn took(&self, time: Duration) {
+        let within = BOUNDS_MS.partition_point(|bound| time > Duration::from_millis(*bound));
+        self.buckets[within].more();
+        self.sum_us.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// For each bound how often it took no longer, then how often it happened at all.
+    pub fn up_to(&self) -> [u64; BOUNDS_MS.len() + 1] {
+        let mut sum = 0;
+        std::array::from_fn(|bucket| {
+            sum += self.buckets[bucket].count();
+            sum
+        })
+    }
+
+    /// All of it together, in microseconds.
+    pub fn sum_us(&self) -> u64 {
+        self.sum_us.load(Relaxed)
+    }
+}
+
+/// What the node's own work is counted by.
+#[derive(Debug, Default)]
+pub struct Meters {
+    /// Views entered.
+    pub views: Counter,
+    /// Of these, after one that failed: a quorum timed out in it.
+    pub failed_views: Counter,
+    /// Proposals that this node did not vote for.
+    pub refused_proposals: Counter,
+    /// Signatures that the safety rules refused.
+    pub refused_signatures: Counter,
+    /// Validators seen to contradict themselves.
+    pub misbehaviour: Counter,
+    /// Transactions handed in here and taken.
+    pub accepted_txs: Counter,
+    /// Those handed in here that were pending already, or committed.
+    pub known_txs: Counter,
+    /// Those handed in here and refused.
+    pub refused_txs: Counter,
+    /// Pending transactions that were given up.
+    pub dropped_txs: Counter,
+    /// From a block's being handed to the application until its results and its state are stored.
+    pub execution: Histogram,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_falls_into_the_first_bucket_that_holds_it() {
+        let histogram = Histogram::default();
+        for us in [0, 1_000, 1_001, 5_000_000, 5_000_001] {
+            histogram.took(Duration::from_micros(us));
+        }
+        assert_eq!(histogram.up_to(), [2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5]);
+        assert_eq!(histogram.sum_us(), 10_002_002);
+    }
+}
