@@ -7,6 +7,7 @@ mod bad_requests;
 mod commands;
 mod copies;
 mod crashes;
+mod dialect;
 mod evidence;
 mod forks;
 mod rest;
