@@ -204,7 +204,13 @@ fn apply(table: &mut Table, known: &Table, setting: Setting) -> Result<(), Confi
     let Setting { key, text, origin } = setting;
     let known_section = |section: &str| known.get(section).and_then(Value::as_table);
     let Some((section, name)) = key.split_once('.') else { return Err(unknown(key, &origin)) };
-    let Some(example) = known_section(section).and_then(|known| known.get(name)) else {
+    // A key may stand in a table within the section: `rpc.tls.key`.
+    let (inner, last) = name.rsplit_once('.').map_or((None, name), |(inner, last)| (Some(inner), last));
+    let holder = known_section(section).and_then(|known| match inner {
+        Some(inner) => known.get(inner).and_then(Value::as_table),
+        None => Some(known),
+    });
+    let Some(example) = holder.and_then(|known| known.get(last)) else {
         return Err(unknown(key, &origin));
     };
     let value = match example {
@@ -218,10 +224,17 @@ fn apply(table: &mut Table, known: &Table, setting: Setting) -> Result<(), Confi
                 reason: format!("{text:?} ({origin}) is no TOML value of type {}", example.type_str()),
             })?,
     };
-    check_value(section, name, &value, &origin)?;
-    let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-    if let Value::Table(section) = section {
-        section.insert(name.to_owned(), value);
+    // What is in a table within means something only together with the rest of that: it is checked with the whole.
+    if inner.is_none() {
+        check_value(section, name, &value, &origin)?;
+    }
+    let mut holder = Some(&mut *table);
+    for name in std::iter::once(section).chain(inner) {
+        let inner = holder.map(|holder| holder.entry(name).or_insert_with(|| Value::Table(Table::new())));
+        holder = inner.and_then(Value::as_table_mut);
+    }
+    if let Some(holder) = holder {
+        holder.insert(last.to_owned(), value);
     }
     check_keys(table, known, "", &origin)
 }

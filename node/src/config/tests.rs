@@ -49,6 +49,21 @@ fn flags_override_variables_override_the_file() {
     assert_eq!(config.log.format, LogFormat::Json);
 }
 
+#[test]
+fn a_key_of_an_inner_table_has_one_name_everywhere() {
+    let tls = TlsConfig { certificate: "c.pem".into(), key: "k.pem".into() };
+    let file = "[rpc.tls]\ncertificate = 'c.pem'\nkey = 'k.pem'";
+    let variables = [("ALTHING_RPC__TLS__CERTIFICATE", "c.pem"), ("ALTHING_RPC__TLS__KEY", "other")];
+    for config in [load(file, &[], &[]), load("", &variables, &["rpc.tls.key=k.pem"])] {
+        assert_eq!(config.unwrap().rpc.tls, Some(tls.clone()));
+    }
+    let error = load("", &[], &["rpc.tls.key=k.pem"]).unwrap_err().to_string();
+    assert!(error.contains("missing field `certificate`"), "{error}");
+    let error = load("", &[], &["rpc.tls.cert=c.pem"]).unwrap_err().to_string();
+    assert!(error.contains("unknown key `rpc.tls.cert`"), "{error}");
+    assert!(load("", &[], &["rpc.hosts=[\"a.example\"]"]).unwrap().rpc.hosts == ["a.example"]);
+}
+
 /// File, variables, flags, and what the error must say.
 type Case = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str], &'static str);
 

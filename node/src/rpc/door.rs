@@ -230,16 +230,10 @@ fn bearer(headers: &HeaderMap) -> Option<Option<&[u8]>> {
 }
 
 fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        // Of an address of IPv6 only what follows the bracket is a port.
-        Some((name, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit())
-                && !(name.contains(':') && !name.ends_with(']')) =>
-        {
-            name
-        }
-        _ => host,
-    }
+    let Some((name, port)) = host.rsplit_once(':') else { return host };
+    // Of an address of IPv6 only what follows the bracket is a port.
+    let ends = name.ends_with(']') || !name.contains(':');
+    if ends && port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
 }
 
 fn is_loopback_name(name: &str) -> bool {

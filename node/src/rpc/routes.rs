@@ -266,5 +266,5 @@ pub(super) fn refused(refusal: Refusal) -> Response {
 
 /// As the header has it: whole seconds.
 fn seconds(after: Duration) -> HeaderValue {
-    HeaderValue::from(after.as_millis().div_ceil(1000).max(1).min(3600) as u64)
+    HeaderValue::from(after.as_millis().div_ceil(1000).clamp(1, 3600) as u64)
 }

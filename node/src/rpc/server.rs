@@ -34,6 +34,8 @@ use crate::{config::RpcConfig, handle::NodeHandle};
 
 /// How long a client may take to send a request's head; a connection idle for so long is closed, too.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// What a connection may make this node keep of a head that is not whole, or of an answer beside the answer itself.
+const MAX_BUFFER_BYTES: usize = 64 << 10;
 /// How long a client may take to agree on TLS.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take nothing of an answer.
@@ -203,7 +205,7 @@ async fn converse(
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_BUFFER_BYTES);
     let stream = TokioIo::new(Quotes::new(Stall::new(stream, STALL_TIMEOUT)));
     let connection = http.serve_connection(stream, TowerToHyperService::new(routes)).with_upgrades();
     pin!(connection);
