@@ -62,6 +62,15 @@ pub trait Application: Send + Sync + 'static {
         None
     }
 
+    /// Whether the transaction can never again do what it says, whatever blocks come: its sequence is used, its time is past. A client
+    /// that is told so may safely send something else.
+    ///
+    /// Of the last committed state, for bytes that passed `precheck` once; changes no state. False where the application does not know,
+    /// as by default.
+    fn is_over(&self, _tx: &[u8]) -> bool {
+        false
+    }
+
     // Asked by consensus.
 
     /// Makes the initial state from the genesis document, durably, and returns its hash.

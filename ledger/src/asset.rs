@@ -189,6 +189,13 @@ impl Application for AssetLedger {
         Transaction::read(tx, &parameters.chain_id).ok().map(|tx| tx.sender.to_string())
     }
 
+    fn is_over(&self, tx: &[u8]) -> bool {
+        let Some(parameters) = self.parameters() else { return false };
+        let Ok(tx) = Transaction::read(tx, &parameters.chain_id) else { return false };
+        let Some(height) = self.next_height(&parameters) else { return true };
+        execute::is_over(&self.state.newest(), height, &tx)
+    }
+
     fn init_chain(&self, init: &InitChain) -> Result<InitChainResult, AppError> {
         let (parameters, records) = self.begin(init)?;
         let Some(height) = self.state.version() else {

@@ -32,6 +32,8 @@ pub struct NodeConfig {
     pub rpc: RpcConfig,
     /// Pending transactions.
     pub mempool: MempoolConfig,
+    /// What clients were told is taken.
+    pub journal: JournalConfig,
     /// What the chain runs.
     pub application: ApplicationConfig,
     /// The chain data.
@@ -165,6 +167,18 @@ pub struct MempoolConfig {
     pub max_txs_per_sender: usize,
 }
 
+/// `[journal]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalConfig {
+    /// Acknowledged transactions kept that no block has; one client may have an eighth of them.
+    pub max_txs: usize,
+    /// Their bytes together.
+    pub max_bytes: usize,
+    /// For how long the status of a transaction is told after its end, in milliseconds.
+    pub status_kept_ms: u64,
+}
+
 /// `[application]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -253,6 +267,12 @@ impl Default for MempoolConfig {
     }
 }
 
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self { max_txs: 200_000, max_bytes: 128 << 20, status_kept_ms: 3_600_000 }
+    }
+}
+
 impl Default for StorageConfig {
     fn default() -> Self {
         Self { backend: BackendKind::default(), kept_heights: 10_000, kept_blocks: None, index: true }
@@ -317,6 +337,10 @@ impl NodeConfig {
         check("mempool.max_txs", self.mempool.max_txs, 1, 10_000_000)?;
         check("mempool.max_bytes", self.mempool.max_bytes, 64 << 10, 8 << 30)?;
         check("mempool.max_txs_per_sender", self.mempool.max_txs_per_sender, 1, 10_000_000)?;
+        check("journal.max_txs", self.journal.max_txs, 8, 10_000_000)?;
+        check("journal.max_bytes", self.journal.max_bytes, 1 << 20, 8 << 30)?;
+        let kept = usize::try_from(self.journal.status_kept_ms).unwrap_or(usize::MAX);
+        check("journal.status_kept_ms", kept, 1_000, 30 * 24 * 3_600_000)?;
         let kept = usize::try_from(self.storage.kept_heights).unwrap_or(usize::MAX);
         check("storage.kept_heights", kept, 1, 1_000_000)?;
         let kept = self.storage.kept_blocks.map(|kept| usize::try_from(kept).unwrap_or(usize::MAX));

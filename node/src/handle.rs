@@ -10,17 +10,19 @@ use althing_consensus::{AppHash, ConsensusParams, Epoch, Height, Notice, Positio
 use althing_crypto::{TxHash, ed25519};
 use althing_genesis::Genesis;
 use althing_ledger::Application;
+pub use althing_mempool::Status as Standing;
 use althing_mempool::{CODESPACE, Code, Outcome, Refusal};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::epochs::Epochs;
+use crate::journal::{Broken, Full, Journal};
 use crate::meters::Meters;
 use crate::storage::ChainStore;
 
 /// Asks that may wait for the driver.
 const MAX_ASKS: usize = 512;
-/// Dropped transactions that a slow listener may be behind.
-const MAX_DROPPED: usize = 1024;
+/// The name under which the journal counts what this process hands in itself: it has no share.
+const OWN: &str = "";
 
 /// Where a node stands. Published by the driver's shell; a reader sees the newest one.
 #[derive(Debug, Clone)]
@@ -82,6 +84,12 @@ pub enum AskError {
     /// The node is going down.
     #[error("the node is stopping")]
     Stopping,
+    /// There is no room in the journal to keep it.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// The journal cannot keep anything: the mempool may have the transaction, but the node does not answer for it.
+    #[error(transparent)]
+    Broken(#[from] Broken),
 }
 
 /// A question that only the driver can answer. Whoever asked may have gone: an answer that nobody takes is no error.
@@ -101,6 +109,13 @@ pub enum Ask {
         /// Takes what became of it.
         answer: oneshot::Sender<Result<(), String>>,
     },
+    /// Where a transaction stands in the mempool.
+    Standing {
+        /// Names it.
+        tx: TxHash,
+        /// Takes where it stands.
+        answer: oneshot::Sender<Standing>,
+    },
     /// The pending transactions that would go into a block first.
     Pending {
         /// How many.
@@ -117,7 +132,6 @@ pub struct NodeHandle {
     asks: mpsc::Sender<Ask>,
     status: watch::Receiver<NodeStatus>,
     executed: watch::Receiver<Height>,
-    dropped: broadcast::Sender<(TxHash, Refusal)>,
     meters: Arc<Meters>,
 }
 
@@ -134,10 +148,11 @@ pub struct Parts {
     pub epochs: Arc<Epochs>,
     /// This node's identity key.
     pub identity: ed25519::PublicKey,
+    /// What clients were told is taken.
+    pub journal: Journal,
 }
 
 /// The node's end of the seam.
-#[derive(Debug)]
 pub struct HandleBackend {
     /// To be answered, in order. Closed when all handles are gone, which is no reason to stop.
     pub asks: mpsc::Receiver<Ask>,
@@ -145,8 +160,8 @@ pub struct HandleBackend {
     pub status: watch::Sender<NodeStatus>,
     /// To be raised after a block's results and index entries are stored: who waits for commits wakes by it.
     pub executed: watch::Sender<Height>,
-    /// To be told of transactions that were admitted and are no longer kept. Sending fails when nobody listens: no error.
-    pub dropped: broadcast::Sender<(TxHash, Refusal)>,
+    /// To be told what the mempool answers and drops, in its order.
+    pub journal: Journal,
     /// To be counted by.
     pub meters: Arc<Meters>,
 }
@@ -156,16 +171,14 @@ pub fn channel(parts: Parts, status: NodeStatus) -> (NodeHandle, HandleBackend) 
     let (asks, asked) = mpsc::channel(MAX_ASKS);
     let (executed, executed_seen) = watch::channel(status.executed);
     let (status, status_seen) = watch::channel(status);
-    let (dropped, _) = broadcast::channel(MAX_DROPPED);
     let meters = Arc::<Meters>::default();
-    let counted = Arc::clone(&meters);
-    let backend = HandleBackend { asks: asked, status, executed, dropped: dropped.clone(), meters };
+    let (journal, counted) = (parts.journal.clone(), Arc::clone(&meters));
+    let backend = HandleBackend { asks: asked, status, executed, journal, meters };
     let handle = NodeHandle {
         node: Arc::new(parts),
         asks,
         status: status_seen,
         executed: executed_seen,
-        dropped,
         meters: counted,
     };
     (handle, backend)
@@ -217,29 +230,64 @@ impl NodeHandle {
         self.executed.clone()
     }
 
-    /// Transactions that are no longer kept, from now on. A listener that lags behind misses some.
-    pub fn dropped(&self) -> broadcast::Receiver<(TxHash, Refusal)> {
-        self.dropped.subscribe()
+    /// What clients were told is taken, and what became of it.
+    pub fn journal(&self) -> &Journal {
+        &self.node.journal
     }
 
-    /// Hands in a transaction and waits for the outcome of its admission.
+    /// Hands in a transaction and waits for the outcome of its admission. Unless it is refused, it is durable in the journal.
     pub async fn submit(&self, tx: Vec<u8>) -> Result<Submission, AskError> {
+        self.submit_for(OWN, tx).await
+    }
+
+    /// As [`Self::submit`], on the account of this client.
+    pub async fn submit_for(&self, client: &str, tx: Vec<u8>) -> Result<Submission, AskError> {
         let hash = TxHash::of(&tx);
-        let outcome = match self.too_large(&tx) {
-            Some(refusal) => Outcome::Refused(refusal),
-            None => self.ask(|answer| Ask::Submit { tx, answer }).await?,
+        if let Some(refusal) = self.too_large(&tx) {
+            return Ok(Submission { hash, outcome: Outcome::Refused(refusal) });
+        }
+        let above = *self.executed.borrow();
+        let entered = self.node.journal.enter(hash, &tx, client, above)?;
+        let outcome = match self.ask(|answer| Ask::Submit { tx, answer }).await? {
+            // Nobody is told of a commit before its results can be read.
+            Outcome::Committed { height } if Height(height) > *self.executed.borrow() => {
+                Outcome::Accepted { duplicate: true }
+            }
+            outcome => outcome,
         };
+        // What is executed the chain answers for.
+        if matches!(outcome, Outcome::Accepted { .. }) {
+            entered.keep().await?;
+        }
         Ok(Submission { hash, outcome })
     }
 
-    /// Hands in a transaction without waiting; tells its hash only.
-    pub fn offer(&self, tx: Vec<u8>) -> Result<TxHash, AskError> {
+    /// Hands in a transaction without waiting for its admission: it is durable in the journal, which knows later what became of it.
+    /// Refused only where no block could carry it.
+    pub async fn offer_for(&self, client: &str, tx: Vec<u8>) -> Result<Submission, AskError> {
         let hash = TxHash::of(&tx);
-        if self.too_large(&tx).is_none() {
-            let (answer, _) = oneshot::channel();
-            self.send(Ask::Submit { tx, answer })?;
+        if let Some(refusal) = self.too_large(&tx) {
+            return Ok(Submission { hash, outcome: Outcome::Refused(refusal) });
         }
-        Ok(hash)
+        let place = self.asks.try_reserve().map_err(no_place)?;
+        let above = *self.executed.borrow();
+        let entered = self.node.journal.enter(hash, &tx, client, above)?;
+        entered.keep().await?;
+        let (answer, _) = oneshot::channel();
+        place.send(Ask::Submit { tx, answer });
+        Ok(Submission { hash, outcome: Outcome::Accepted { duplicate: false } })
+    }
+
+    /// Hands in what the journal holds already; what comes of it goes there. The answer is there once it is known.
+    pub(crate) fn offer_again(&self, tx: Vec<u8>) -> Result<oneshot::Receiver<Outcome>, AskError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Ask::Submit { tx, answer })?;
+        Ok(answered)
+    }
+
+    /// Where a transaction stands in the mempool.
+    pub async fn standing(&self, tx: TxHash) -> Result<Standing, AskError> {
+        self.ask(|answer| Ask::Standing { tx, answer }).await
     }
 
     /// Hands in a notice and waits until it is checked: whether it waits for a block now, or why not.
@@ -259,10 +307,7 @@ impl NodeHandle {
     }
 
     fn send(&self, ask: Ask) -> Result<(), AskError> {
-        self.asks.try_send(ask).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => AskError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => AskError::Stopping,
-        })
+        self.asks.try_send(ask).map_err(no_place)
     }
 
     /// No block of this epoch can carry it, so it does not even take a place in the queue.
@@ -273,5 +318,12 @@ impl NodeHandle {
             codespace: CODESPACE.to_owned(),
             log: format!("the transaction has {} bytes, this chain takes at most {max}; split it", tx.len()),
         })
+    }
+}
+
+fn no_place<T>(error: mpsc::error::TrySendError<T>) -> AskError {
+    match error {
+        mpsc::error::TrySendError::Full(_) => AskError::Overloaded,
+        mpsc::error::TrySendError::Closed(_) => AskError::Stopping,
     }
 }

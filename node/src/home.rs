@@ -6,6 +6,7 @@
 //! keys/identity.json   names the node towards its peers (Ed25519)
 //! keys/vote.json       signs votes (BLS12-381)
 //! safety               what this validator has signed; never delete it, never copy it from a backup
+//! journal/             what clients were told is taken, and no block has yet
 //! lock, data/          the chain: can be fetched again from the peers
 //! ```
 
@@ -87,6 +88,16 @@ impl Home {
     /// The safety file. Not below `data`, so that whoever deletes that to sync anew does not delete this.
     pub fn safety_file(&self) -> PathBuf {
         self.0.join("safety")
+    }
+
+    /// The journal of acknowledged transactions. Not below `data` either: what a new chain database cannot fetch again is here.
+    pub fn journal(&self) -> PathBuf {
+        self.0.join("journal")
+    }
+
+    /// Copies of what has rotted in the journal.
+    pub fn damaged_journal(&self) -> PathBuf {
+        self.0.join("journal.damaged")
     }
 
     /// Writes a new home: keys, configuration, genesis document, empty safety file. Refuses if any of them is there.

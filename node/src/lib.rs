@@ -9,6 +9,7 @@ pub mod driver;
 pub mod epochs;
 pub mod handle;
 pub mod home;
+pub mod journal;
 pub mod light;
 pub mod membership;
 pub mod meters;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use althing_consensus::engine::EngineConfig;
 use althing_consensus::{Epoch, ValidatorSet};
@@ -25,6 +25,7 @@ use crate::driver::Driver;
 use crate::epochs::{EpochContext, Epochs, Seat};
 use crate::handle::{self, NodeHandle, NodeStatus, Parts};
 use crate::home::Home;
+use crate::journal::{self, Journal, JournalError, JournalLimits};
 use crate::recovery::{RecoveryError, bring_up, recover};
 use crate::rpc::{self, RpcRuntime};
 use crate::session::Session;
@@ -69,6 +70,9 @@ pub enum NodeError {
         /// That of the genesis document.
         expected: String,
     },
+    /// The journal of acknowledged transactions.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// Disk and application do not fit together.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
@@ -182,6 +186,7 @@ struct Opened {
     application: Arc<dyn Application>,
     driver: Driver,
     workers: Workers,
+    journal: (Journal, JoinHandle<()>),
 }
 
 /// The application of a node that does not run yet.
@@ -213,8 +218,10 @@ pub async fn start(
     let given_up = GiveUp(opening.clone());
     let at = config.clone();
     let opened = tokio::task::spawn_blocking(move || open(&at, application, &opening)).await;
-    let Opened { genesis, identity, epochs, config: engine, data, chain, application, driver, workers } =
-        opened.map_err(|error| Fatal::Broken(error.to_string()))??;
+    let opened = opened.map_err(|error| Fatal::Broken(error.to_string()))??;
+    let Opened { genesis, identity, epochs, config: engine, data, chain, .. } = opened;
+    let Opened { application, driver, workers, journal: (journal, journal_thread), .. } = opened;
+    let closing = CloseJournal(journal.clone());
     std::mem::forget(given_up);
 
     // After the home: a second process on it is to be told of the first, not of its port.
@@ -244,9 +251,10 @@ pub async fn start(
     let session = session(genesis.chain_id(), &identity)?;
     let driver = driver.in_session(session);
     let identity = identity.public_key();
-    let parts = Parts { genesis, chain, application: application.clone(), epochs, identity };
+    let parts = Parts { genesis, chain, application: application.clone(), epochs, identity, journal };
     let (handle, backend) = handle::channel(parts, status.clone());
-    let (lanes, results, threads) = Lanes::start(workers, revival, handle.meters().clone())?;
+    let (lanes, results, mut threads) = Lanes::start(workers, revival, handle.meters().clone())?;
+    threads.push(journal_thread);
     let (answers, arrivals) = mpsc::channel(ARRIVALS);
     let (stop, stopped) = watch::channel(false);
     tracing::info!(
@@ -270,12 +278,28 @@ pub async fn start(
         stop: stopped.clone(),
     };
     let actor = drive(Actor::new(driver, wiring, status))?;
+    // Where old blocks go, the chain may forget a transaction before the time is over for which its status is promised.
+    let chain_tells = config.storage.kept_blocks.is_none();
+    let followers = [
+        tokio::spawn(journal::follow(handle.clone(), chain_tells)),
+        tokio::spawn(journal::again(handle.clone(), Some(network.clone()))),
+    ];
     let mut asked_to_stop = stopped;
     let until = async move { _ = asked_to_stop.changed().await };
     let serving = rpc_threads.spawn(rpc.on_network(network.clone()).serve(handle.clone(), until));
     let (ended, end) = oneshot::channel();
-    let parts =
-        Supervised { actor, serving, rpc_threads, network, application, threads, data, stop: stop.clone() };
+    let journal = Kept { closing, followers };
+    let parts = Supervised {
+        actor,
+        serving,
+        rpc_threads,
+        network,
+        application,
+        journal,
+        threads,
+        data,
+        stop: stop.clone(),
+    };
     tokio::spawn(async move { _ = ended.send(supervise(parts).await) });
     Ok(RunningNode { handle, rpc_address, p2p_address, stop, end })
 }
@@ -313,8 +337,25 @@ fn open(
     let mut engine = newest.config.clone();
     engine.me = signer.as_ref().and_then(|signer| signer.place(engine.epoch));
     let driver = driver(config, &engine, &chain, &newest, signer.as_ref())?;
+    let limits = JournalLimits {
+        max_txs: config.journal.max_txs,
+        max_bytes: config.journal.max_bytes,
+        status_kept: Duration::from_millis(config.journal.status_kept_ms),
+    };
+    let journal = Journal::open(home.journal(), home.damaged_journal(), limits)?;
     let workers = Workers::new(&epochs, &chain, &application, signer, config.storage.kept_blocks);
-    Ok(Opened { genesis, identity, epochs, config: engine, data, chain, application, driver, workers })
+    Ok(Opened {
+        genesis,
+        identity,
+        epochs,
+        config: engine,
+        data,
+        chain,
+        application,
+        driver,
+        workers,
+        journal,
+    })
 }
 
 /// The vote keys in the home: the one, and while it is being changed the next one.
@@ -448,14 +489,30 @@ struct Supervised {
     rpc_threads: RpcRuntime,
     network: p2p::Network,
     application: Arc<dyn Application>,
+    journal: Kept,
     threads: Vec<JoinHandle<()>>,
     data: DataDirectory,
     stop: watch::Sender<bool>,
 }
 
+/// The journal, and the tasks that follow blocks for it.
+struct Kept {
+    closing: CloseJournal,
+    followers: [tokio::task::JoinHandle<()>; 2],
+}
+
+/// Dropped, the journal's thread writes what there is and ends.
+struct CloseJournal(Journal);
+
+impl Drop for CloseJournal {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// Waits for the driver's end, then ends everything else in order: clients, network, jobs at hand, data.
 async fn supervise(node: Supervised) -> Result<(), NodeError> {
-    let Supervised { actor, serving, rpc_threads, network, application, threads, data, stop } = node;
+    let Supervised { actor, serving, rpc_threads, network, application, journal, threads, data, stop } = node;
     let outcome =
         actor.await.unwrap_or_else(|_| Err(Fatal::Broken("the driver's thread has ended".to_owned())));
     if let Err(error) = &outcome {
@@ -467,6 +524,11 @@ async fn supervise(node: Supervised) -> Result<(), NodeError> {
     }
     network.shutdown().await;
     close(&application);
+    for follower in journal.followers {
+        // They end with the driver; what they hold of the data is to be closed with the rest.
+        _ = follower.await;
+    }
+    drop(journal.closing);
     let joined = tokio::task::spawn_blocking(move || {
         rpc_threads.stop();
         threads.into_iter().for_each(|thread| _ = thread.join());

@@ -5,7 +5,7 @@ use super::{
     account::{self, Account},
     asset_record, balance,
     draft::{Block, Draft, Step, Stop},
-    fee, idempotency, lock, misbehaviour, proposal, role,
+    fee, idempotency, lock, misbehaviour, proposal, record, role,
     transaction::within,
     validator,
 };
@@ -178,6 +178,14 @@ fn perform(draft: &mut Draft<'_, '_>, instruction: &Instruction) -> Step {
         Instruction::Approve { proposal } => proposal::approve(draft, *proposal),
         Instruction::Withdraw { proposal } => proposal::withdraw(draft, *proposal),
     }
+}
+
+/// Whether no block from this height on can use up the sequence of `tx`: its time is past, or another one had that sequence, or it
+/// has been executed. Not over where the state cannot be read.
+pub(super) fn is_over(base: &dyn Records, height: u64, tx: &Transaction) -> bool {
+    let account = record::read::<Account>(base, &account::key(&tx.sender));
+    let next = account.map(|account| account.unwrap_or_default().sequence);
+    tx.expired_at(height) || next.is_ok_and(|next| tx.sequence < next)
 }
 
 /// Whether `tx` would succeed in the block of this height if its turn came now. One that is ahead of its turn is not tried,

@@ -73,6 +73,16 @@ impl Who {
     }
 }
 
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "address {address}"),
+            Self::Key(name) => write!(f, "key {name}"),
+            Self::Proxy(address) => write!(f, "proxy {address}"),
+        }
+    }
+}
+
 /// One who asks, over one connection. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Caller {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use althing_consensus::Height;
 use althing_ledger::Application;
 use althing_p2p::Network;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
-use super::{RpcError, clients::Clients, commits::Commits, search::Searches, subscriptions::Subscriptions};
+use super::{RpcError, clients::Clients, search::Searches, subscriptions::Subscriptions};
 use crate::{config::RpcConfig, handle::NodeHandle, storage::StoreError};
 
 /// Reads from the disk or the application at once; each takes a thread.
@@ -24,7 +24,6 @@ pub(crate) struct Context {
     pub(crate) config: RpcConfig,
     /// None where a node is served without a network, as in tests.
     pub(crate) network: Option<Network>,
-    pub(crate) commits: Commits,
     pub(crate) subscriptions: Subscriptions,
     /// What each client uses.
     pub(crate) clients: Arc<Clients>,
@@ -33,29 +32,15 @@ pub(crate) struct Context {
     questions: Arc<Semaphore>,
     /// Searches of the index under way.
     pub(super) searches: Searches,
-    waiters: Semaphore,
 }
 
 impl Context {
     pub(crate) fn new(node: NodeHandle, network: Option<Network>, config: RpcConfig) -> Self {
-        let waiters = Semaphore::new(config.max_waiting);
         let turns = |turns| Arc::new(Semaphore::new(turns));
         let (reads, looks, questions) = (turns(MAX_READS), turns(MAX_LOOKS), turns(MAX_QUESTIONS));
         let (clients, searches) = (Clients::new(&config), Searches::default());
-        let (commits, subscriptions) = (Commits::default(), Subscriptions::default());
-        Self {
-            node,
-            config,
-            network,
-            commits,
-            subscriptions,
-            clients,
-            reads,
-            looks,
-            questions,
-            searches,
-            waiters,
-        }
+        let subscriptions = Subscriptions::default();
+        Self { node, config, network, subscriptions, clients, reads, looks, questions, searches }
     }
 
     /// Does something that blocks, off the event loop, in its turn.
@@ -94,11 +79,6 @@ impl Context {
         let question = Arc::clone(&self.questions).acquire_owned().await.map_err(RpcError::internal)?;
         let (answer, _question) = self.read(move |node| Ok((ask(&**node.application()), question))).await?;
         Ok(answer)
-    }
-
-    /// A place among those who wait for a commit, if there is one.
-    pub(crate) fn waiter(&self) -> Option<SemaphorePermit<'_>> {
-        self.waiters.try_acquire().ok()
     }
 
     /// The height asked for, or the newest one whose results are stored.

@@ -8,6 +8,9 @@ use serde_json::json;
 use super::caller::Role;
 use crate::{handle::AskError, storage::StoreError};
 
+/// A full queue or journal has room again after about so long.
+const FULL: Duration = Duration::from_secs(1);
+
 /// A JSON-RPC error object. The messages are those that clients of this dialect know; `data` says what is the matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpcError {
@@ -114,6 +117,9 @@ impl From<StoreError> for RpcError {
 
 impl From<AskError> for RpcError {
     fn from(error: AskError) -> Self {
-        Self::internal(error)
+        match error {
+            AskError::Overloaded | AskError::Full(_) => Self::busy(FULL, error),
+            AskError::Stopping | AskError::Broken(_) => Self::internal(error),
+        }
     }
 }

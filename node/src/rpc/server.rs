@@ -15,7 +15,6 @@ use tokio::{
     net::{TcpListener, TcpStream},
     pin,
     sync::{Semaphore, watch},
-    task::JoinHandle,
     time::timeout,
 };
 
@@ -23,7 +22,7 @@ use super::{
     Context, DoorError, RpcError,
     caller::{Manners, Who},
     clients::{Clients, Kind, Place},
-    commits, dispatch,
+    dispatch,
     door::{Connection, Door},
     quotes::Quotes,
     routes::routes,
@@ -102,10 +101,7 @@ impl Server {
     pub async fn serve(self, node: NodeHandle, stop: impl Future<Output = ()>) {
         let Self { listener, network, door, config } = self;
         let context = Arc::new(Context::new(node, network, config));
-        let followers = [
-            tokio::spawn(commits::follow(Arc::clone(&context))),
-            tokio::spawn(subscriptions::follow(Arc::clone(&context))),
-        ];
+        let follower = tokio::spawn(subscriptions::follow(Arc::clone(&context)));
         let door = Arc::new(door);
         let entry = Entry {
             clients: Arc::clone(&context.clients),
@@ -129,7 +125,7 @@ impl Server {
         if timeout(STOP_TIMEOUT, stopping.closed()).await.is_err() {
             tracing::debug!("some clients' requests were cut off");
         }
-        followers.iter().for_each(JoinHandle::abort);
+        follower.abort();
     }
 }
 
@@ -221,7 +217,7 @@ async fn converse(
 }
 
 /// Serves one connection that is there already, be it no socket, until it ends; who is at its other end may do everything. Nobody
-/// follows the blocks for those who wait for a commit: they wait in vain.
+/// follows the blocks for its subscriptions: they wait in vain.
 pub async fn serve_stream(
     node: NodeHandle,
     config: RpcConfig,

@@ -28,12 +28,14 @@ use crate::{
     config::RpcConfig,
     epochs::{Epochs, Seat},
     handle::{self, Ask, HandleBackend, NodeHandle, NodeStatus, Parts, PeerInfo},
+    journal::{self, Journal, JournalLimits},
     new_chain,
 };
 
 mod chain;
 mod clients;
 mod dialect;
+mod fates;
 mod limits;
 mod notices;
 mod search;
@@ -98,8 +100,15 @@ impl Scripted {
         };
         let chain = chain::begun(&genesis);
         let epochs = Arc::new(Epochs::new(&genesis, chain.clone(), Seat::default()));
-        let parts = Parts { genesis, chain, application, epochs, identity: identity.public_key() };
+        let journal = Journal::in_memory(JournalLimits {
+            max_txs: 80,
+            max_bytes: 1 << 20,
+            status_kept: Duration::from_secs(3_600),
+        });
+        let identity = identity.public_key();
+        let parts = Parts { genesis, chain, application, epochs, identity, journal };
         let (handle, backend) = handle::channel(parts, status);
+        tokio::spawn(journal::follow(handle.clone(), true));
         let config = RpcConfig { listen: "127.0.0.1:0".parse().unwrap(), ..config };
         let server = prepare(Server::bind(config, home).await.unwrap());
         let address = server.address().unwrap();
@@ -128,6 +137,7 @@ impl Scripted {
     async fn admit(&mut self, outcome: Outcome) -> Vec<u8> {
         match self.backend.asks.recv().await {
             Some(Ask::Submit { tx, answer }) => {
+                self.backend.journal.answered(&TxHash::of(&tx), &outcome);
                 let _ = answer.send(outcome);
                 tx
             }

@@ -2,22 +2,23 @@
 //! `num_unconfirmed_txs`.
 //!
 //! Whatever becomes of a transaction that could be decoded from the request is a result with code, codespace, log and hash; code
-//! 0 is success. `docs/codes.md` lists the codes.
+//! 0 is success: the transaction is durable in this node's journal, or executed. `docs/codes.md` lists the codes.
 
 use std::{sync::Arc, time::Duration};
 
 use althing_consensus::Height;
 use althing_crypto::{TxHash, merkle_proof};
 use althing_ledger::TxResult;
-use althing_mempool::{self as mempool, Outcome, Refusal};
+use althing_mempool::{Outcome, Refusal};
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::{
-    Context, RpcError, commits,
+    Context, RpcError,
     context::stored,
+    fate::Fate,
     json::{base64, hex, tx_result},
     params::Params,
+    waits,
 };
 use crate::handle::{AskError, NodeHandle};
 use crate::storage::TxLocation;
@@ -45,13 +46,11 @@ impl Code {
     }
 }
 
-impl From<AskError> for Refusal {
-    fn from(error: AskError) -> Self {
-        let code = match error {
-            AskError::Overloaded => Code::Overloaded,
-            AskError::Stopping => Code::Stopping,
-        };
-        code.refusal(error.to_string())
+/// What becomes of a submission that had no verdict.
+fn not_taken(error: AskError) -> Result<Refusal, RpcError> {
+    match error {
+        AskError::Stopping => Ok(Code::Stopping.refusal(error.to_string())),
+        other => Err(other.into()),
     }
 }
 
@@ -59,7 +58,7 @@ impl From<AskError> for Refusal {
 pub(crate) async fn broadcast_tx_sync(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let tx = params.tx("tx")?;
     let hash = TxHash::of(&tx);
-    let verdict = match admit(context, tx).await? {
+    let verdict = match admit(context, params, tx).await? {
         Ok(Admitted::Pending { again: true }) => success("already pending"),
         Ok(Admitted::Committed) => success("already committed"),
         Ok(Admitted::Pending { again: false }) => success(""),
@@ -68,11 +67,21 @@ pub(crate) async fn broadcast_tx_sync(context: &Arc<Context>, params: &Params) -
     Ok(admission(&hash, verdict))
 }
 
-/// Hands a transaction to the mempool and answers at once.
-pub(crate) fn broadcast_tx_async(context: &Context, params: &Params) -> Result<Value, RpcError> {
+/// Makes a transaction durable, hands it to the mempool and answers without waiting for the verdict.
+pub(crate) async fn broadcast_tx_async(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let tx = params.tx("tx")?;
     let hash = TxHash::of(&tx);
-    Ok(admission(&hash, context.node.offer(tx).map_or_else(Refusal::from, |_| success(""))))
+    let verdict = match context.node.offer_for(&client(params), tx).await.map(|offered| offered.outcome) {
+        Ok(Outcome::Refused(refusal)) => refusal,
+        Ok(_) => success(""),
+        Err(error) => not_taken(error)?,
+    };
+    Ok(admission(&hash, verdict))
+}
+
+/// On whose account the journal keeps what this client hands in.
+fn client(params: &Params) -> String {
+    params.asked_by().who().to_string()
 }
 
 /// The verdict on a transaction against which nothing is to be said.
@@ -93,13 +102,18 @@ enum Admitted {
     Committed,
 }
 
-async fn admit(context: &Arc<Context>, tx: Vec<u8>) -> Result<Result<Admitted, Refusal>, RpcError> {
+async fn admit(
+    context: &Arc<Context>,
+    params: &Params,
+    tx: Vec<u8>,
+) -> Result<Result<Admitted, Refusal>, RpcError> {
     let hash = TxHash::of(&tx);
-    let refusal = match context.node.submit(tx).await.map(|submitted| submitted.outcome) {
+    let submitted = context.node.submit_for(&client(params), tx).await;
+    let refusal = match submitted.map(|submitted| submitted.outcome) {
         Ok(Outcome::Accepted { duplicate }) => return Ok(Ok(Admitted::Pending { again: duplicate })),
         Ok(Outcome::Committed { .. }) => return Ok(Ok(Admitted::Committed)),
         Ok(Outcome::Refused(refusal)) => refusal,
-        Err(error) => return Ok(Err(error.into())),
+        Err(error) => return not_taken(error).map(Err),
     };
     // The mempool forgets, and then finds that it has expired, or that its sequence is used: by itself.
     let on_chain = context.look(move |node| Ok(node.chain().tx_location(&hash)?.is_some())).await?;
@@ -110,23 +124,18 @@ async fn admit(context: &Arc<Context>, tx: Vec<u8>) -> Result<Result<Admitted, R
 pub(crate) async fn broadcast_tx_commit(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let tx = params.tx("tx")?;
     let hash = TxHash::of(&tx);
-    let outcome = match context.waiter() {
-        Some(_waiter) => submit_and_wait(context, tx, hash).await?,
-        None => Err(Code::Overloaded.refusal(format!(
-            "{} clients wait for a commit already; use broadcast_tx_sync, then tx",
-            context.config.max_waiting
-        ))),
-    };
-    let (check, executed, height) = match outcome {
-        Ok((result, height)) => (TxResult::default(), result, height),
-        Err(refusal) => {
-            let check = TxResult {
-                code: refusal.code,
-                codespace: refusal.codespace,
-                log: refusal.log,
-                ..TxResult::default()
-            };
-            (check, TxResult::default(), Height(0))
+    let _place = params.asked_by().wait()?;
+    let (check, executed, height) = match admit(context, params, tx).await? {
+        Err(refusal) => (check_result(refusal), TxResult::default(), Height(0)),
+        Ok(_) => {
+            let wait = Duration::from_millis(context.config.commit_timeout_ms);
+            match waits::end_of(context, params, hash, wait).await? {
+                Fate::Executed { result, height, .. } => (TxResult::default(), result, height),
+                Fate::Dropped { refusal, is_final: true, .. } => {
+                    (check_result(refusal), TxResult::default(), Height(0))
+                }
+                open => return Err(not_committed(context, &hash, &open)),
+            }
         }
     };
     Ok(json!({
@@ -137,49 +146,27 @@ pub(crate) async fn broadcast_tx_commit(context: &Arc<Context>, params: &Params)
     }))
 }
 
-async fn submit_and_wait(
-    context: &Arc<Context>,
-    tx: Vec<u8>,
-    hash: TxHash,
-) -> Result<commits::Outcome, RpcError> {
-    let wait = Duration::from_millis(context.config.commit_timeout_ms);
-    let mut place = context.commits.wait_for(hash);
-    match admit(context, tx).await? {
-        Err(refusal) => return Ok(Err(refusal)),
-        // Perhaps executed before the place was taken.
-        Ok(Admitted::Committed) => {
-            if let Some(found) = context.read(move |node| result_of(node, &hash)).await? {
-                return Ok(Ok(found));
-            }
+fn check_result(refusal: Refusal) -> TxResult {
+    let Refusal { code, codespace, log } = refusal;
+    TxResult { code, codespace, log, ..TxResult::default() }
+}
+
+/// Nobody may take this for a failure: the words are those that clients of this dialect know, and then what to do.
+fn not_committed(context: &Context, hash: &TxHash, fate: &Fate) -> RpcError {
+    let why = match fate {
+        Fate::Dropped { refusal, .. } => {
+            format!("dropped from this node's mempool ({refusal}), but others may still have it")
         }
-        Ok(Admitted::Pending { .. }) => {}
-    }
-    // Once it was taken, others have it: only what stands on the chain, or can no more come to stand there, is an end.
-    let open = match timeout(wait, place.outcome()).await {
-        Ok(Some(Err(refusal))) if !is_final(&refusal) => {
-            format!("dropped from this node's mempool ({refusal}); a block under way may still hold it")
-        }
-        Ok(Some(outcome)) => return Ok(outcome),
-        Ok(None) => "not committed before this node stopped; it may still be".to_owned(),
-        Err(_) => {
-            format!("not committed within {} ms; it may still be", context.config.commit_timeout_ms)
-        }
+        _ => format!(
+            "not committed within {} ms, or before this node stopped",
+            context.config.commit_timeout_ms
+        ),
     };
-    Ok(Err(Code::CommitTimeout.refusal(format!("accepted, but {open}: ask for it with tx"))))
-}
-
-/// Whether a transaction that was taken can never be executed, now that the mempool drops it so: what else it says is about a state
-/// that a block under way may have changed.
-fn is_final(refusal: &Refusal) -> bool {
-    matches!(refusal.own_code(), Some(mempool::Code::Expired | mempool::Code::SequenceUsed))
-}
-
-/// The result of a committed and executed transaction.
-fn result_of(node: &NodeHandle, hash: &TxHash) -> Result<Option<(TxResult, Height)>, RpcError> {
-    let Some(location) = node.chain().tx_location(hash)? else { return Ok(None) };
-    let results = stored(node.chain().results(location.height), "result", location.height)?;
-    let result = results.tx_results.into_iter().nth(location.index as usize);
-    Ok(result.map(|result| (result, location.height)))
+    let hash = hex(hash);
+    RpcError::internal(format!(
+        "timed out waiting for tx to be included in a block: {hash} is taken, {why}; it may still be committed: ask \
+         althing_tx_wait for it, or send the same bytes again"
+    ))
 }
 
 /// A committed transaction, its result and, if asked for, the proof that its block holds it.

@@ -174,6 +174,11 @@ impl Actor {
                 self.notices.insert(ticket, answer);
                 self.step(Event::SubmitNotice { ticket, notice })
             }
+            Ask::Standing { tx, answer } => {
+                // Whoever asked may have gone.
+                let _ = answer.send(self.driver.mempool().status(&tx));
+                Ok(())
+            }
             Ask::Pending { limit, answer } => {
                 let pending = self.driver.pending(limit).iter().map(|tx| tx.to_vec()).collect();
                 // Whoever asked may have gone.
@@ -205,7 +210,8 @@ impl Actor {
                     tokio::spawn(async move { responder.send(response.encode()) });
                 }
             }
-            Effect::Answer { ticket, outcome, .. } => {
+            Effect::Answer { ticket, hash, outcome } => {
+                self.wiring.backend.journal.answered(&hash, &outcome);
                 let meters = &self.wiring.backend.meters;
                 match &outcome {
                     Admission::Accepted { duplicate: false } => meters.accepted_txs.more(),
@@ -221,10 +227,9 @@ impl Actor {
                 // Whoever handed it in may have gone.
                 let _ = self.notices.remove(&ticket).map(|answer| answer.send(outcome));
             }
-            // Nobody may be listening.
             Effect::Dropped { hash, refusal } => {
                 self.wiring.backend.meters.dropped_txs.more();
-                _ = self.wiring.backend.dropped.send((hash, refusal));
+                self.wiring.backend.journal.dropped(&hash, &refusal);
             }
             Effect::WakeAt(at) => {
                 let instant = |at: Micros| self.began + Duration::from_micros(at.0);

@@ -180,7 +180,7 @@ fn exists(path: &Path) -> Result<bool, StoreError> {
 }
 
 /// Makes the names in a directory durable: new files, renames, links.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     // The parent of a bare file name is the empty path.
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path)?.sync_all()

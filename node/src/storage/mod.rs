@@ -21,6 +21,7 @@ mod slot_file;
 mod state_files;
 
 pub(crate) use self::chain_store::{Places, Subject, Term};
+pub(crate) use self::directory::sync_directory;
 pub use self::{
     chain_store::{CarriedNotice, ChainStore, Indexing, Opening, StoredResults, TxLocation},
     directory::{BackendKind, DataDirectory},

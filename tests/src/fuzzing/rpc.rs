@@ -3,15 +3,17 @@
 //! The first byte says what the rest is: bytes of HTTP, the body of a POST, or method and query of a GET.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use althing_consensus::{AppHash, Epoch, Execution, Height, Phase, View};
-use althing_crypto::{Hash, sha256};
+use althing_crypto::{Hash, TxHash, sha256};
 use althing_ledger::{Application, TxResult};
 use althing_mempool::Outcome;
 use althing_node::body::Body;
 use althing_node::config::RpcConfig;
 use althing_node::epochs::{Epochs, Seat};
-use althing_node::handle::{self, Ask, HandleBackend, NodeHandle, NodeStatus, Parts};
+use althing_node::handle::{self, Ask, HandleBackend, NodeHandle, NodeStatus, Parts, Standing};
+use althing_node::journal::{Journal, JournalLimits};
 use althing_node::rpc::serve_stream;
 use althing_node::storage::{ChainStore, MemoryStore, StoredResults};
 use serde_json::Value;
@@ -35,16 +37,19 @@ struct Served {
 static SERVED: LazyLock<Served> = LazyLock::new(|| {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
     let (node, backend) = handle::channel(parts(), status());
-    let HandleBackend { mut asks, status, executed, dropped, .. } = backend;
+    let HandleBackend { mut asks, status, executed, journal, .. } = backend;
     executed.send_replace(Height(1));
     runtime.spawn(async move {
-        let _kept = (executed, dropped);
+        let _kept = executed;
         while let Some(ask) = asks.recv().await {
             // An asker that has gone is no error.
             let _ = match ask {
                 Ask::Submit { tx, answer } => {
-                    answer.send(Outcome::Accepted { duplicate: tx.len() % 2 == 0 }).is_ok()
+                    let outcome = Outcome::Accepted { duplicate: tx.len() % 2 == 0 };
+                    journal.answered(&TxHash::of(&tx), &outcome);
+                    answer.send(outcome).is_ok()
                 }
+                Ask::Standing { answer, .. } => answer.send(Standing::Unknown).is_ok(),
                 Ask::Notice { notice, answer } => {
                     let taken = notice.epoch().0 % 2 == 0;
                     answer.send(if taken { Ok(()) } else { Err("not this one".to_owned()) }).is_ok()
@@ -73,7 +78,10 @@ fn parts() -> Parts {
     let application: Arc<dyn Application> = Arc::new(fresh_ledger(&CHAIN.genesis).0);
     let genesis = CHAIN.genesis.clone();
     let epochs = Arc::new(Epochs::new(&genesis, chain.clone(), Seat::default()));
-    Parts { genesis, chain, application, epochs, identity: CHAIN.identities[0].public_key() }
+    // Soon full: no block takes anything out of it.
+    let limits = JournalLimits { max_txs: 800, max_bytes: 1 << 20, status_kept: Duration::from_secs(1) };
+    let (identity, journal) = (CHAIN.identities[0].public_key(), Journal::in_memory(limits));
+    Parts { genesis, chain, application, epochs, identity, journal }
 }
 
 fn status() -> NodeStatus {

@@ -1,7 +1,9 @@
 //! The rows. A row's cost is about how many reads of a small record it takes.
 
 use super::{
-    super::{application, blocks, consensus, headers, light, net, notices, search, status, transactions},
+    super::{
+        application, blocks, consensus, headers, light, net, notices, search, status, transactions, waits,
+    },
     Handler, Kind, Method, Param, Role,
     documents::discover,
 };
@@ -88,6 +90,27 @@ pub(crate) static METHODS: &[Method] = &[
         |context, params| Box::pin(light::start(context, params)),
     ),
     read(
+        "althing_tx_status",
+        "Where a transaction stands: unknown, pending, committed, failed, expired or evicted, and whether that is final",
+        4,
+        &[TX_HASH],
+        |context, params| Box::pin(waits::tx_status(context, params)),
+    ),
+    read(
+        "althing_tx_wait",
+        "The same, once the transaction is neither unknown nor pending, or the time is over",
+        4,
+        &[
+            TX_HASH,
+            optional(
+                "wait_ms",
+                Kind::Number,
+                "for how long at most, in milliseconds; none: 30000; 60000 at most",
+            ),
+        ],
+        |context, params| Box::pin(waits::tx_wait(context, params)),
+    ),
+    read(
         "block",
         "A block with its transactions and the commit of the one below",
         10,
@@ -124,9 +147,13 @@ pub(crate) static METHODS: &[Method] = &[
         &[required("evidence", Kind::Bytes, "what `althing_evidence` shows as bytes")],
         |context, params| Box::pin(notices::broadcast_evidence(context, params)),
     ),
-    submit("broadcast_tx_async", "Hands in a transaction and answers at once", 5, TX, |context, params| {
-        Box::pin(async { transactions::broadcast_tx_async(context, params) })
-    }),
+    submit(
+        "broadcast_tx_async",
+        "Hands in a transaction and answers once it cannot be lost, without the mempool's verdict",
+        5,
+        TX,
+        |context, params| Box::pin(transactions::broadcast_tx_async(context, params)),
+    ),
     submit(
         "broadcast_tx_commit",
         "Hands in a transaction and answers when it is committed and executed",
@@ -201,10 +228,7 @@ pub(crate) static METHODS: &[Method] = &[
         "tx",
         "An executed transaction and its result",
         4,
-        &[
-            required("hash", Kind::Hash, "the transaction's hash"),
-            optional("prove", Kind::Flag, "whether to show that its block holds it"),
-        ],
+        &[TX_HASH, optional("prove", Kind::Flag, "whether to show that its block holds it")],
         |context, params| Box::pin(transactions::tx(context, params)),
     ),
     read(
@@ -240,6 +264,7 @@ pub(crate) static METHODS: &[Method] = &[
 
 const HEIGHT: Param = optional("height", Kind::Height, "the height; none: the newest one that is executed");
 const HASH: Param = required("hash", Kind::Hash, "the block's hash");
+const TX_HASH: Param = required("hash", Kind::Hash, "the transaction's hash");
 const TX: &[Param] = &[required("tx", Kind::Tx, "the transaction")];
 const QUERY: Param = required("query", Kind::Text, "such as `tx.height > 5 AND transfer.sender = '…'`");
 const PAGE: Param = optional("page", Kind::Number, "which page, from 1; none: the first");

@@ -13,7 +13,7 @@ async fn a_submission_is_answered_with_the_mempools_verdict() {
     for (outcome, code, codespace, log) in [
         (Outcome::Accepted { duplicate: false }, 0, "", ""),
         (Outcome::Accepted { duplicate: true }, 0, "", "already pending"),
-        (Outcome::Committed { height: 1 }, 0, "", "already committed"),
+        (Outcome::Committed { height: 1 }, 0, "", "already pending"),
         (Outcome::Refused(refusal), 5, "ledger", "why"),
     ] {
         let (mut client, params) = (node.client(), params.clone());
@@ -88,40 +88,40 @@ async fn what_is_on_the_chain_is_never_said_to_be_refused() {
 #[tokio::test]
 async fn waiting_for_a_commit_ends_without_it() {
     let mut node = Scripted::start(RpcConfig { commit_timeout_ms: 50, ..RpcConfig::default() }).await;
-    let params = json!({ "tx": BASE64.encode(b"tx") });
     let refusal = |code| Refusal { code, codespace: "mempool".into(), log: "why".into() };
+    let hash = TxHash::of(b"tx");
+    let call = |node: &Scripted| {
+        let (mut client, params) = (node.client(), json!({ "tx": BASE64.encode(b"tx") }));
+        tokio::spawn(async move { client.call("broadcast_tx_commit", params).await })
+    };
+    let why = |answer: Result<Value, ClientError>| match answer {
+        Err(ClientError::Rpc { code: -32603, data, .. }) => data,
+        other => panic!("expected an error object, got {other:?}"),
+    };
 
-    let (mut client, call) = (node.client(), params.clone());
-    let waiting = tokio::spawn(async move { client.call("broadcast_tx_commit", call).await.unwrap() });
+    let waiting = call(&node);
     node.admit(Outcome::Refused(refusal(8))).await;
-    let answer = waiting.await.unwrap();
+    let answer = waiting.await.unwrap().unwrap();
     assert_eq!((&answer["check_tx"]["code"], &answer["height"]), (&json!(8), &json!("0")), "refused");
 
-    let (mut client, call) = (node.client(), params.clone());
-    let waiting = tokio::spawn(async move { client.call("broadcast_tx_commit", call).await.unwrap() });
+    let waiting = call(&node);
     node.admit(Outcome::Accepted { duplicate: false }).await;
-    node.backend.dropped.send((TxHash::of(b"other"), refusal(1))).unwrap();
-    node.backend.dropped.send((TxHash::of(b"tx"), refusal(10))).unwrap();
-    assert_eq!(waiting.await.unwrap()["check_tx"]["code"], 10, "dropped for good");
+    node.backend.journal.dropped(&TxHash::of(b"other"), &refusal(1));
+    node.backend.journal.dropped(&hash, &refusal(10));
+    assert_eq!(waiting.await.unwrap().unwrap()["check_tx"]["code"], 10, "dropped for good");
 
-    let (mut client, call) = (node.client(), params.clone());
-    let waiting = tokio::spawn(async move { client.call("broadcast_tx_commit", call).await.unwrap() });
+    let waiting = call(&node);
     node.admit(Outcome::Accepted { duplicate: false }).await;
     let poor = Refusal { code: 12, codespace: "ledger".into(), log: "holds 0".into() };
-    node.backend.dropped.send((TxHash::of(b"tx"), poor)).unwrap();
-    let check = &waiting.await.unwrap()["check_tx"];
-    assert_eq!(
-        (&check["code"], &check["codespace"]),
-        (&json!(3), &json!("rpc")),
-        "a block may still hold it"
-    );
-    assert!(check["log"].as_str().unwrap().contains("holds 0"), "{check}");
+    node.backend.journal.dropped(&hash, &poor);
+    let data = why(waiting.await.unwrap());
+    assert!(data.contains("holds 0") && data.contains("others may still have it"), "{data}");
 
-    let (mut client, call) = (node.client(), params.clone());
-    let waiting = tokio::spawn(async move { client.call("broadcast_tx_commit", call).await.unwrap() });
+    let waiting = call(&node);
     node.admit(Outcome::Accepted { duplicate: false }).await;
-    let check = &waiting.await.unwrap()["check_tx"];
-    assert_eq!((&check["code"], &check["codespace"]), (&json!(3), &json!("rpc")), "too late");
+    let data = why(waiting.await.unwrap());
+    assert!(data.starts_with("timed out waiting for tx to be included in a block"), "{data}");
+    assert!(data.contains(&hex::encode_upper(hash)) && data.contains("may still be committed"), "{data}");
 }
 
 #[tokio::test]

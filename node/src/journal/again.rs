@@ -1,0 +1,123 @@
+//! What was acknowledged and has no end yet: offered to the mempool where that does not have it, as after a restart, and sent to the
+//! peers again, whose gossip may have missed it.
+//!
+//! Each transaction has its own time to be looked at again, later each time: one that finds no room holds up no other.
+
+use std::time::Duration;
+
+use althing_crypto::Encoding;
+use althing_p2p::Network;
+use tokio::time::sleep;
+
+use super::book::Due;
+use super::{Ending, now_ms};
+use crate::handle::NodeHandle;
+use crate::storage::StoreError;
+use crate::wire::Wire;
+
+/// Transactions looked at together.
+const AT_ONCE: usize = 64;
+/// Bytes in one message to the peers, beyond one transaction.
+const MESSAGE_BYTES: usize = 128 << 10;
+/// So often at most are messages sent: what is pending for long must not fill the network.
+const PAUSE: Duration = Duration::from_millis(200);
+/// So often is looked what is due, and what was told for long enough.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Offers and sends until the node stops.
+pub(crate) async fn again(node: NodeHandle, network: Option<Network>) {
+    tokio::select! {
+        () = look(&node, network.as_ref()) => {}
+        () = ended(&node) => {}
+    }
+}
+
+/// The heights end with the node.
+async fn ended(node: &NodeHandle) {
+    let mut executed = node.executed();
+    while executed.changed().await.is_ok() {}
+}
+
+async fn look(node: &NodeHandle, network: Option<&Network>) {
+    let journal = node.journal();
+    loop {
+        let now = journal.0.now();
+        let (due, next) = {
+            let mut state = journal.0.lock();
+            state.book.sweep(now_ms());
+            state.book.take_due(now, AT_ONCE)
+        };
+        if due.is_empty() {
+            let pause = next.map_or(LOOK, |at| Duration::from_millis(at.saturating_sub(now).max(1)));
+            sleep(pause.min(LOOK)).await;
+            continue;
+        }
+        let (pooled, outside): (Vec<Due>, Vec<Due>) = due.into_iter().partition(|due| due.pooled);
+        if let Some(network) = network {
+            send(network, &pooled);
+        }
+        offer(node, outside).await;
+        if !pooled.is_empty() {
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+/// To all connected peers, as the oldest pending ones go while the chain is stuck.
+fn send(network: &Network, pooled: &[Due]) {
+    let (mut message, mut bytes) = (Vec::new(), 0);
+    for (index, due) in pooled.iter().enumerate() {
+        bytes += due.bytes.len();
+        message.push(due.bytes.clone());
+        if bytes >= MESSAGE_BYTES || index + 1 == pooled.len() {
+            let wire = Wire::Transactions(std::mem::take(&mut message));
+            network.broadcast(wire.class(), wire.encode().into());
+            bytes = 0;
+        }
+    }
+}
+
+/// To the mempool, in order; the journal hears what it makes of them as everyone's answers come.
+async fn offer(node: &NodeHandle, outside: Vec<Due>) {
+    if outside.is_empty() {
+        return;
+    }
+    let reader = node.clone();
+    let open = tokio::task::spawn_blocking(move || not_executed(&reader, outside)).await;
+    let open = match open {
+        Ok(Ok(open)) => open,
+        Ok(Err(error)) => return tracing::error!(%error, "cannot offer acknowledged transactions again"),
+        // The runtime ends.
+        Err(_) => return,
+    };
+    let mut asked = Vec::with_capacity(open.len());
+    for due in open {
+        // With a full queue the rest comes again later.
+        let Ok(answer) = node.offer_again(due.bytes.to_vec()) else { break };
+        asked.push(answer);
+    }
+    for answer in asked {
+        // The node may be stopping.
+        _ = answer.await;
+    }
+}
+
+/// Those that the chain does not have: where an application does not mind, they would be executed twice. And not those that were taken
+/// at a later height than this node stands at now: it may have lost its chain, and the state is too old to judge them.
+fn not_executed(node: &NodeHandle, outside: Vec<Due>) -> Result<Vec<Due>, StoreError> {
+    let executed = *node.executed().borrow();
+    let mut open = Vec::with_capacity(outside.len());
+    for due in outside {
+        let Some(at) = node.chain().tx_location(&due.tx)? else {
+            if due.above <= executed {
+                open.push(due);
+            }
+            continue;
+        };
+        let results = node.chain().results(at.height)?;
+        let code = results.and_then(|results| results.tx_results.get(at.index as usize).map(|one| one.code));
+        let ending = Ending::executed(at.height, at.index, code.unwrap_or_default());
+        node.journal().change(|book| book.executed(&due.tx, ending, false, now_ms()));
+    }
+    Ok(open)
+}
