@@ -34,6 +34,7 @@ mod search;
 mod server;
 mod stall;
 mod status;
+mod stream;
 mod subscriptions;
 mod tls;
 mod transactions;

@@ -35,6 +35,7 @@ use crate::{
 mod chain;
 mod clients;
 mod dialect;
+mod events;
 mod fates;
 mod limits;
 mod notices;

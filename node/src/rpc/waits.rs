@@ -23,14 +23,14 @@ pub(crate) async fn tx_status(context: &Arc<Context>, params: &Params) -> Result
 /// Where a transaction stands once it has come to an end, or when the time is over.
 pub(crate) async fn tx_wait(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let tx = TxHash(params.hash("hash")?);
-    let wait = wait(params)?;
+    let wait = wait(params, WAIT_MS)?;
     let _place = params.asked_by().wait()?;
     Ok(end_of(context, params, tx, wait).await?.shown(&tx))
 }
 
-/// How long the client wants to wait.
-pub(super) fn wait(params: &Params) -> Result<Duration, RpcError> {
-    match params.number("wait_ms")?.unwrap_or(WAIT_MS) {
+/// How long the client wants to wait; `unsaid` milliseconds if it does not say.
+pub(super) fn wait(params: &Params, unsaid: u64) -> Result<Duration, RpcError> {
+    match params.number("wait_ms")?.unwrap_or(unsaid) {
         wait if wait <= MAX_WAIT_MS => Ok(Duration::from_millis(wait)),
         wait => {
             Err(RpcError::params(format!("wait_ms: {wait}, at most {MAX_WAIT_MS}; ask again to wait longer")))

@@ -2,7 +2,8 @@
 
 use super::{
     super::{
-        application, blocks, consensus, headers, light, net, notices, search, status, transactions, waits,
+        application, blocks, consensus, headers, light, net, notices, search, status, stream, transactions,
+        waits,
     },
     Handler, Kind, Method, Param, Role,
     documents::discover,
@@ -41,6 +42,26 @@ pub(crate) static METHODS: &[Method] = &[
             optional("limit", Kind::Number, "how many at most; 100 at most"),
         ],
         |context, params| Box::pin(light::epochs(context, params)),
+    ),
+    read(
+        "althing_events",
+        "The events of the chain in their order, from a cursor on",
+        10,
+        &[
+            optional(
+                "cursor",
+                Kind::Text,
+                "`cursor` of an answer or of an event: what comes behind it; `1.0.0`: all; none: what is still to come",
+            ),
+            optional("query", Kind::Text, "only of transactions, and of blocks, whose events meet it"),
+            optional("limit", Kind::Number, "how many at most; none: 100; 1000 at most"),
+            optional(
+                "wait_ms",
+                Kind::Number,
+                "for how long to wait for one if there is none, in milliseconds; none: not at all; 60000 at most",
+            ),
+        ],
+        |context, params| Box::pin(stream::events(context, params)),
     ),
     read(
         "althing_evidence",
