@@ -86,7 +86,7 @@ impl ClientError {
             code: error["code"].as_i64().unwrap_or_default(),
             message: error["message"].as_str().unwrap_or_default().to_owned(),
             data,
-            retry_after: error["data"]["retry_after_ms"].as_u64().map(Duration::from_millis),
+            retry_after: error["retry_after_ms"].as_u64().map(Duration::from_millis),
         }
     }
 

@@ -90,7 +90,7 @@ fn verdict(code: u64, codespace: &str) -> Value {
 }
 
 fn busy(retry_after_ms: u64) -> Value {
-    json!({ "error": { "code": -32004, "message": "Busy", "data": { "reason": "", "retry_after_ms": retry_after_ms } } })
+    json!({ "error": { "code": -32004, "message": "Busy", "data": "", "retry_after_ms": retry_after_ms } })
 }
 
 fn fate(status: &str, is_final: bool, height: Option<&str>) -> Value {

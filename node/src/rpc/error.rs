@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
-use serde_json::json;
 
 use super::caller::Role;
 use crate::{handle::AskError, storage::StoreError};
@@ -20,21 +19,19 @@ pub struct RpcError {
     pub message: &'static str,
     /// What is wrong, with what value, and what to do.
     pub data: String,
-    /// Only when it passes by itself: after how long to ask again.
+    /// Only when it passes by itself: after how long to ask again. `retry_after_ms` in JSON, beside the three fields that all errors have.
     pub retry_after: Option<Duration>,
 }
 
 impl Serialize for RpcError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut error = serializer.serialize_struct("RpcError", 3)?;
+        let mut error = serializer.serialize_struct("RpcError", 4)?;
         error.serialize_field("code", &self.code)?;
         error.serialize_field("message", self.message)?;
-        match self.retry_after {
-            None => error.serialize_field("data", &self.data)?,
-            Some(after) => {
-                let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-                error.serialize_field("data", &json!({ "reason": self.data, "retry_after_ms": after }))?;
-            }
+        // Text in any case: clients of this dialect take nothing else for an answer, and would wait for one for ever.
+        error.serialize_field("data", &self.data)?;
+        if let Some(after) = self.retry_after {
+            error.serialize_field("retry_after_ms", &u64::try_from(after.as_millis()).unwrap_or(u64::MAX))?;
         }
         error.end()
     }

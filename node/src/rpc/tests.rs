@@ -433,7 +433,7 @@ async fn a_connection_beyond_the_limit_is_told_so_at_once() {
     assert!(head.starts_with("HTTP/1.1 503") && head.contains("retry-after: 1"), "{head}");
     let answer: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(answer["error"]["code"], -32004);
-    assert_eq!(answer["error"]["data"]["retry_after_ms"], 500);
+    assert_eq!(answer["error"]["retry_after_ms"], 500);
     first.call("health", json!({})).await.unwrap();
     drop(first);
     // It is given back when the node has seen that it is gone.

@@ -19,14 +19,10 @@ export class RpcError extends Error {
     readonly code: number,
     readonly reason: string,
     readonly data: unknown,
+    /** After how many milliseconds to ask again, if the node says so. */
+    readonly retryAfterMs: number | undefined,
   ) {
     super(`${node}: ${reason}: ${typeof data === "string" ? data : JSON.stringify(data)} (code ${code})`);
-  }
-
-  /** After how many milliseconds to ask again, if the node says so. */
-  get retryAfterMs(): number | undefined {
-    const after = (this.data as { retry_after_ms?: unknown } | null)?.retry_after_ms;
-    return typeof after === "number" ? after : undefined;
   }
 
   /** Whether the same request may succeed a moment later. */
@@ -53,7 +49,7 @@ export class NoAnswer extends Error {
 export async function call(endpoint: Endpoint, method: string, params: object, patienceMs: number, signal?: AbortSignal): Promise<unknown> {
   const { url, key } = endpoint;
   const patience = AbortSignal.timeout(patienceMs);
-  let answer: { error?: { code?: unknown; message?: unknown; data?: unknown } | null; result?: unknown };
+  let answer: { error?: { code?: unknown; message?: unknown; data?: unknown; retry_after_ms?: unknown } | null; result?: unknown };
   try {
     const response = await fetch(url, {
       method: "POST",
@@ -68,8 +64,8 @@ export async function call(endpoint: Endpoint, method: string, params: object, p
   }
   if (answer !== null && typeof answer === "object") {
     if (answer.error !== undefined && answer.error !== null) {
-      const { code, message, data } = answer.error;
-      throw new RpcError(url, Number(code), String(message), data);
+      const { code, message, data, retry_after_ms: after } = answer.error;
+      throw new RpcError(url, Number(code), String(message), data, typeof after === "number" ? after : undefined);
     }
     if ("result" in answer) return answer.result;
   }

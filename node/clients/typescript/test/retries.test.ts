@@ -9,7 +9,7 @@ import { type Reply, fakeNode } from "./fake.js";
 const tx = new Uint8Array([1, 2, 3]);
 const hash = transactionHash(tx);
 const verdict = (code: number, codespace = "", log = ""): Reply => ({ result: { code, codespace, log, data: "", hash: hash.toUpperCase() } });
-const busy = (retry_after_ms: number): Reply => ({ error: { code: -32004, message: "Busy", data: { reason: "too much", retry_after_ms } } });
+const busy = (retry_after_ms: number): Reply => ({ error: { code: -32004, message: "Busy", data: "too much", retry_after_ms } });
 const fate = (status: string, final: boolean, more: object = {}): Reply => ({ result: { hash: hash.toUpperCase(), status, final, ...more } });
 
 test("a busy node is asked again when it says, and not before", async (t) => {
