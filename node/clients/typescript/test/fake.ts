@@ -12,7 +12,7 @@ export interface Asked {
 }
 
 /** A result, or an error object. `undefined` hangs up without an answer. */
-export type Reply = { result: unknown } | { error: { code: number; message: string; data: unknown } } | undefined;
+export type Reply = { result: unknown } | { error: { code: number; message: string; data: unknown; retry_after_ms?: number } } | undefined;
 
 /** Serves until the test ends. What it was asked, in order. */
 export async function fakeNode(test: TestContext, reply: (asked: Asked, number: number) => Reply): Promise<{ url: string; asked: Asked[] }> {
