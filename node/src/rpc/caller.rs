@@ -92,6 +92,8 @@ pub(crate) struct Caller {
     clients: Arc<Clients>,
     manners: Arc<Manners>,
     gone: Option<watch::Receiver<()>>,
+    /// The place of the request that is carried out among those under way, until it waits.
+    turn: Arc<Mutex<Option<Place>>>,
     /// The message of a WebSocket that asks, if it is one.
     errand: Option<Arc<Errand>>,
 }
@@ -115,7 +117,7 @@ pub(crate) struct Presence {
 impl Caller {
     /// One who asks over the connection with these manners.
     pub(crate) fn new(who: Who, role: Option<Role>, clients: Arc<Clients>, manners: Arc<Manners>) -> Self {
-        Self { who, role, clients, manners, gone: None, errand: None }
+        Self { who, role, clients, manners, gone: None, turn: Arc::default(), errand: None }
     }
 
     /// The same one, asking by a message of a WebSocket.
@@ -160,9 +162,12 @@ impl Caller {
         self.noted(self.clients.spend(&self.who, cost))
     }
 
-    /// A place among those who wait for something to happen.
+    /// A place among those who wait for something to happen. The one among those under way is given up for it: however many wait,
+    /// others can ask.
     pub(crate) fn wait(&self) -> Result<Place, RpcError> {
-        self.take(Kind::Waiting, 1)
+        let place = self.take(Kind::Waiting, 1)?;
+        drop(self.turn.lock().unwrap_or_else(PoisonError::into_inner).take());
+        Ok(place)
     }
 
     /// A place for a subscription.
@@ -185,10 +190,11 @@ impl Caller {
         self.manners.greed.load(Ordering::Relaxed) >= MAX_GREED
     }
 
-    /// The same one, who is here as long as the presence is kept.
-    pub(crate) fn present(mut self) -> (Self, Presence) {
+    /// The same one, who has this place among those under way, and is here as long as the presence is kept.
+    pub(crate) fn present(mut self, turn: Place) -> (Self, Presence) {
         let (here, gone) = watch::channel(());
         self.gone = Some(gone);
+        self.turn = Arc::new(Mutex::new(Some(turn)));
         (self, Presence { _here: here })
     }
 
@@ -290,8 +296,19 @@ mod tests {
 
     #[tokio::test]
     async fn one_is_gone_when_the_presence_is() {
-        let (caller, presence) = caller(&RpcConfig::default(), None).present();
+        let caller = caller(&RpcConfig::default(), None);
+        let turn = caller.begin(1).unwrap();
+        let (caller, presence) = caller.present(turn);
         drop(presence);
         caller.gone().await;
+    }
+
+    #[test]
+    fn who_waits_is_not_under_way() {
+        let caller = caller(&RpcConfig { max_requests: 1, ..RpcConfig::default() }, None);
+        let (asking, _presence) = caller.clone().present(caller.begin(1).unwrap());
+        assert!(caller.begin(1).is_err());
+        let _waiting = asking.wait().unwrap();
+        assert!(caller.begin(1).is_ok());
     }
 }

@@ -171,17 +171,16 @@ async fn call(context: &Arc<Context>, call: Call) -> Option<Answer> {
     if let Err(error) = caller.may(method.role) {
         return fault(caller, id, error);
     }
-    let place = match caller.begin(method.cost) {
-        Ok(place) => place,
+    let turn = match caller.begin(method.cost) {
+        Ok(turn) => turn,
         Err(busy) => {
             caller.meters().error(busy.code);
             return Some(Answer::new(id?, Err(busy)));
         }
     };
-    let (params, _presence) = params.present();
+    let (params, _presence) = params.present(turn);
     let (context, shown) = (Arc::clone(context), id.clone());
     let work = tokio::spawn(async move {
-        let _place = place;
         let began = Instant::now();
         let result = (method.handler)(&context, &params).await;
         let meters = params.asked_by().meters();

@@ -33,6 +33,9 @@ pub(super) async fn ready(context: &Arc<Context>) -> (bool, Value) {
     if let Some(reason) = quorum(context, &status) {
         not.insert("quorum".to_owned(), reason.into());
     }
+    if context.node.journal().is_broken() {
+        not.insert("journal".to_owned(), "it cannot be written: no submission is acknowledged".into());
+    }
     if let Some(reason) = application(context).await {
         not.insert("application".to_owned(), reason.into());
     }

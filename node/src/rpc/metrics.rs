@@ -150,6 +150,16 @@ fn mempool(page: &mut Page, context: &Context, status: &NodeStatus) {
         [("accepted", &meters.accepted_txs), ("known", &meters.known_txs), ("refused", &meters.refused_txs)];
     page.many(&SUBMISSIONS, outcomes.map(|(outcome, counter)| ([outcome.to_owned()], counter.count())));
     page.one(&DROPPED_TXS, meters.dropped_txs.count());
+    let journal = context.node.journal();
+    let sizes = journal.sizes();
+    let txs = [
+        ("open", sizes.open),
+        ("dropped", sizes.txs.saturating_sub(sizes.open)),
+        ("executed", sizes.executed),
+    ];
+    page.many(&JOURNAL_TXS, txs.map(|(state, count)| ([state.to_owned()], count as u64)));
+    page.one(&JOURNAL_BYTES, sizes.bytes as u64);
+    page.one(&JOURNAL_BROKEN, u64::from(journal.is_broken()));
 }
 
 fn p2p(page: &mut Page, context: &Context) {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     RpcError,
     caller::{Caller, Presence},
+    clients::Place,
     method::Method,
 };
 
@@ -87,8 +88,8 @@ impl Params {
     }
 
     /// The same, asked by one who is here as long as the presence is kept.
-    pub(crate) fn present(mut self) -> (Self, Presence) {
-        let (asked_by, presence) = self.asked_by.present();
+    pub(crate) fn present(mut self, turn: Place) -> (Self, Presence) {
+        let (asked_by, presence) = self.asked_by.present(turn);
         self.asked_by = asked_by;
         (self, presence)
     }

@@ -66,6 +66,16 @@ families! {
         "althing_mempool_dropped_txs_total",
         "Pending transactions given up: expired, overtaken, or no longer valid"
     );
+    JOURNAL_TXS = by(
+        gauge(
+            "althing_journal_txs",
+            "Transactions that the journal answers for: open (no end is known), dropped, or executed"
+        ),
+        &["state"]
+    );
+    JOURNAL_BYTES = gauge("althing_journal_bytes", "The bytes of the journal's transactions that no block has");
+    JOURNAL_BROKEN =
+        gauge("althing_journal_broken", "1 if the journal cannot be written: nothing is acknowledged");
     PEERS = gauge("althing_p2p_peers", "Peers connected");
     RECEIVED = by(counter("althing_p2p_received_bytes_total", "Bytes received, by the peer's identity"), &["peer"]);
     SENT = by(counter("althing_p2p_sent_bytes_total", "Bytes sent, by the peer's identity"), &["peer"]);
