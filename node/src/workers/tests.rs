@@ -24,6 +24,7 @@ use crate::testing::TestChain;
 use crate::wire::{Request, Response};
 
 mod epochs;
+mod index;
 mod notices;
 
 /// A file in memory that can be told to fail.
