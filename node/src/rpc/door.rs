@@ -8,6 +8,7 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
@@ -36,6 +37,26 @@ pub struct DoorError {
     pub reason: String,
 }
 
+/// How long clients may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// To agree on TLS.
+    pub(super) handshake: Duration,
+    /// To send a request's head; a connection idle for so long is closed, too.
+    pub(super) head: Duration,
+    /// To send a request's body.
+    pub(super) body: Duration,
+    /// To take some of an answer.
+    pub(super) stall: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let [handshake, head, body, stall] = [10, 60, 30, 30].map(Duration::from_secs);
+        Self { handshake, head, body, stall }
+    }
+}
+
 /// The configured door.
 pub(super) struct Door {
     keys: Keys,
@@ -45,6 +66,7 @@ pub(super) struct Door {
     hosts: Option<Vec<String>>,
     proxies: Proxies,
     pub(super) tls: Option<TlsAcceptor>,
+    pub(super) patience: Patience,
     /// Whether metrics take no role.
     pub(super) open_metrics: bool,
     /// Where the node's files are.
@@ -111,6 +133,7 @@ impl Door {
             hosts: (loopback || named).then(|| config.hosts.iter().map(|host| host.to_lowercase()).collect()),
             proxies,
             tls,
+            patience: Patience::default(),
             open_metrics: config.open_metrics,
             home: home.to_owned(),
         })
@@ -125,6 +148,7 @@ impl Door {
             hosts: None,
             proxies: Proxies::default(),
             tls: None,
+            patience: Patience::default(),
             open_metrics: true,
             home: PathBuf::new(),
         }

@@ -24,8 +24,6 @@ use super::{
     health, method, metrics, websocket,
 };
 
-/// How long a client may take to send a request's body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of a body that is too long so many times the limit is read and thrown away: a client that is still sending would not
 /// see the answer.
 const DISCARDED: usize = 16;
@@ -89,16 +87,17 @@ fn preflight() -> Response {
 
 async fn posted(
     State(context): State<Arc<Context>>,
+    Extension(door): Extension<Arc<Door>>,
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Response {
     let max = context.config.max_body_bytes;
     let (head, body) = request.into_parts();
-    match timeout(BODY_TIMEOUT, read_body(&caller, &head.headers, body, max)).await {
+    match timeout(door.patience.body, read_body(&caller, &head.headers, body, max)).await {
         Ok(Ok((body, _place))) => answer(&caller, dispatch::body(&context, &caller, body).await),
         Ok(Err(refusal)) => refused(refusal),
         Err(_) => {
-            let reason = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
+            let reason = format!("the body did not come within {:?}", door.patience.body);
             refused(Refusal { status: StatusCode::REQUEST_TIMEOUT, error: RpcError::invalid_request(reason) })
         }
     }

@@ -23,7 +23,7 @@ use super::{
     caller::{Manners, Who},
     clients::{Clients, Kind, Place},
     dispatch,
-    door::{Connection, Door},
+    door::{Connection, Door, Patience},
     quotes::Quotes,
     routes::routes,
     stall::Stall,
@@ -31,14 +31,8 @@ use super::{
 };
 use crate::{config::RpcConfig, handle::NodeHandle};
 
-/// How long a client may take to send a request's head; a connection idle for so long is closed, too.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// What a connection may make this node keep of a head that is not whole, or of an answer beside the answer itself.
 const MAX_BUFFER_BYTES: usize = 64 << 10;
-/// How long a client may take to agree on TLS.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may take nothing of an answer.
-const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests under way are waited for when the node stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long to wait when the system gives no connection.
@@ -97,6 +91,13 @@ impl Server {
         Self { network: Some(network), ..self }
     }
 
+    /// Gives clients so much time instead.
+    #[cfg(test)]
+    pub(super) fn with_patience(mut self, patience: Patience) -> Self {
+        self.door.patience = patience;
+        self
+    }
+
     /// Serves until `stop` is done, then lets requests under way end.
     pub async fn serve(self, node: NodeHandle, stop: impl Future<Output = ()>) {
         let Self { listener, network, door, config } = self;
@@ -146,12 +147,12 @@ impl Entry {
         };
         let connection = Connection { peer: Some(peer.ip()), manners: Arc::new(Manners::over(place)) };
         let routes = self.routes.clone().layer(Extension(connection));
-        let tls = self.door.tls.clone();
+        let (tls, patience) = (self.door.tls.clone(), self.door.patience);
         tokio::spawn(async move {
             match tls {
-                None => converse(stream, routes, stopped).await,
-                Some(tls) => match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => converse(stream, routes, stopped).await,
+                None => converse(stream, routes, patience, stopped).await,
+                Some(tls) => match timeout(patience.handshake, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => converse(stream, routes, patience, stopped).await,
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS with a client"),
                     Err(_) => tracing::debug!(%peer, "no TLS with a client in time"),
                 },
@@ -198,11 +199,12 @@ impl Entry {
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     routes: Router,
+    patience: Patience,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_BUFFER_BYTES);
-    let stream = TokioIo::new(Quotes::new(Stall::new(stream, STALL_TIMEOUT)));
+    http.timer(TokioTimer::new()).header_read_timeout(patience.head).max_buf_size(MAX_BUFFER_BYTES);
+    let stream = TokioIo::new(Quotes::new(Stall::new(stream, patience.stall)));
     let connection = http.serve_connection(stream, TowerToHyperService::new(routes)).with_upgrades();
     pin!(connection);
     // A client that breaks off is its own affair.
@@ -226,7 +228,8 @@ pub async fn serve_stream(
     let context = Arc::new(Context::new(node, None, config));
     let connection = Connection { peer: None, manners: Arc::default() };
     let (_going_on, stopped) = watch::channel(false);
-    converse(stream, routes(context, Arc::new(Door::open())).layer(Extension(connection)), stopped).await;
+    let routes = routes(context, Arc::new(Door::open())).layer(Extension(connection));
+    converse(stream, routes, Patience::default(), stopped).await;
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{Anonymous, TlsConfig};
+use door::Patience;
 
 /// Head and body of the answer to a GET with these further lines in its head.
 async fn asked(address: SocketAddr, target: &str, lines: &str) -> (String, String) {
@@ -207,4 +208,35 @@ async fn the_same_is_served_over_tls() {
         Path::new("/nonexistent"),
     );
     assert!(error.await.err().unwrap().to_string().starts_with("rpc.tls: /nonexistent/certificate.pem"));
+}
+
+/// What comes over a connection until the node ends it.
+async fn until_the_end(address: SocketAddr, said: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(said).await.unwrap();
+    let mut answer = Vec::new();
+    // Ended while bytes were on their way, it breaks.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn the_half_open_the_slow_and_the_oversized_are_let_go() {
+    let short = Duration::from_millis(100);
+    let patience = Patience { handshake: short, head: short, body: short, stall: short };
+    let node = Scripted::start_on(RpcConfig::default(), |server| server.with_patience(patience)).await;
+    for head in ["", "GET /health HT", "GET /health HTTP/1.1\r\nHost: localhost\r\nA: b"] {
+        let answer = until_the_end(node.address, head.as_bytes()).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{head:?}: {answer}");
+    }
+    let body = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{";
+    let answer = until_the_end(node.address, body.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("did not come within 100ms"), "{answer}");
+    let long = format!("GET /health HTTP/1.1\r\nHost: localhost\r\nA: {}\r\n\r\n", "a".repeat(200_000));
+    let answer = until_the_end(node.address, long.as_bytes()).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let many = format!("GET /health HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "A: b\r\n".repeat(500));
+    let answer = until_the_end(node.address, many.as_bytes()).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert_eq!(get(node.address, "/health").await.1["result"], json!({}));
 }
