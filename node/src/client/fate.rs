@@ -83,6 +83,14 @@ impl Client {
         Fate::read(&answer).ok_or_else(|| self.answer_error("it holds no status"))
     }
 
+    /// Asks a node once to wait for the end of a transaction, for at most so long: what it knows then.
+    pub async fn tx_wait_once(&mut self, hash: &TxHash, wait: Duration) -> Result<Fate, ClientError> {
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let params = json!({ "hash": hash.to_string(), "wait_ms": wait_ms });
+        let answer = self.call_within("althing_tx_wait", params, super::REQUEST_TIMEOUT + wait).await?;
+        Fate::read(&answer).ok_or_else(|| self.answer_error("it holds no status"))
+    }
+
     /// Waits for the end of a transaction, over connections that break and nodes that restart.
     pub async fn tx_wait(&mut self, hash: &TxHash, patience: Duration) -> Waited {
         self.wait_for(hash, None, patience).await
@@ -111,12 +119,7 @@ impl Client {
         loop {
             let wait = again.left().min(WAIT);
             let asked = Instant::now();
-            let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            let params = json!({ "hash": hash.to_string(), "wait_ms": wait_ms });
-            let answer = self.call_within("althing_tx_wait", params, super::REQUEST_TIMEOUT + wait).await;
-            let answer = answer.and_then(|answer| {
-                Fate::read(&answer).ok_or_else(|| self.answer_error("it holds no status"))
-            });
+            let answer = self.tx_wait_once(hash, wait).await;
             let retry_after = match &answer {
                 Ok(fate) if fate.is_end() => return Waited::Ended(fate.clone()),
                 // It has waited as long as it was asked to.

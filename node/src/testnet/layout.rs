@@ -21,6 +21,8 @@ use crate::{
 /// Funded accounts.
 const ACCOUNTS: usize = 10;
 const CHAIN_ID: &str = "althing-testnet";
+/// What clients may ask for in a second: all are one address here, and one person, who may want to see what the chain can do.
+const COST_PER_S: u64 = 200_000;
 
 /// `DIR/validator-0 …` and `DIR/accounts/0.key …`.
 #[derive(Debug, Clone)]
@@ -141,6 +143,7 @@ impl Layout {
             config.p2p.peers =
                 peers.iter().filter(|peer| peer.identity != identity.public_key()).cloned().collect();
             config.rpc.listen = self.rpc_address(index);
+            (config.rpc.cost_per_s, config.rpc.client_cost_per_s) = (COST_PER_S, COST_PER_S);
             if self.app.is_remote() {
                 config.application.address = Some(app_command::address(&home));
             }

@@ -19,8 +19,6 @@ use althing_ledger::{
     kv,
 };
 use althing_mempool as mempool;
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use serde_json::{Value, json};
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
@@ -30,14 +28,16 @@ use tokio::{
 use super::latencies::Latencies;
 use crate::{
     application::Own,
-    client::{Client, ClientError, NodeUrl},
+    client::{Client, ClientError, NodeUrl, Status, Submitted, Waited},
     rpc,
 };
 
-/// Connections to one validator.
-const MAX_CONNECTIONS: usize = 128;
+/// Connections to one validator: fewer than one client may have requests under way.
+const MAX_CONNECTIONS: usize = 100;
 /// Transfers under way, over all validators; those due beyond are counted as failed.
 const MAX_UNDER_WAY: usize = 20_000;
+/// How long one transfer is handed in and waited for before the next attempt.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a sender sends.
 enum Work {
@@ -182,8 +182,6 @@ impl UnderWay {
 /// What became of one submission.
 enum Outcome {
     Committed,
-    /// Not yet: the same again only waits on.
-    Waiting,
     /// Not taken, for a reason that passes.
     Later(String),
     Failed(String),
@@ -194,16 +192,10 @@ async fn transfer(lane: Arc<Lane>, due: Instant) {
     let sender = lane.next_sender();
     let (sequence, tx) = lock(&sender).next(&lane.chain_id);
     let mut client = lock(&lane.idle).pop().unwrap_or_else(|| Client::new(lane.node.clone()));
-    let params = json!({ "tx": BASE64.encode(&tx) });
-    let outcome = loop {
-        match outcome(client.call("broadcast_tx_commit", params.clone()).await) {
-            Outcome::Waiting => {}
-            other => break other,
-        }
-    };
+    let outcome = outcome(client.submit_and_wait(&tx, PATIENCE).await);
     lock(&lane.idle).push(client);
     match outcome {
-        Outcome::Committed | Outcome::Waiting => {
+        Outcome::Committed => {
             lock(&lane.latencies).add(due.elapsed());
             lane.committed.fetch_add(1, Ordering::Relaxed);
         }
@@ -215,31 +207,18 @@ async fn transfer(lane: Arc<Lane>, due: Instant) {
     }
 }
 
-fn outcome(answer: Result<Value, ClientError>) -> Outcome {
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => return Outcome::Later(error.to_string()),
-    };
-    let (check, executed) = (&answer["check_tx"], &answer["tx_result"]);
-    if check["code"] == json!(0) {
-        return match executed["code"] == json!(0) {
-            true => Outcome::Committed,
-            false => Outcome::Failed(format!("in a block: {}", log(executed))),
-        };
+fn outcome(answer: Result<Waited, Result<Submitted, ClientError>>) -> Outcome {
+    match answer {
+        Ok(Waited::Ended(fate)) if fate.status == Status::Committed => Outcome::Committed,
+        Ok(Waited::Ended(fate)) => Outcome::Failed(format!("{:?}: {}", fate.status, fate.reason)),
+        Ok(Waited::Open(Ok(fate))) => Outcome::Later(format!("still {:?} after {PATIENCE:?}", fate.status)),
+        Ok(Waited::Open(Err(error))) | Err(Err(error)) => Outcome::Later(error.to_string()),
+        Err(Ok(refused)) => match refused.codespace.as_str() {
+            mempool::CODESPACE if is_used(refused.code) => Outcome::Failed(refused.log),
+            mempool::CODESPACE | rpc::CODESPACE => Outcome::Later(refused.log),
+            _ => Outcome::Failed(refused.log),
+        },
     }
-    let code = check["code"].as_u64().unwrap_or_default();
-    let reason = log(check);
-    match check["codespace"].as_str() {
-        Some(rpc::CODESPACE) if code == rpc::Code::CommitTimeout as u64 => Outcome::Waiting,
-        Some(rpc::CODESPACE) => Outcome::Later(reason),
-        Some(mempool::CODESPACE) if is_used(code) => Outcome::Failed(reason),
-        Some(mempool::CODESPACE) => Outcome::Later(reason),
-        _ => Outcome::Failed(reason),
-    }
-}
-
-fn log(result: &Value) -> String {
-    result["log"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Whether the mempool says that the sequence has gone to another transaction.

@@ -12,15 +12,14 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     cli::{Failure, Output},
-    client::{Client, ClientError, integer},
+    client::{Client, ClientError, Fate, Status, integer},
     rpc,
 };
 
-/// A transaction that is refused after it was accepted is looked for on the chain so often: of what a node does not hold, it announces
-/// nothing that could be awaited.
-const LOOKS: u32 = 20;
-/// and so often if its sequence went to another: that is known of blocks that are there already.
-const LOOKS_IF_LATE: u32 = 4;
+/// The longest that the node is asked to wait at a time.
+const AT_A_TIME: Duration = Duration::from_secs(20);
+/// A transaction whose sequence went to another after it was accepted is looked for so often: that is known of blocks that are there.
+const LOOKS: u32 = 4;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Args)]
@@ -75,12 +74,6 @@ impl Outcome {
     /// execute it.
     pub(super) fn is_failure(&self) -> bool {
         self.code != 0 && !self.is_pending()
-    }
-
-    /// It was taken, and can never be executed any more: it is past its time, or executed blocks have passed its sequence.
-    fn is_final(&self) -> bool {
-        let expired = self.codespace == POOL_CODESPACE && self.code == PoolCode::Expired as u64;
-        expired || (self.height == 0 && self.is_code(Code::WrongSequence))
     }
 
     /// Refused as its sequence is that of another transaction, pending or committed: it is in no block.
@@ -197,59 +190,55 @@ pub(super) async fn committed(
     if submitted.code != 0 || submitted.height != 0 {
         return Ok(submitted);
     }
-    let outcome = timeout_at(deadline, commit(client, hash, params))
+    let outcome = timeout_at(deadline, ended(client, hash, params))
         .await
         .unwrap_or_else(|_| Ok(Outcome::pending(hash, &format!("not committed within {seconds} s"))))?;
     Ok(Outcome { already: submitted.already, ..outcome })
 }
 
-/// Waits for the commit of a transaction that the node has: submitted again, it is only waited for. A node waits a while; then it
-/// is asked anew.
-async fn commit(client: &mut Client, hash: TxHash, params: Value) -> Result<Outcome, Failure> {
+/// Waits for the end of a transaction that the node has taken, over a restart of it. What a node has dropped may stand in a block that is
+/// being made, and with other nodes: it is handed in again, as long as the caller wants to wait.
+async fn ended(client: &mut Client, hash: TxHash, params: Value) -> Result<Outcome, Failure> {
     loop {
-        let answer = match client.call("broadcast_tx_commit", params.clone()).await {
-            Err(ClientError::Timeout { .. }) => continue,
-            // The node is gone, and others may have it.
+        let fate = match client.tx_wait_once(&hash, AT_A_TIME).await {
+            Ok(fate) if fate.is_end() => return Ok(fate.into_outcome(hash)),
+            Ok(fate) => fate,
+            Err(error) if error.is_passing() => {
+                tokio::time::sleep(error.retry_after().unwrap_or(BETWEEN_LOOKS)).await;
+                continue;
+            }
             Err(error) => return Ok(Outcome::pending(hash, &format!("and then: {error}"))),
-            Ok(answer) => answer,
         };
-        let check = Outcome::new(hash, 0, &answer["check_tx"])?;
-        if check.code == 0 {
-            let height = integer(&answer["height"]).ok_or("the node's answer holds no height")?;
-            return Outcome::new(hash, height, &answer["tx_result"]);
+        if fate.status == Status::Pending {
+            continue;
         }
-        if check.is_final() {
-            return Ok(check);
-        }
-        // It was taken before, so what the node says now is not the end: it may stand in a block that is being made.
-        if !check.is_pending() {
+        let check = fate.into_outcome(hash);
+        if check.is_late() {
             return after_all(client, hash, check).await;
         }
+        // Whatever it says to that: what counts is what becomes of the transaction.
+        let _ = client.call("broadcast_tx_sync", params.clone()).await;
+        tokio::time::sleep(BETWEEN_LOOKS).await;
     }
 }
 
-/// What the chain says, as soon as the blocks under way must be there; if it says nothing, `check`, where a copy may be signed for that.
+/// What the chain says, as soon as the blocks under way must be there; if it says nothing, `check`: a copy may be signed for that.
 async fn after_all(client: &mut Client, hash: TxHash, check: Outcome) -> Result<Outcome, Failure> {
-    let looks = match check.is_late() {
-        true => LOOKS_IF_LATE,
-        // Too many wait at the node: whoever called bounds the time.
-        false if check.is_rpc(rpc::Code::Overloaded) => u32::MAX,
-        false => LOOKS,
-    };
-    for _ in 0..looks {
-        match client.call("tx", json!({ "hash": upper(&hash) })).await {
-            Ok(found) => {
-                let height = integer(&found["height"]).ok_or("the node's answer holds no height")?;
-                return Outcome::new(hash, height, &found["tx_result"]);
-            }
-            Err(ClientError::Rpc { .. }) => tokio::time::sleep(BETWEEN_LOOKS).await,
+    for _ in 0..LOOKS {
+        match client.tx_status(&hash).await {
+            Ok(fate) if fate.is_end() => return Ok(fate.into_outcome(hash)),
+            Ok(_) => tokio::time::sleep(BETWEEN_LOOKS).await,
             Err(error) => return Ok(Outcome::pending(hash, &format!("and then: {error}"))),
         }
     }
-    if check.is_late() {
-        return Ok(check);
+    Ok(check)
+}
+
+impl Fate {
+    fn into_outcome(self, hash: TxHash) -> Outcome {
+        let Self { height, code, codespace, reason: log, .. } = self;
+        Outcome { hash, height: height.unwrap_or(0), code, codespace, log, already: false }
     }
-    Ok(Outcome::pending(hash, &format!("then refused: {}", check.log)))
 }
 
 /// Hashes are written in capitals over JSON-RPC; so they are here.

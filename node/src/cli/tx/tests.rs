@@ -1,4 +1,10 @@
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use althing_crypto::ed25519::SecretKey;
 use clap::Parser;
@@ -68,27 +74,39 @@ async fn a_wait_ends_in_time_and_says_what_is_known() {
     assert!(started.elapsed() < Duration::from_secs(30), "far below what the client waits for one answer");
 }
 
+fn fate(status: &str, is_final: bool, height: Option<&str>, code: u64, codespace: &str) -> Value {
+    json!({ "status": status, "final": is_final, "height": height, "code": code, "codespace": codespace, "reason": "why" })
+}
+
 #[tokio::test]
 async fn what_was_accepted_is_refused_only_if_nothing_can_come_of_it() {
-    let refused = |code: u64, codespace: &str| json!({ "check_tx": { "code": code, "codespace": codespace, "log": "why" }, "tx_result": {}, "height": "0" });
+    let taken = || Some(json!({ "code": 0, "log": "", "codespace": "" }));
+    let handed_in = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&handed_in);
     let poor = move |method: &str, _: &Value| match method {
-        "broadcast_tx_sync" => Some(json!({ "code": 0, "log": "", "codespace": "" })),
-        "broadcast_tx_commit" => Some(refused(12, "ledger")),
-        "tx" => Some(json!({ "height": "7", "tx_result": { "code": 0, "log": "", "codespace": "" } })),
+        "broadcast_tx_sync" => {
+            count.fetch_add(1, Ordering::Relaxed);
+            taken()
+        }
+        "althing_tx_wait" => Some(match count.load(Ordering::Relaxed) {
+            1 => fate("failed", false, None, 12, "ledger"),
+            _ => fate("committed", true, Some("7"), 0, ""),
+        }),
         _ => None,
     };
     let outcome = committed(&mut scripted(poor).await, HASH, json!({}), 30).await.unwrap();
     assert!(outcome.text().ends_with("committed at height 7"), "a block held it: {}", outcome.text());
+    assert_eq!(handed_in.load(Ordering::Relaxed), 2, "once more after it was dropped");
     let expired = move |method: &str, _: &Value| match method {
-        "broadcast_tx_sync" => Some(json!({ "code": 0, "log": "", "codespace": "" })),
-        "broadcast_tx_commit" => Some(refused(10, "mempool")),
+        "broadcast_tx_sync" => taken(),
+        "althing_tx_wait" => Some(fate("expired", true, None, 10, "mempool")),
         _ => None,
     };
     let outcome = committed(&mut scripted(expired).await, HASH, json!({}), 30).await.unwrap();
     assert!(outcome.is_failure() && outcome.text().contains("refused: why"), "{}", outcome.text());
     let late = move |method: &str, _: &Value| match method {
-        "broadcast_tx_sync" => Some(json!({ "code": 0, "log": "", "codespace": "" })),
-        "broadcast_tx_commit" => Some(refused(11, "ledger")),
+        "broadcast_tx_sync" => taken(),
+        "althing_tx_wait" | "althing_tx_status" => Some(fate("failed", false, None, 11, "ledger")),
         _ => None,
     };
     let outcome = committed(&mut scripted(late).await, HASH, json!({}), 30).await.unwrap();
