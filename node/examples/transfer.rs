@@ -65,9 +65,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Err(Err(error)) => return Err(error.into()),
     }
 
-    // From the first block that this node keeps; who keeps the cursor of the last event goes on behind it.
+    // From the first block on; who keeps the cursor of the last event goes on behind it.
     let query = format!("transfer.recipient = '{to}'");
-    let mut events = Events::new(Client::with(node, access), Some("0".to_owned()), Some(query));
+    let mut events = Events::new(Client::with(node, access), Some("1.0.0".to_owned()), Some(query));
     let own = TxHash::of(&tx).to_string().to_uppercase();
     loop {
         let event = events.next().await?;

@@ -4,6 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::{Client, ClientError, again::Again};
 
@@ -11,6 +12,9 @@ use super::{Client, ClientError, again::Again};
 const WAIT: Duration = Duration::from_secs(20);
 /// Events in one answer.
 const PAGE: u64 = 100;
+/// How often a node is asked again that is not where the cursor is, as one may be that takes the place of another.
+const LOOKS_IF_BEHIND: u32 = 120;
+const PAUSE_IF_BEHIND: Duration = Duration::from_millis(500);
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -91,10 +95,14 @@ impl Events {
             }
         }
         // Who follows a chain waits for it.
-        let mut again = Again::endless();
+        let (mut again, mut behind) = (Again::endless(), 0);
         let answer = loop {
             let patience = super::REQUEST_TIMEOUT + wait;
             match self.client.call_within("althing_events", params.clone(), patience).await {
+                Err(error) if is_behind(&error) && behind < LOOKS_IF_BEHIND => {
+                    behind += 1;
+                    sleep(PAUSE_IF_BEHIND).await;
+                }
                 Err(error) if error.is_passing() => _ = again.wait(error.retry_after()).await,
                 other => break other?,
             }
@@ -104,6 +112,10 @@ impl Events {
         self.ready = page.events.into();
         Ok(())
     }
+}
+
+fn is_behind(error: &ClientError) -> bool {
+    matches!(error, ClientError::Rpc { code: -32603, data, .. } if data.contains("must be less than or equal to"))
 }
 
 fn decimal<'de, D: serde::Deserializer<'de>>(value: D) -> Result<u64, D::Error> {

@@ -168,13 +168,16 @@ async fn a_stream_goes_on_behind_the_last_event() {
         let events: Vec<_> = events.iter().map(|one| event(one)).collect();
         json!({ "result": { "cursor": cursor, "events": events } })
     };
-    let replies = [page(&["a", "b"], "b"), page(&[], "b"), Value::Null, busy(1), page(&["c"], "c")];
+    // One that took the place of another, and has not executed as much.
+    let data = "cursor b must be less than or equal to the newest";
+    let behind = json!({ "error": { "code": -32603, "message": "Internal error", "data": data } });
+    let replies = [page(&["a", "b"], "b"), page(&[], "b"), Value::Null, busy(1), behind, page(&["c"], "c")];
     let (client, script) = node(replies).await;
     let mut events = Events::new(client, Some("0".to_owned()), Some("q".to_owned()));
     for expected in ["a", "b", "c"] {
         assert_eq!(events.next().await.unwrap().cursor, expected);
     }
     let cursors: Vec<_> = script.asked().iter().map(|one| one["params"]["cursor"].clone()).collect();
-    assert_eq!(cursors, ["0", "b", "b", "b", "b"]);
+    assert_eq!(cursors, ["0", "b", "b", "b", "b", "b"]);
     assert_eq!(script.asked()[4]["params"]["query"], "q");
 }

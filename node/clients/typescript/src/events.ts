@@ -1,5 +1,7 @@
 /** Events of a chain, followed by cursor: after a cut the stream goes on behind the last event that was handed out. */
 
+import { RpcError } from "./rpc.js";
+
 /** One event. */
 export interface ChainEvent {
   /** Where to go on behind this event: keep it with what the event led to. */
@@ -33,15 +35,32 @@ interface Page {
 
 const WAIT_MS = 20_000;
 const PAGE = 100;
+/** How often a node is asked again that is not where the cursor is, as one may be that takes the place of another. */
+const LOOKS_IF_BEHIND = 120;
+const PAUSE_IF_BEHIND_MS = 500;
+
+function isBehind(error: unknown): boolean {
+  return error instanceof RpcError && error.code === -32603 && String(error.data).includes("must be less than or equal to");
+}
 
 /** One event after the other, for ever. */
 export async function* follow(ask: Ask, { cursor, query, signal }: EventOptions): AsyncGenerator<ChainEvent, void, void> {
+  let behind = 0;
   for (;;) {
     const params = { limit: PAGE, wait_ms: WAIT_MS, ...(cursor === undefined ? {} : { cursor }), ...(query === undefined ? {} : { query }) };
-    const page = (await ask(params, WAIT_MS, signal)) as Page;
-    for (const { height, tx_index, hash, type, attributes, cursor: behind } of page.events) {
+    let page: Page;
+    try {
+      page = (await ask(params, WAIT_MS, signal)) as Page;
+      behind = 0;
+    } catch (error) {
+      if (!isBehind(error) || (behind += 1) > LOOKS_IF_BEHIND) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_IF_BEHIND_MS));
+      signal?.throwIfAborted();
+      continue;
+    }
+    for (const { height, tx_index, hash, type, attributes, cursor: after } of page.events) {
       yield {
-        cursor: behind,
+        cursor: after,
         height: BigInt(height),
         ...(tx_index === undefined || tx_index === null ? {} : { txIndex: tx_index }),
         ...(hash === undefined || hash === null ? {} : { hash: hash.toLowerCase() }),

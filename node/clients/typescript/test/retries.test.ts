@@ -74,7 +74,9 @@ test("what is open when the time is over is said to be open", async (t) => {
 
 test("a stream of events goes on behind the last one", async (t) => {
   const event = (cursor: string) => ({ cursor, height: "5", tx_index: 0, hash: "AB", type: "transfer", attributes: [{ key: "amount", value: "1" }] });
-  const replies: Reply[] = [{ result: { cursor: "b", events: [event("a"), event("b")] } }, undefined, busy(1), { result: { cursor: "c", events: [event("c")] } }];
+  // One that took the place of another, and has not executed as much.
+  const behind: Reply = { error: { code: -32603, message: "Internal error", data: "cursor b must be less than or equal to the newest" } };
+  const replies: Reply[] = [{ result: { cursor: "b", events: [event("a"), event("b")] } }, undefined, busy(1), behind, { result: { cursor: "c", events: [event("c")] } }];
   const node = await fakeNode(t, (_, number) => replies[number - 1]);
   const seen: string[] = [];
   for await (const { cursor, height, attributes } of new Client(node.url).events({ cursor: "0", query: "q" })) {
@@ -83,7 +85,7 @@ test("a stream of events goes on behind the last one", async (t) => {
     if (cursor === "c") break;
   }
   assert.deepEqual(seen, ["a", "b", "c"]);
-  assert.deepEqual(node.asked.map(({ params }) => params["cursor"]), ["0", "b", "b", "b"]);
+  assert.deepEqual(node.asked.map(({ params }) => params["cursor"]), ["0", "b", "b", "b", "b"]);
 });
 
 test("a stream ends when it is told to", async (t) => {
