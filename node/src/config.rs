@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod layers;
+mod text;
 
 pub use layers::ConfigError;
 
@@ -345,61 +346,6 @@ impl NodeConfig {
         check("storage.kept_heights", kept, 1, 1_000_000)?;
         let kept = self.storage.kept_blocks.map(|kept| usize::try_from(kept).unwrap_or(usize::MAX));
         kept.map_or(Ok(()), |kept| check("storage.kept_blocks", kept, 100, 1_000_000_000))
-    }
-
-    /// The text of a `config.toml` with these values, explained. It says nothing of limits that have their default.
-    pub fn to_toml(&self) -> String {
-        let peers: String = self
-            .p2p
-            .peers
-            .iter()
-            .map(|peer| {
-                let address =
-                    peer.address.as_ref().map(|a| format!(", address = {}", toml::Value::from(a.as_str())));
-                format!("    {{ identity = \"{}\"{} }},\n", peer.identity, address.unwrap_or_default())
-            })
-            .collect();
-        let (listen, rpc) = (self.p2p.listen, self.rpc.listen);
-        let StorageConfig { backend, kept_heights, kept_blocks, index } = self.storage;
-        let kept_blocks = kept_blocks.map(|kept| {
-            format!("# How many of the newest blocks are kept where the application lets older ones go.\nkept_blocks = {kept}\n")
-        });
-        let kept_blocks = kept_blocks.unwrap_or_default();
-        let level = toml::Value::from(self.log.level.as_str());
-        let application = self.application.address.as_ref().map(|address| {
-            let address = toml::Value::from(address.to_string());
-            format!("[application]\n# Where it listens, if its kind is abci.\naddress = {address}\n\n")
-        });
-        let application = application.unwrap_or_default();
-        let format = if self.log.format == LogFormat::Json { "json" } else { "text" };
-        format!(
-            "# What this node's operator chooses. Each key can be overridden by a variable (rpc.listen by ALTHING_RPC__LISTEN)\n\
-             # and that by a flag (--set rpc.listen=127.0.0.1:26657).\n\
-             \n\
-             [p2p]\n\
-             # Where other nodes connect.\n\
-             listen = \"{listen}\"\n\
-             # Whom to connect to. Validators may connect in any case; nodes listed here may, too; nobody else.\n\
-             peers = [\n{peers}]\n\
-             \n\
-             [rpc]\n\
-             # Where JSON-RPC is served to clients. Beyond loopback, say what clients without a key may do: rpc.anonymous.\n\
-             listen = \"{rpc}\"\n\
-             \n\
-             {application}[storage]\n\
-             # The database, redb or sled; cannot be changed later.\n\
-             backend = \"{backend}\"\n\
-             # How many of the newest heights of the application's state can be asked about, as far as memory allows.\n\
-             kept_heights = {kept_heights}\n{kept_blocks}\
-             # Whether blocks are indexed for tx_search and block_search.\n\
-             index = {index}\n\
-             \n\
-             [log]\n\
-             # error, warn, info, debug, trace, or by module: \"info,althing_node=debug\"\n\
-             level = {level}\n\
-             # text or json\n\
-             format = \"{format}\"\n"
-        )
     }
 
     /// The file that this configuration is read from.

@@ -25,7 +25,16 @@ fn what_is_written_is_read() {
     config.log = LogConfig { level: "warn,althing_node=\"x\"".into(), format: LogFormat::Json };
     config.storage =
         StorageConfig { backend: BackendKind::Sled, kept_heights: 7, kept_blocks: Some(100), index: false };
-    config.rpc.listen = "[::1]:8080".parse().unwrap();
+    config.rpc = RpcConfig {
+        listen: "[::1]:8080".parse().unwrap(),
+        anonymous: Anonymous::None,
+        keys: Some("keys.toml".into()),
+        tls: Some(TlsConfig { certificate: "c.pem".into(), key: "k\"ey.pem".into() }),
+        origins: vec!["https://app.example".into(), "*".into()],
+        client_cost_per_s: 200_000,
+        ..RpcConfig::default()
+    };
+    config.mempool.max_txs = 77;
     assert_eq!(load(&config.to_toml(), &[], &[]).unwrap(), config);
     assert_eq!(load("", &[], &[]).unwrap(), NodeConfig::default());
 }
