@@ -168,20 +168,21 @@ impl Node {
 
 /// Hands in a transaction until it is committed or refused: the same transaction handed in again only waits on.
 pub async fn submit(client: &mut Client, tx: &[u8]) -> Result<Outcome, ClientError> {
-    const COMMIT_TIMEOUT: u64 = althing_node::rpc::Code::CommitTimeout as u64;
     loop {
-        let answer = client.call("broadcast_tx_commit", json!({ "tx": BASE64.encode(tx) })).await?;
+        let answer = match client.call("broadcast_tx_commit", json!({ "tx": BASE64.encode(tx) })).await {
+            Err(ClientError::Rpc { code: -32603, data, .. }) if data.contains("may still be committed") => {
+                continue;
+            }
+            answer => answer?,
+        };
         let result = if answer["check_tx"]["code"] == 0 { &answer["tx_result"] } else { &answer["check_tx"] };
         let text = |name: &str| result[name].as_str().unwrap_or_default().to_owned();
-        let outcome = Outcome {
+        return Ok(Outcome {
             code: result["code"].as_u64().expect("a code"),
             codespace: text("codespace"),
             log: text("log"),
             height: integer(&answer["height"]).expect("a height"),
-        };
-        if (outcome.codespace.as_str(), outcome.code) != (althing_node::rpc::CODESPACE, COMMIT_TIMEOUT) {
-            return Ok(outcome);
-        }
+        });
     }
 }
 
