@@ -13,7 +13,7 @@ use crate::rpc::{self, Code as Rpc, RpcError};
 pub const ERRORS: [i64; 1] = [RpcError::BUSY as i64];
 
 /// Codes of transactions and queries, each with its codespace.
-pub const REFUSALS: [(&str, u32); 11] = [
+pub const REFUSALS: [(&str, u32); 10] = [
     (asset::CODESPACE, Ledger::NotInitialised as u32),
     (asset::CODESPACE, Ledger::StateUnavailable as u32),
     (abci::CODESPACE, abci::UNAVAILABLE),
@@ -23,7 +23,6 @@ pub const REFUSALS: [(&str, u32); 11] = [
     (mempool::CODESPACE, Pool::SequenceGap as u32),
     (mempool::CODESPACE, Pool::HeldFull as u32),
     (mempool::CODESPACE, Pool::HeldTooLong as u32),
-    (rpc::CODESPACE, Rpc::Overloaded as u32),
     (rpc::CODESPACE, Rpc::Stopping as u32),
 ];
 

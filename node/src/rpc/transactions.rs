@@ -32,8 +32,6 @@ const PENDING: (u64, u64) = (30, 100);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Code {
-    /// Not taken: too much waits already.
-    Overloaded = 1,
     /// Not taken: the node is going down.
     Stopping = 2,
     /// Taken, and nothing is known of a commit while this node waited, or could. It may still be executed.

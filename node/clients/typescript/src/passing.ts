@@ -8,7 +8,7 @@ export const PASSING_REFUSALS: Readonly<Record<string, readonly number[]>> = {
   ledger: [14, 15],
   abci: [1],
   mempool: [3, 4, 5, 8, 9, 11],
-  rpc: [1, 2],
+  rpc: [2],
 };
 
 /** Whether the same bytes may be taken a moment later. */
