@@ -12,5 +12,6 @@ mod events;
 mod evidence;
 mod fates;
 mod forks;
+mod index;
 mod rest;
 mod testnet;
