@@ -18,7 +18,7 @@ use crate::{
     body::Body,
     epochs::EpochContext,
     handle::NodeHandle,
-    query::{BLOCK_HEIGHT, TX_HASH, TX_HEIGHT, attributes},
+    query::{BLOCK_HEIGHT, TX_HASH, TX_HEIGHT, TX_SENDER, attributes},
     storage::StoredResults,
 };
 
@@ -31,6 +31,8 @@ pub(super) struct Published<'a> {
     height: Height,
     body: Body,
     results: StoredResults,
+    /// Of each transaction, as far as the index knows it.
+    senders: Vec<Option<String>>,
     /// The validators that differ in the epoch which it opens, if it does: with a power of 0 if they are of it no more.
     changed: Vec<Validator>,
 }
@@ -64,6 +66,9 @@ impl<'a> Published<'a> {
     pub(super) fn read(node: &'a NodeHandle, height: Height) -> Result<Self, RpcError> {
         let body = kept(node, height)?;
         let results = stored(node.chain().results(height), "result", height)?;
+        let senders = node.chain().senders(height)?;
+        let senders =
+            senders.by_place(body.txs.len()).into_iter().map(|one| one.map(str::to_owned)).collect();
         let epoch = |epoch| {
             let found = node.epochs().entered(epoch);
             found.map_err(|error| RpcError::internal(error.to_string()))
@@ -75,7 +80,7 @@ impl<'a> Published<'a> {
         } else {
             changes(&own, &*epoch(Epoch(header.epoch.0 + 1))?)
         };
-        Ok(Self { node, height, body, results, changed })
+        Ok(Self { node, height, body, results, senders, changed })
     }
 
     /// All that is told of it.
@@ -92,6 +97,7 @@ impl<'a> Published<'a> {
             Told::Tx(index) => {
                 all.push((TX_HASH.to_owned(), hex(self.body.block.txs[index])));
                 all.push((TX_HEIGHT.to_owned(), self.height.to_string()));
+                all.extend(self.senders[index].clone().map(|sender| (TX_SENDER.to_owned(), sender)));
                 add(&mut all, &self.results.tx_results[index].events);
             }
             Told::Block | Told::Events => {
@@ -103,6 +109,16 @@ impl<'a> Published<'a> {
             }
         }
         all
+    }
+
+    /// Where `althing_events` goes on for who was told all that comes before this.
+    pub(super) fn cursor(&self, told: Told) -> String {
+        let part = match told {
+            Told::Block | Told::Header | Told::Events => 0,
+            Told::Tx(index) => index,
+            Told::Validators => self.body.txs.len(),
+        };
+        format!("{}.{part}.0", self.height)
     }
 
     /// What is told, with these attributes: the part of the message that is the same for all who hear it.

@@ -237,7 +237,7 @@ impl Subscriptions {
                     Some(tail) => tail,
                     None => tail.insert(block.tail(told, &attributes)?.into()),
                 };
-                let cursor = cursor(height);
+                let cursor = block.cursor(told);
                 subscribers.iter().for_each(|one| one.offer(tail, &cursor));
             }
         }
@@ -245,7 +245,8 @@ impl Subscriptions {
     }
 
     fn miss(&self, height: Height) {
-        let cursor = cursor(height);
+        // Where `althing_events` begins with this block.
+        let cursor = format!("{height}.0.0");
         self.topics().iter().flat_map(|(_, subscribers)| subscribers).for_each(|one| one.miss(&cursor));
     }
 
@@ -261,11 +262,6 @@ impl Subscriptions {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Topic>> {
         self.by_query.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Where `althing_events` begins with this block.
-fn cursor(height: Height) -> String {
-    format!("{height}.0.0")
 }
 
 /// Tells of each block that is executed, until the node stops.
