@@ -65,10 +65,10 @@ pub trait Application: Send + Sync + 'static {
     /// Whether the transaction can never again do what it says, whatever blocks come: its sequence is used, its time is past. A client
     /// that is told so may safely send something else.
     ///
-    /// Of the last committed state, for bytes that passed `precheck` once; changes no state. False where the application does not know,
-    /// as by default.
-    fn is_over(&self, _tx: &[u8]) -> bool {
-        false
+    /// Of the last committed state, for bytes that passed `precheck` once; changes no state. `None` where the application does not know,
+    /// as by default: then what failed in a block counts as over, and what no block has does not.
+    fn is_over(&self, _tx: &[u8]) -> Option<bool> {
+        None
     }
 
     // Asked by consensus.

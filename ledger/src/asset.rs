@@ -189,10 +189,10 @@ impl Application for AssetLedger {
         Transaction::read(tx, &parameters.chain_id).ok().map(|tx| tx.sender.to_string())
     }
 
-    fn is_over(&self, tx: &[u8]) -> bool {
-        let Some(parameters) = self.parameters() else { return false };
-        let Ok(tx) = Transaction::read(tx, &parameters.chain_id) else { return false };
-        let Some(height) = self.next_height(&parameters) else { return true };
+    fn is_over(&self, tx: &[u8]) -> Option<bool> {
+        let parameters = self.parameters()?;
+        let tx = Transaction::read(tx, &parameters.chain_id).ok()?;
+        let height = self.next_height(&parameters).unwrap_or(u64::MAX);
         execute::is_over(&self.state.newest(), height, &tx)
     }
 

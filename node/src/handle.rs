@@ -12,7 +12,7 @@ use althing_genesis::Genesis;
 use althing_ledger::Application;
 pub use althing_mempool::Status as Standing;
 use althing_mempool::{CODESPACE, Code, Outcome, Refusal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::epochs::Epochs;
 use crate::journal::{Broken, Full, Journal};
@@ -21,6 +21,8 @@ use crate::storage::ChainStore;
 
 /// Asks that may wait for the driver.
 const MAX_ASKS: usize = 512;
+/// Of these so many may ask where a transaction stands: submissions must not find the queue full of questions.
+const MAX_STANDINGS: usize = 32;
 /// The name under which the journal counts what this process hands in itself: it has no share.
 const OWN: &str = "";
 
@@ -133,6 +135,7 @@ pub struct NodeHandle {
     status: watch::Receiver<NodeStatus>,
     executed: watch::Receiver<Height>,
     meters: Arc<Meters>,
+    standings: Arc<Semaphore>,
 }
 
 /// What does not change while a node runs.
@@ -180,6 +183,7 @@ pub fn channel(parts: Parts, status: NodeStatus) -> (NodeHandle, HandleBackend) 
         status: status_seen,
         executed: executed_seen,
         meters: counted,
+        standings: Arc::new(Semaphore::new(MAX_STANDINGS)),
     };
     (handle, backend)
 }
@@ -287,6 +291,8 @@ impl NodeHandle {
 
     /// Where a transaction stands in the mempool.
     pub async fn standing(&self, tx: TxHash) -> Result<Standing, AskError> {
+        // It is never closed.
+        let _turn = self.standings.acquire().await.map_err(|_| AskError::Stopping)?;
         self.ask(|answer| Ask::Standing { tx, answer }).await
     }
 

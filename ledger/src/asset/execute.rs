@@ -181,11 +181,10 @@ fn perform(draft: &mut Draft<'_, '_>, instruction: &Instruction) -> Step {
 }
 
 /// Whether no block from this height on can use up the sequence of `tx`: its time is past, or another one had that sequence, or it
-/// has been executed. Not over where the state cannot be read.
-pub(super) fn is_over(base: &dyn Records, height: u64, tx: &Transaction) -> bool {
-    let account = record::read::<Account>(base, &account::key(&tx.sender));
-    let next = account.map(|account| account.unwrap_or_default().sequence);
-    tx.expired_at(height) || next.is_ok_and(|next| tx.sequence < next)
+/// has been executed. Nothing where the state cannot be read.
+pub(super) fn is_over(base: &dyn Records, height: u64, tx: &Transaction) -> Option<bool> {
+    let account = record::read::<Account>(base, &account::key(&tx.sender)).ok()?;
+    Some(tx.expired_at(height) || tx.sequence < account.unwrap_or_default().sequence)
 }
 
 /// Whether `tx` would succeed in the block of this height if its turn came now. One that is ahead of its turn is not tried,

@@ -19,7 +19,7 @@ use crate::wire::Wire;
 const AT_ONCE: usize = 64;
 /// Bytes in one message to the peers, beyond one transaction.
 const MESSAGE_BYTES: usize = 128 << 10;
-/// So often at most are messages sent: what is pending for long must not fill the network.
+/// After each message: what is pending for long must not fill the network.
 const PAUSE: Duration = Duration::from_millis(200);
 /// So often is looked what is due, and what was told for long enough.
 const LOOK: Duration = Duration::from_secs(1);
@@ -54,17 +54,14 @@ async fn look(node: &NodeHandle, network: Option<&Network>) {
         }
         let (pooled, outside): (Vec<Due>, Vec<Due>) = due.into_iter().partition(|due| due.pooled);
         if let Some(network) = network {
-            send(network, &pooled);
+            send(network, &pooled).await;
         }
         offer(node, outside).await;
-        if !pooled.is_empty() {
-            sleep(PAUSE).await;
-        }
     }
 }
 
 /// To all connected peers, as the oldest pending ones go while the chain is stuck.
-fn send(network: &Network, pooled: &[Due]) {
+async fn send(network: &Network, pooled: &[Due]) {
     let (mut message, mut bytes) = (Vec::new(), 0);
     for (index, due) in pooled.iter().enumerate() {
         bytes += due.bytes.len();
@@ -73,6 +70,7 @@ fn send(network: &Network, pooled: &[Due]) {
             let wire = Wire::Transactions(std::mem::take(&mut message));
             network.broadcast(wire.class(), wire.encode().into());
             bytes = 0;
+            sleep(PAUSE).await;
         }
     }
 }

@@ -224,7 +224,9 @@ impl Journal {
         let mut state = self.0.lock();
         let changed = change(&mut state.book);
         if state.has_files {
-            self.0.work.notify_one();
+            if state.book.has_work() {
+                self.0.work.notify_one();
+            }
         } else if let Some(batch) = state.book.take_batch() {
             state.book.written(&batch, 0, 0);
             _ = self.0.durable.send_replace(Ok(batch.number));

@@ -148,8 +148,8 @@ mod tests {
             file[at] ^= 0x20;
             let (found, contents) = read(&file);
             assert_eq!(found, [records[0].clone(), records[2].clone()], "rot at {at}");
-            assert_eq!(contents.lost, [starts[1] as u64..starts[2] as u64]);
-            assert_eq!(contents.good, file.len() as u64);
+            let lost = vec![Range { start: starts[1] as u64, end: starts[2] as u64 }];
+            assert_eq!(contents, Contents { good: file.len() as u64, lost });
             file[at] ^= 0x20;
         }
     }

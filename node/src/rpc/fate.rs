@@ -75,7 +75,7 @@ pub(super) async fn fate(context: &Arc<Context>, tx: TxHash) -> Result<Fate, Rpc
         Some((bytes, Some(Ending::Dropped { code, codespace, log }))) => {
             let refusal = Refusal { code: *code, codespace: codespace.clone(), log: log.clone() };
             // Before the chain is asked: that it was executed would be a reason, too.
-            Some((is_over(context, bytes.clone()).await?, refusal))
+            Some((is_over(context, bytes.clone()).await? == Some(true), refusal))
         }
         _ => None,
     };
@@ -114,12 +114,12 @@ async fn executed(context: &Arc<Context>, found: Found) -> Result<Fate, RpcError
     let Found { result, height, index, bytes } = found;
     let is_final = match bytes {
         None => true,
-        Some(bytes) => is_over(context, bytes).await?,
+        Some(bytes) => is_over(context, bytes).await? != Some(false),
     };
     Ok(Fate::Executed { result, height, index, is_final })
 }
 
-async fn is_over(context: &Arc<Context>, bytes: TxBytes) -> Result<bool, RpcError> {
+async fn is_over(context: &Arc<Context>, bytes: TxBytes) -> Result<Option<bool>, RpcError> {
     context.ask(move |application| application.is_over(&bytes)).await
 }
 

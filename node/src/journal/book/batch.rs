@@ -54,15 +54,25 @@ impl Book {
         }
     }
 
-    /// What is to be written, if anything is.
-    pub(in super::super) fn take_batch(&mut self) -> Option<Batch> {
-        let behind = match (self.followed, self.followed_written) {
+    /// How far what is written of the followed height is behind.
+    fn behind(&self) -> u64 {
+        match (self.followed, self.followed_written) {
             (Some(Height(now)), Some(Height(written))) => now - written,
             (now, _) => now.map_or(0, |_| FOLLOWED_BEHIND),
-        };
-        if self.to_write.is_empty() && behind < FOLLOWED_BEHIND {
+        }
+    }
+
+    /// Whether there is anything to write.
+    pub(in super::super) fn has_work(&self) -> bool {
+        !self.to_write.is_empty() || self.behind() >= FOLLOWED_BEHIND
+    }
+
+    /// What is to be written, if anything is.
+    pub(in super::super) fn take_batch(&mut self) -> Option<Batch> {
+        if !self.has_work() {
             return None;
         }
+        let behind = self.behind();
         let mut batch = Batch { number: self.filling, records: Vec::new(), sync: false };
         self.filling += 1;
         for tx in std::mem::take(&mut self.to_write) {
