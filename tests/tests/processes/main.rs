@@ -13,5 +13,6 @@ mod evidence;
 mod fates;
 mod forks;
 mod index;
+mod limits;
 mod rest;
 mod testnet;
