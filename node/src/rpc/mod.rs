@@ -15,6 +15,7 @@ mod dispatch;
 mod door;
 mod error;
 mod fate;
+mod files;
 mod headers;
 mod health;
 mod json;

@@ -24,6 +24,7 @@ use super::{
     clients::{Clients, Kind, Place},
     dispatch,
     door::{Connection, Door, Patience},
+    files,
     quotes::Quotes,
     routes::routes,
     stall::Stall,
@@ -73,11 +74,12 @@ pub struct Server {
 
 impl Server {
     /// Takes the configured address; port 0 lets the system choose one. Files that the configuration names are relative to the home.
-    pub async fn bind(config: RpcConfig, home: &Path) -> Result<Self, BindError> {
+    pub async fn bind(mut config: RpcConfig, home: &Path) -> Result<Self, BindError> {
         let door = Door::new(&config, home)?;
         let address = config.listen;
         let listen = |source| BindError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
+        config.max_connections = files::connections(config.max_connections);
         Ok(Self { listener, network: None, door, config })
     }
 

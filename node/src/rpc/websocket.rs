@@ -30,6 +30,10 @@ use super::{
 
 /// Requests of one connection under way at once; further ones are not read.
 const MAX_AT_ONCE: usize = 16;
+/// Longest message that is read. What has come of one is counted only when it is whole: so long it adds up over all connections.
+const MAX_MESSAGE_BYTES: usize = 256 << 10;
+/// What is read from a connection at once.
+const READ_BUFFER_BYTES: usize = 16 << 10;
 /// How often a connection is asked whether it is there. Clients of this dialect leave where they hear nothing for 30 s.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// One from which nothing came for so long is gone.
@@ -51,8 +55,9 @@ pub(crate) struct Errand {
 
 /// Answers the request to speak over a WebSocket from now on.
 pub(super) fn upgrade(context: Arc<Context>, caller: Caller, upgrade: WebSocketUpgrade) -> Response {
-    let max = context.config.max_body_bytes;
-    let upgrade = upgrade.max_message_size(max).max_frame_size(max).write_buffer_size(0);
+    let max = context.config.max_body_bytes.min(MAX_MESSAGE_BYTES);
+    let upgrade = upgrade.max_message_size(max).max_frame_size(max);
+    let upgrade = upgrade.read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0);
     upgrade.on_upgrade(move |socket| Connection::new(context, caller, socket).serve())
 }
 
