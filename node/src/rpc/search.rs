@@ -62,15 +62,18 @@ impl Drop for Searching<'_> {
 pub(crate) async fn tx_search(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let prove = params.flag("prove")?;
     let (found, total) = search(context, params, Direction::Ascending, Search::txs).await?;
-    let txs = page(context, found, move |node, at| transactions::shown(node, at, prove)).await?;
+    let show =
+        move |node: &NodeHandle, height, places: &[u32]| transactions::shown(node, height, places, prove);
+    let txs = page(context, found, show).await?;
     Ok(json!({ "txs": txs, "total_count": total.to_string() }))
 }
 
 /// The blocks whose own events meet a query.
 pub(crate) async fn block_search(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let (found, total) = search(context, params, Direction::Descending, Search::blocks).await?;
-    let blocks =
-        page(context, found, |node, at| blocks::shown(node, &blocks::kept(node, at.height)?)).await?;
+    let show =
+        |node: &NodeHandle, height, _: &[u32]| Ok(vec![blocks::shown(node, &blocks::kept(node, height)?)?]);
+    let blocks = page(context, found, show).await?;
     Ok(json!({ "blocks": blocks, "total_count": total.to_string() }))
 }
 
@@ -82,10 +85,7 @@ async fn search(
     begin: Begin,
 ) -> Result<(Vec<TxLocation>, u64), RpcError> {
     let query = Query::parse(&params.text("query")?).map_err(|error| {
-        RpcError::params(format!(
-            "query: {error}; {}",
-            "for example: tx.height > 5 AND transfer.sender = 'x'"
-        ))
+        RpcError::params(format!("query: {error}; such as tx.height > 5 AND transfer.sender = 'x'"))
     })?;
     let direction = match params.text("order_by")?.as_str() {
         "asc" => Direction::Ascending,
@@ -127,29 +127,32 @@ async fn search(
     Ok((search.found().to_vec(), search.total()))
 }
 
-/// What was found, each as it is shown, read in its own turn.
+/// What was found, as it is shown, each block read in its own turn.
 async fn page(
     context: &Arc<Context>,
     found: Vec<TxLocation>,
-    show: impl Fn(&NodeHandle, TxLocation) -> Result<Value, RpcError> + Copy + Send + 'static,
+    show: impl Fn(&NodeHandle, Height, &[u32]) -> Result<Vec<Value>, RpcError> + Copy + Send + 'static,
 ) -> Result<Vec<Value>, RpcError> {
     let (mut shown, mut bytes) = (Vec::with_capacity(found.len()), 0);
-    for at in found {
-        let (value, len) = context
+    for of_block in found.chunk_by(|one, next| one.height == next.height) {
+        let height = of_block[0].height;
+        let places: Vec<_> = of_block.iter().map(|at| at.index).collect();
+        let values = context
             .read(move |node| {
-                let value = show(node, at)?;
-                let len = value.to_string().len();
-                Ok((value, len))
+                let values = show(node, height, &places)?;
+                Ok(values.into_iter().map(|value| (value.to_string().len(), value)).collect::<Vec<_>>())
             })
             .await?;
-        bytes += len;
-        if bytes > MAX_PAGE_BYTES && !shown.is_empty() {
-            let held = shown.len();
-            return Err(RpcError::internal(format!(
-                "the page has more than {MAX_PAGE_BYTES} bytes: ask for at most {held} at once, with per_page"
-            )));
+        for (len, value) in values {
+            bytes += len;
+            if bytes > MAX_PAGE_BYTES && !shown.is_empty() {
+                let held = shown.len();
+                return Err(RpcError::internal(format!(
+                    "the page has more than {MAX_PAGE_BYTES} bytes: ask for at most {held} at once, with per_page"
+                )));
+            }
+            shown.push(value);
         }
-        shown.push(value);
     }
     Ok(shown)
 }

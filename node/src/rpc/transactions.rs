@@ -21,7 +21,6 @@ use super::{
     waits,
 };
 use crate::handle::{AskError, NodeHandle};
-use crate::storage::TxLocation;
 
 /// The codespace of what this interface itself says about a transaction.
 pub const CODESPACE: &str = "rpc";
@@ -174,43 +173,49 @@ pub(crate) async fn tx(context: &Arc<Context>, params: &Params) -> Result<Value,
         .read(move |node| {
             let not_found = || RpcError::internal(format!("tx ({}) not found", hex(hash)));
             let location = node.chain().tx_location(&hash)?.ok_or_else(not_found)?;
-            shown(node, location, prove)
+            shown(node, location.height, &[location.index], prove)?.pop().ok_or_else(not_found)
         })
         .await
 }
 
-/// A transaction as `tx` and `tx_search` show it.
-pub(super) fn shown(node: &NodeHandle, location: TxLocation, prove: bool) -> Result<Value, RpcError> {
-    let TxLocation { height, index } = location;
-    let place = index as usize;
+/// Transactions of one block, by their places in it, as `tx` and `tx_search` show them.
+pub(super) fn shown(
+    node: &NodeHandle,
+    height: Height,
+    places: &[u32],
+    prove: bool,
+) -> Result<Vec<Value>, RpcError> {
     let block = stored(node.chain().block(height), "block", height)?;
     let results = stored(node.chain().results(height), "result", height)?;
-    let found = block.block.txs.get(place).zip(block.txs.get(place)).zip(results.tx_results.get(place));
-    let Some(((hash, bytes), result)) = found else {
-        return Err(RpcError::internal(format!(
-            "transaction {index} of height {height} is not in its block"
-        )));
-    };
-    let mut answer = json!({
-        "hash": hex(hash),
-        "height": height.to_string(),
-        "index": index,
-        "tx_result": tx_result(result),
-        "tx": base64(bytes),
-    });
-    if prove && let Some(proof) = merkle_proof(&block.block.txs, place) {
-        answer["proof"] = json!({
-            "root_hash": hex(block.block.header.payload_root),
-            "data": base64(bytes),
-            "proof": {
-                "total": proof.total.to_string(),
-                "index": proof.index.to_string(),
-                "leaf_hash": base64(althing_crypto::sha256_concat(&[&[0], hash.as_bytes()])),
-                "aunts": proof.path.iter().map(base64).collect::<Vec<_>>(),
-            },
+    let show = |index: &u32| {
+        let place = *index as usize;
+        let found = block.block.txs.get(place).zip(block.txs.get(place)).zip(results.tx_results.get(place));
+        let Some(((hash, bytes), result)) = found else {
+            let reason = format!("transaction {index} of height {height} is not in its block");
+            return Err(RpcError::internal(reason));
+        };
+        let mut answer = json!({
+            "hash": hex(hash),
+            "height": height.to_string(),
+            "index": index,
+            "tx_result": tx_result(result),
+            "tx": base64(bytes),
         });
-    }
-    Ok(answer)
+        if prove && let Some(proof) = merkle_proof(&block.block.txs, place) {
+            answer["proof"] = json!({
+                "root_hash": hex(block.block.header.payload_root),
+                "data": base64(bytes),
+                "proof": {
+                    "total": proof.total.to_string(),
+                    "index": proof.index.to_string(),
+                    "leaf_hash": base64(althing_crypto::sha256_concat(&[&[0], hash.as_bytes()])),
+                    "aunts": proof.path.iter().map(base64).collect::<Vec<_>>(),
+                },
+            });
+        }
+        Ok(answer)
+    };
+    places.iter().map(show).collect()
 }
 
 /// The first pending transactions.
