@@ -14,6 +14,7 @@ mod door;
 mod driver;
 mod engine;
 mod laws;
+mod method;
 mod node;
 mod p2p;
 mod promises;
@@ -33,6 +34,7 @@ pub use documents::documents;
 pub use door::door;
 pub use driver::driver;
 pub use engine::engine;
+pub use method::method;
 pub use p2p::p2p;
 pub use query::query;
 pub use rpc::rpc;
@@ -45,13 +47,14 @@ pub use witness::witness;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus directory.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("blocks", blocks),
     ("disk", disk),
     ("documents", documents),
     ("door", door),
     ("driver", driver),
     ("engine", engine),
+    ("method", method),
     ("p2p", p2p),
     ("query", query),
     ("rpc", rpc),

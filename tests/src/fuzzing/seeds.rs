@@ -26,6 +26,7 @@ pub fn seeds(target: &str) -> Option<Vec<Vec<u8>>> {
         "documents" => documents(),
         "engine" => engine(),
         "driver" => driver(),
+        "method" => super::method::seeds(),
         "p2p" => p2p(),
         "query" => super::query::seeds(),
         "rpc" => rpc(),

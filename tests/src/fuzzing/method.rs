@@ -1,0 +1,187 @@
+//! Every method of JSON-RPC with made-up parameters, through the real dispatcher: in a body, in a URI, or over a WebSocket.
+//!
+//! The first byte says which way, the second which method, then each parameter is made of a byte that says how and of those that follow.
+
+use std::sync::LazyLock;
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde_json::{Map, Value, json};
+
+use super::rpc::{body_of, envelope, exchange};
+use super::samples;
+
+/// A method's name and those of its parameters.
+type Method = (String, Vec<String>);
+
+/// As the document has them that is made from the code.
+static METHODS: LazyLock<Vec<Method>> = LazyLock::new(|| {
+    let document: Value =
+        serde_json::from_str(include_str!("../../../docs/openrpc.json")).expect("a document");
+    let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
+    let methods = document["methods"].as_array().expect("methods");
+    let params = |method: &Value| method["params"].as_array().expect("parameters").iter().map(name).collect();
+    methods.iter().map(|method| (name(method), params(method))).collect()
+});
+
+/// What some parameters may well be.
+static KNOWN: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let body = samples::body(1, None);
+    let hash = |hash: &dyn AsRef<[u8]>| BASE64.encode(hash.as_ref());
+    let mut known = vec![hash(&body.block.hash()), "1.0.0".into(), "0.0.0".into(), "2.0.0".into()];
+    known.extend(body.block.txs.iter().map(|tx| hash(tx)));
+    known.extend(body.txs.iter().map(|tx| BASE64.encode(tx)));
+    known.extend(
+        ["account", "asc", "desc", "tx.height > 0", "tm.event = 'Tx'", "block.height <= 1"]
+            .map(str::to_owned),
+    );
+    known
+});
+
+/// Waiting is not what is looked for here.
+const MAX_WAIT_MS: u64 = 1;
+
+/// Calls a method, and looks at the answer.
+pub fn method(bytes: &[u8]) {
+    let [way, which, rest @ ..] = bytes else { return };
+    let (name, names) = &METHODS[usize::from(*which) % METHODS.len()];
+    let mut made = Made { bytes: rest };
+    let mut params = Map::new();
+    for param in names {
+        if let Some(value) = made.value() {
+            let waits = param == "wait_ms" && (1..=60_000).contains(&number(&value));
+            params.insert(param.clone(), if waits { MAX_WAIT_MS.into() } else { value });
+        }
+    }
+    match way % 4 {
+        0 => posted(name, Value::Object(params)),
+        1 => posted(name, names.iter().map(|name| params.remove(name).unwrap_or_default()).collect()),
+        2 => asked(name, &params),
+        _ => spoken(name, Value::Object(params)),
+    }
+}
+
+fn number(value: &Value) -> u64 {
+    value
+        .as_str()
+        .map_or_else(|| value.as_u64(), |text| text.trim_matches(['"', '\'']).parse().ok())
+        .unwrap_or(0)
+}
+
+/// What parameters are made of.
+struct Made<'a> {
+    bytes: &'a [u8],
+}
+
+impl Made<'_> {
+    fn take(&mut self, len: usize) -> &[u8] {
+        let (taken, rest) = self.bytes.split_at(len.min(self.bytes.len()));
+        self.bytes = rest;
+        taken
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.take(1).first().copied().unwrap_or(0)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.take(8).iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
+    /// None is left out.
+    fn value(&mut self) -> Option<Value> {
+        Some(match self.byte() % 12 {
+            0 => return None,
+            1 => Value::Null,
+            2 => self.number().into(),
+            3 => self.number().to_string().into(),
+            4 => self.byte().into(),
+            5 => (-i64::from(self.byte())).into(),
+            6 => (self.byte() % 2 == 0).into(),
+            7 => json!([self.byte()]),
+            8 => KNOWN[usize::from(self.byte()) % KNOWN.len()].clone().into(),
+            how => {
+                let len = usize::from(self.byte());
+                let bytes = self.take(len);
+                match how {
+                    9 => String::from_utf8_lossy(bytes).into(),
+                    10 => BASE64.encode(bytes).into(),
+                    _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into(),
+                }
+            }
+        })
+    }
+}
+
+fn request(name: &str, params: Value) -> String {
+    json!({ "jsonrpc": "2.0", "id": 7, "method": name, "params": params }).to_string()
+}
+
+fn posted(name: &str, params: Value) {
+    let body = request(name, params);
+    let head =
+        format!("POST / HTTP/1.1\r\nhost: n\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    check(&body_of(&exchange(format!("{head}{body}").into_bytes(), false)).expect("a request is answered"));
+}
+
+fn asked(name: &str, params: &Map<String, Value>) {
+    let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let escaped = |text: String| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let query: Vec<_> = params.iter().map(|(name, one)| format!("{name}={}", escaped(value(one)))).collect();
+    let line = format!("GET /{name}?{} HTTP/1.1\r\nhost: n\r\nconnection: close\r\n\r\n", query.join("&"));
+    check(&body_of(&exchange(line.into_bytes(), false)).expect("a request is answered"));
+}
+
+/// Says it over a WebSocket, then that it leaves.
+fn spoken(name: &str, params: Value) {
+    let text = request(name, params);
+    let mut said = b"GET /websocket HTTP/1.1\r\nhost: n\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+        sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        .to_vec();
+    // Frames of a client are masked; with zeros they stay as they are.
+    said.extend([0x81, 0x80 | 126]);
+    said.extend(u16::try_from(text.len()).expect("parameters are short").to_be_bytes());
+    said.extend([0; 4]);
+    said.extend(text.bytes());
+    let answer = exchange_until_answered(said);
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
+    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
+    let (kind, payload) = frame(&answer[end..]).expect("an answer");
+    assert_eq!(kind, 0x81, "whole, and text");
+    check(&serde_json::from_slice(payload).expect("JSON"));
+}
+
+/// The first frame of a server, if it is whole: its kind and its payload.
+fn frame(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let (len, rest) = match bytes.get(1)? {
+        126 => (u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
+        127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?), 10),
+        len => (u64::from(*len), 2),
+    };
+    Some((bytes[0], bytes.get(rest..rest + usize::try_from(len).ok()?)?))
+}
+
+/// What the server says to these bytes until it has sent a frame.
+fn exchange_until_answered(said: Vec<u8>) -> Vec<u8> {
+    let answered = |heard: &[u8]| {
+        let end = heard.windows(4).position(|window| window == b"\r\n\r\n");
+        end.is_some_and(|end| !heard.starts_with(b"HTTP/1.1 101 ") || frame(&heard[end + 4..]).is_some())
+    };
+    super::rpc::exchange_until(said, answered)
+}
+
+/// An answer is a result, or an error of those that a method may give.
+fn check(answer: &Value) {
+    envelope(answer);
+    if let Some(code) = answer["error"]["code"].as_i64() {
+        assert!([-32601, -32602, -32603, -32004].contains(&code), "{answer}");
+    }
+}
+
+/// Each method in each way, with nothing and with something.
+pub(super) fn seeds() -> Vec<Vec<u8>> {
+    let methods = 0..u8::try_from(METHODS.len()).expect("not so many");
+    let params: [&[u8]; 4] =
+        [&[], &[4, 1, 4, 1, 4, 1], &[8, 0, 6, 0, 4, 1], &[8, 9, 0, 0, 0, 0, 0, 0, 0, 0, 1]];
+    let seed = |method: u8| params.map(|params| [&[method % 4, method], params].concat());
+    methods.flat_map(seed).collect()
+}
