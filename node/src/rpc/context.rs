@@ -60,7 +60,7 @@ impl Context {
         result
     }
 
-    /// As [`Self::read`], for a short look on the way of a submission: it never queues behind reads.
+    /// As [`Self::read`], for a short look on the way of a submission, or at what became of it: it never queues behind reads.
     pub(crate) async fn look<T: Send + 'static>(
         self: &Arc<Self>,
         look: impl FnOnce(&NodeHandle) -> Result<T, RpcError> + Send + 'static,

@@ -80,7 +80,7 @@ pub(super) async fn fate(context: &Arc<Context>, tx: TxHash) -> Result<Fate, Rpc
         _ => None,
     };
     let ended = known.as_ref().and_then(|(_, ending)| ending.clone());
-    if let Some(found) = context.read(move |node| found(node, &tx, ended)).await? {
+    if let Some(found) = context.look(move |node| found(node, &tx, ended)).await? {
         return executed(context, found).await;
     }
     if let Some((is_over, refusal)) = dropped {
@@ -100,7 +100,7 @@ pub(super) async fn fate(context: &Arc<Context>, tx: TxHash) -> Result<Fate, Rpc
         }
         Standing::Committed { height } => {
             let height = Height(height);
-            match context.read(move |node| in_block(node, &tx, height)).await? {
+            match context.look(move |node| in_block(node, &tx, height)).await? {
                 Some(found) => executed(context, found).await,
                 // Not executed yet.
                 None => Ok(Fate::Pending),
