@@ -1,5 +1,7 @@
 //! A widespread client of CometBFT's dialect, as it is published: each method that it has, over HTTP and over a WebSocket.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::time::Duration;
 
 use althing_crypto::{Encoding, TxHash};
