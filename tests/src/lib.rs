@@ -3,6 +3,7 @@
 pub mod abci;
 pub mod bare;
 pub mod cheap_votes;
+pub mod door;
 pub mod execution;
 pub mod forks;
 pub mod fuzzing;

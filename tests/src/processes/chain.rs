@@ -134,7 +134,7 @@ impl Chain {
     }
 
     /// Changes the configuration of a home, which gets the ports of its number.
-    fn configure(&self, index: usize, change: impl FnOnce(&mut NodeConfig)) {
+    pub fn configure(&self, index: usize, change: impl FnOnce(&mut NodeConfig)) {
         let home = self.home(index);
         let mut config = NodeConfig::load(&home, &[]).expect("a configuration");
         config.p2p.listen = self.ports.p2p(index);
