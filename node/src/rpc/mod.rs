@@ -2,7 +2,10 @@
 //!
 //! `method` has the table of all methods; `docs/rpc.md` is made from it.
 //!
-//! Every JSON-RPC answer has HTTP status 200. A transaction that is refused is a *result* with code, codespace, log and hash; an
+//! A connection comes in by `server`; `door` looks at each request before it is read and finds the `Caller` who sends it; `routes` reads it within
+//! limits, `dispatch` carries it out if the caller's account in `clients` has room, on the threads of `runtime`.
+//!
+//! Every JSON-RPC answer has HTTP status 200; what is turned away before it is read has another. A transaction that is refused is a *result* with code, codespace, log and hash; an
 //! error object says that the request itself could not be answered.
 
 mod application;

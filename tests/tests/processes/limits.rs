@@ -70,6 +70,7 @@ async fn one_greedy_client_is_told_to_wait_and_the_chain_goes_on() {
     let text: String = keys.map(|line| line.to_owned() + "\n").collect();
     fs::write(&config, text.replace("[rpc]\n", &format!("[rpc]\n{limits}"))).expect("written");
     chain.start(0);
+    chain.all_reach(1).await;
     let address = chain.ports().rpc(0);
     until("it is told to wait", async || {
         let (status, body) = get(address, "/block").await;
