@@ -96,7 +96,7 @@ impl Made<'_> {
             3 => self.number().to_string().into(),
             4 => self.byte().into(),
             5 => (-i64::from(self.byte())).into(),
-            6 => (self.byte() % 2 == 0).into(),
+            6 => self.byte().is_multiple_of(2).into(),
             7 => json!([self.byte()]),
             8 => KNOWN[usize::from(self.byte()) % KNOWN.len()].clone().into(),
             how => {
