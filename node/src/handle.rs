@@ -276,6 +276,14 @@ impl NodeHandle {
         let place = self.asks.try_reserve().map_err(no_place)?;
         let above = *self.executed.borrow();
         let entered = self.node.journal.enter(hash, &tx, client, above)?;
+        // What is executed has its end: the journal would wait for another.
+        let chain = self.node.chain.clone();
+        let found = tokio::task::spawn_blocking(move || chain.tx_location(&hash)).await;
+        if let Ok(Ok(Some(at))) = found
+            && at.height <= *self.executed.borrow()
+        {
+            return Ok(Submission { hash, outcome: Outcome::Committed { height: at.height.0 } });
+        }
         entered.keep().await?;
         let (answer, _) = oneshot::channel();
         place.send(Ask::Submit { tx, answer });

@@ -282,7 +282,7 @@ pub async fn start(
     let chain_tells = config.storage.kept_blocks.is_none();
     let followers = [
         tokio::spawn(journal::follow(handle.clone(), chain_tells)),
-        tokio::spawn(journal::again(handle.clone(), Some(network.clone()))),
+        tokio::spawn(journal::again(handle.clone(), Some(network.clone()), chain_tells)),
     ];
     let mut asked_to_stop = stopped;
     let until = async move { _ = asked_to_stop.changed().await };

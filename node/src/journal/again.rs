@@ -24,10 +24,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// So often is looked what is due, and what was told for long enough.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Offers and sends until the node stops.
-pub(crate) async fn again(node: NodeHandle, network: Option<Network>) {
+/// Offers and sends until the node stops. `chain_tells` as for [`follow`](super::follow).
+pub(crate) async fn again(node: NodeHandle, network: Option<Network>, chain_tells: bool) {
     tokio::select! {
-        () = look(&node, network.as_ref()) => {}
+        () = look(&node, network.as_ref(), chain_tells) => {}
         () = ended(&node) => {}
     }
 }
@@ -38,7 +38,7 @@ async fn ended(node: &NodeHandle) {
     while executed.changed().await.is_ok() {}
 }
 
-async fn look(node: &NodeHandle, network: Option<&Network>) {
+async fn look(node: &NodeHandle, network: Option<&Network>, chain_tells: bool) {
     let journal = node.journal();
     loop {
         let now = journal.0.now();
@@ -52,7 +52,8 @@ async fn look(node: &NodeHandle, network: Option<&Network>) {
             sleep(pause.min(LOOK)).await;
             continue;
         }
-        let (pooled, outside): (Vec<Due>, Vec<Due>) = due.into_iter().partition(|due| due.pooled);
+        let Some(open) = open(node, due, chain_tells).await else { continue };
+        let (pooled, outside): (Vec<Due>, Vec<Due>) = open.into_iter().partition(|due| due.pooled);
         if let Some(network) = network {
             send(network, &pooled).await;
         }
@@ -77,19 +78,8 @@ async fn send(network: &Network, pooled: &[Due]) {
 
 /// To the mempool, in order; the journal hears what it makes of them as everyone's answers come.
 async fn offer(node: &NodeHandle, outside: Vec<Due>) {
-    if outside.is_empty() {
-        return;
-    }
-    let reader = node.clone();
-    let open = tokio::task::spawn_blocking(move || not_executed(&reader, outside)).await;
-    let open = match open {
-        Ok(Ok(open)) => open,
-        Ok(Err(error)) => return tracing::error!(%error, "cannot offer acknowledged transactions again"),
-        // The runtime ends.
-        Err(_) => return,
-    };
-    let mut asked = Vec::with_capacity(open.len());
-    for due in open {
+    let mut asked = Vec::with_capacity(outside.len());
+    for due in outside {
         // With a full queue the rest comes again later.
         let Ok(answer) = node.offer_again(due.bytes.to_vec()) else { break };
         asked.push(answer);
@@ -100,22 +90,40 @@ async fn offer(node: &NodeHandle, outside: Vec<Due>) {
     }
 }
 
+/// Those that have no end yet; nothing where that cannot be said now.
+async fn open(node: &NodeHandle, due: Vec<Due>, chain_tells: bool) -> Option<Vec<Due>> {
+    let reader = node.clone();
+    match tokio::task::spawn_blocking(move || not_executed(&reader, due, chain_tells)).await {
+        Ok(Ok(open)) => Some(open),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "cannot look after acknowledged transactions");
+            None
+        }
+        // The runtime ends.
+        Err(_) => None,
+    }
+}
+
 /// Those that the chain does not have: where an application does not mind, they would be executed twice. And not those that were taken
 /// at a later height than this node stands at now: it may have lost its chain, and the state is too old to judge them.
-fn not_executed(node: &NodeHandle, outside: Vec<Due>) -> Result<Vec<Due>, StoreError> {
+fn not_executed(node: &NodeHandle, due: Vec<Due>, chain_tells: bool) -> Result<Vec<Due>, StoreError> {
     let executed = *node.executed().borrow();
-    let mut open = Vec::with_capacity(outside.len());
-    for due in outside {
+    let mut open = Vec::with_capacity(due.len());
+    for due in due {
         let Some(at) = node.chain().tx_location(&due.tx)? else {
             if due.above <= executed {
                 open.push(due);
             }
             continue;
         };
+        // Nobody is told before its results can be read.
+        if at.height > executed {
+            continue;
+        }
         let results = node.chain().results(at.height)?;
         let code = results.and_then(|results| results.tx_results.get(at.index as usize).map(|one| one.code));
         let ending = Ending::executed(at.height, at.index, code.unwrap_or_default());
-        node.journal().change(|book| book.executed(&due.tx, ending, false, now_ms()));
+        node.journal().change(|book| book.executed(&due.tx, ending, chain_tells, now_ms()));
     }
     Ok(open)
 }

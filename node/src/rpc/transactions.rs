@@ -70,7 +70,8 @@ pub(crate) async fn broadcast_tx_async(context: &Arc<Context>, params: &Params) 
     let hash = TxHash::of(&tx);
     let verdict = match context.node.offer_for(&client(params), tx).await.map(|offered| offered.outcome) {
         Ok(Outcome::Refused(refusal)) => refusal,
-        Ok(_) => success(""),
+        Ok(Outcome::Committed { .. }) => success("already committed"),
+        Ok(Outcome::Accepted { .. }) => success(""),
         Err(error) => not_taken(error)?,
     };
     Ok(admission(&hash, verdict))

@@ -125,6 +125,20 @@ async fn an_asynchronous_submission_is_known_whatever_becomes_of_it() {
 }
 
 #[tokio::test]
+async fn what_is_executed_takes_no_room_when_it_comes_again() {
+    let mut node = Scripted::start(RpcConfig::default()).await;
+    node.execute(&[b"tx"]);
+    let params = json!({ "tx": BASE64.encode(b"tx") });
+    let answer = node.client().call("broadcast_tx_async", params.clone()).await.unwrap();
+    assert_eq!((&answer["code"], &answer["log"]), (&json!(0), &json!("already committed")));
+    let mut client = node.client();
+    let asked = tokio::spawn(async move { client.call("broadcast_tx_sync", params).await.unwrap() });
+    node.admit(Outcome::Committed { height: 1 }).await;
+    assert_eq!(asked.await.unwrap()["log"], "already committed");
+    assert_eq!(node.handle.journal().sizes().txs, 0);
+}
+
+#[tokio::test]
 async fn a_client_that_fills_its_share_of_the_journal_is_told_to_come_back() {
     let mut node = Scripted::start(RpcConfig::default()).await;
     for n in 0..10u8 {
