@@ -223,8 +223,20 @@ impl fmt::Debug for Caller {
 impl Default for Caller {
     /// Anyone, where it does not matter who asks.
     fn default() -> Self {
-        let clients = Clients::new(&crate::config::RpcConfig::default());
+        Self::in_tests(Clients::new(&crate::config::RpcConfig::default()))
+    }
+}
+
+#[cfg(test)]
+impl Caller {
+    /// One who may do everything.
+    pub(super) fn in_tests(clients: Arc<Clients>) -> Self {
         Self::new(Who::at([127, 0, 0, 1].into()), Some(Role::Admin), clients, Arc::default())
+    }
+
+    /// What all clients hold.
+    pub(super) fn held(&self, kind: Kind) -> u64 {
+        self.clients.held()[kind as usize]
     }
 }
 

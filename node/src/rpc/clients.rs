@@ -138,6 +138,12 @@ impl Place {
         self.amount = self.amount.saturating_add(std::mem::take(&mut more.amount));
         Ok(())
     }
+
+    /// Makes one of two of the same client and kind.
+    pub(crate) fn join(&mut self, mut other: Self) {
+        debug_assert!(self.who == other.who && self.kind == other.kind, "they are given back together");
+        self.amount = self.amount.saturating_add(std::mem::take(&mut other.amount));
+    }
 }
 
 impl Drop for Place {

@@ -8,6 +8,7 @@
 //! Every JSON-RPC answer has HTTP status 200; what is turned away before it is read has another. A transaction that is refused is a *result* with code, codespace, log and hash; an
 //! error object says that the request itself could not be answered.
 
+mod answer;
 mod application;
 mod blocks;
 mod caller;

@@ -17,9 +17,10 @@ use tokio::time::timeout;
 
 use super::{
     Context, Role, RpcError,
+    answer::{Reply, envelope},
     caller::Caller,
     clients::Place,
-    dispatch::{self, Reply},
+    dispatch,
     door::{Connection, Door, Refusal},
     health, method, metrics, websocket,
 };
@@ -27,8 +28,6 @@ use super::{
 /// Of a body that is too long so many times the limit is read and thrown away: a client that is still sending would not
 /// see the answer.
 const DISCARDED: usize = 16;
-/// Answers up to so many bytes are not counted: there is one per connection at most.
-const SMALL_ANSWER: usize = 4 << 10;
 
 /// Everything that is served over one connection.
 pub(super) fn routes(context: Arc<Context>, door: Arc<Door>) -> Router {
@@ -94,7 +93,7 @@ async fn posted(
     let max = context.config.max_body_bytes;
     let (head, body) = request.into_parts();
     match timeout(door.patience.body, read_body(&caller, &head.headers, body, max)).await {
-        Ok(Ok((body, _place))) => answer(&caller, dispatch::body(&context, &caller, body).await),
+        Ok(Ok((body, _place))) => answer(dispatch::body(&context, &caller, body).await),
         Ok(Err(refusal)) => refused(refusal),
         Err(_) => {
             let reason = format!("the body did not come within {:?}", door.patience.body);
@@ -147,7 +146,7 @@ async fn asked(
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Response {
     let query = query.map(|Query(query)| query).map_err(RpcError::params);
-    answer(&caller, dispatch::uri(&context, &caller, &method, query).await)
+    answer(dispatch::uri(&context, &caller, &method, query).await)
 }
 
 async fn upgraded(
@@ -211,36 +210,14 @@ async fn methods(Extension(caller): Extension<Caller>) -> Response {
     }
 }
 
-fn answer(caller: &Caller, reply: Reply) -> Response {
-    let Reply { body, mut retry_after } = reply;
+fn answer(reply: Reply) -> Response {
+    let Reply { body, retry_after } = reply;
     let Some(body) = body else { return StatusCode::OK.into_response() };
-    let body = match sendable(caller, body) {
-        Ok(body) => body,
-        Err(busy) => {
-            retry_after = busy.retry_after;
-            dispatch::envelope(Value::Null, Err(busy)).into()
-        }
-    };
     let mut response = json(StatusCode::OK, body);
     if let Some(after) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, seconds(after));
     }
     response
-}
-
-/// An answer that is counted until the last of it is on its way.
-pub(super) fn sendable(caller: &Caller, body: Vec<u8>) -> Result<Bytes, RpcError> {
-    struct Counted(Vec<u8>, #[expect(dead_code, reason = "held until the bytes are gone")] Place);
-    impl AsRef<[u8]> for Counted {
-        fn as_ref(&self) -> &[u8] {
-            &self.0
-        }
-    }
-    if body.len() <= SMALL_ANSWER {
-        return Ok(body.into());
-    }
-    let place = caller.bytes(body.len())?;
-    Ok(Bytes::from_owner(Counted(body, place)))
 }
 
 pub(super) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
@@ -251,7 +228,7 @@ pub(super) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
 pub(super) fn refused(refusal: Refusal) -> Response {
     let Refusal { status, error } = refusal;
     let retry_after = error.retry_after;
-    let mut response = json(status, dispatch::envelope(Value::Null, Err(error)));
+    let mut response = json(status, envelope(&Value::Null, Err(error)));
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     if let Some(after) = retry_after {

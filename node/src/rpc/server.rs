@@ -20,9 +20,9 @@ use tokio::{
 
 use super::{
     Context, DoorError, RpcError,
+    answer::envelope,
     caller::{Manners, Who},
     clients::{Clients, Kind, Place},
-    dispatch,
     door::{Connection, Door, Patience},
     files,
     quotes::Quotes,
@@ -175,7 +175,7 @@ impl Entry {
         if self.door.tls.is_some() {
             return;
         }
-        let answer = dispatch::envelope(Value::Null, Err(busy.clone()));
+        let answer = envelope(&Value::Null, Err(busy.clone()));
         let seconds = busy.retry_after.map_or(1, |after| after.as_secs().max(1));
         let head = format!(
             "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: {seconds}\r\nconnection: close\r\n\

@@ -354,6 +354,7 @@ async fn bad_requests_have_error_objects_and_status_200() {
         (r#"{"id": 1}"#, -32600),
         (r#"{"id": {}, "method": "health"}"#, -32600),
         (r#"{"id": 1, "method": 5}"#, -32600),
+        (&json!({"id": "x".repeat(257), "method": "health"}).to_string(), -32600),
         (r#"{"id": 1, "jsonrpc": "1.0", "method": "health"}"#, -32600),
         (r#"{"id": 1, "method": "fly"}"#, -32601),
         (r#"{"id": 1, "method": "status", "params": [1]}"#, -32602),

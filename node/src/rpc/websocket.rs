@@ -21,10 +21,10 @@ use tokio::{
 
 use super::{
     Context, RpcError,
+    answer::envelope,
     caller::Caller,
     dispatch,
     params::Params,
-    routes::sendable,
     subscriptions::{Delivery, Outbox, Subscriber},
 };
 
@@ -131,14 +131,10 @@ impl Connection {
         let caller = self.caller.on_errand(Arc::clone(&errand));
         let context = Arc::clone(&self.context);
         self.errands.spawn(async move {
-            let reply = match caller.bytes(body.len()) {
+            let answer = match caller.bytes(body.len()) {
                 Ok(_place) => dispatch::body(&context, &caller, body).await.body,
-                Err(busy) => Some(dispatch::envelope(Value::Null, Err(busy))),
+                Err(busy) => Some(envelope(&Value::Null, Err(busy)).into()),
             };
-            let answer = reply.map(|body| {
-                sendable(&caller, body)
-                    .unwrap_or_else(|busy| dispatch::envelope(Value::Null, Err(busy)).into())
-            });
             (errand, answer)
         });
         Ok(())
