@@ -47,10 +47,9 @@ pub fn method(bytes: &[u8]) {
     let mut made = Made { bytes: rest };
     let mut params = Map::new();
     for param in names {
-        if let Some(value) = made.value() {
-            let waits = param == "wait_ms" && (1..=60_000).contains(&number(&value));
-            params.insert(param.clone(), if waits { MAX_WAIT_MS.into() } else { value });
-        }
+        let value = made.value();
+        let value = if param == "wait_ms" { Some(short(value.unwrap_or_default())) } else { value };
+        params.extend(value.map(|value| (param.clone(), value)));
     }
     match way % 4 {
         0 => posted(name, Value::Object(params)),
@@ -60,11 +59,12 @@ pub fn method(bytes: &[u8]) {
     }
 }
 
-fn number(value: &Value) -> u64 {
-    value
-        .as_str()
-        .map_or_else(|| value.as_u64(), |text| text.trim_matches(['"', '\'']).parse().ok())
-        .unwrap_or(0)
+/// A time to wait that is none, or no time at all: left out it would be a long one.
+fn short(value: Value) -> Value {
+    let text =
+        value.as_str().map_or_else(|| value.to_string(), |text| text.trim_matches(['"', '\'']).to_owned());
+    let waits = text.is_empty() || value.is_null() || text.parse().is_ok_and(|ms: u64| ms <= 60_000);
+    if waits { MAX_WAIT_MS.into() } else { value }
 }
 
 /// What parameters are made of.
