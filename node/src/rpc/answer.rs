@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{RpcError, caller::Caller, clients::Place};
 
@@ -116,15 +117,28 @@ impl AsRef<[u8]> for Counted {
 
 /// The answer to one request.
 pub(crate) fn envelope(id: &Value, result: Result<Value, RpcError>) -> Vec<u8> {
-    let answer = match result {
-        Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
-        Err(error) => json!({ "jsonrpc": "2.0", "id": id, "error": error }),
+    /// Encoded as it is: within another value a result of megabytes would be copied first.
+    #[derive(Serialize)]
+    struct Envelope<'a> {
+        jsonrpc: &'static str,
+        id: &'a Value,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        result: Option<Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<RpcError>,
+    }
+    let (result, error) = match result {
+        Ok(result) => (Some(result), None),
+        Err(error) => (None, Some(error)),
     };
+    let answer = Envelope { jsonrpc: "2.0", id, result, error };
     serde_json::to_vec(&answer).expect("a JSON value has text keys only")
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::{
         config::RpcConfig,
