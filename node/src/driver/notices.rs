@@ -21,7 +21,7 @@ pub(crate) const MAX_EVIDENCE: usize = 256;
 /// Registrations that wait for a block: of all sponsors, and of one.
 const MAX_REGISTRATIONS: usize = 64;
 const MAX_REGISTRATIONS_OF_ONE: usize = 8;
-/// Checks that a peer can have made at once, one after the other,
+/// Checks that a peer, or all clients together, can have made at once,
 const CHECKS_OF_A_PEER: u32 = 8;
 /// and how long it takes until it can have another one made.
 const CHECK_INTERVAL: Micros = Micros::from_millis(250);
@@ -37,6 +37,8 @@ pub(super) struct Notices {
     next: u64,
     peers: BTreeMap<Peer, Checks>,
     client_checks: usize,
+    /// What all clients together can have made: votes wait behind it.
+    clients: Option<Checks>,
     /// Evidence found here that is not durable yet; no more than the pool takes.
     to_keep: VecDeque<Evidence>,
     keeping: bool,
@@ -238,6 +240,14 @@ impl Driver {
             }
             None if self.notices.client_checks >= MAX_CLIENT_CHECKS => {
                 "too many notices are being checked; try again in a moment".to_owned()
+            }
+            None if !self
+                .notices
+                .clients
+                .get_or_insert_with(|| Checks::new(step.now.mono))
+                .take(step.now.mono) =>
+            {
+                "clients have had as many notices checked as may be at once; try again in a second".to_owned()
             }
             None => {
                 self.notices.client_checks += 1;

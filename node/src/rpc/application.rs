@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use althing_consensus::Height;
-use althing_ledger::{CheckKind, Query, TxError, TxResult};
+use althing_ledger::{Application, CheckKind, Query, TxError, TxResult};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -39,8 +39,10 @@ pub(crate) async fn abci_query(context: &Arc<Context>, params: &Params) -> Resul
         height: params.number("height")?.unwrap_or(0),
         prove: params.flag("prove")?,
     };
-    let answer = context.ask(move |application| application.query(&query)).await?;
-    told(context, answer.height).await?;
+    let ask = move |application: &dyn Application| (application.query(&query), application.info());
+    let (answer, info) = context.ask(ask).await?;
+    // An application may name any height in an answer, also one that it has not come to.
+    told(context, answer.height.min(info.map_err(RpcError::internal)?.last_height)).await?;
     let bytes = |bytes: &[u8]| if bytes.is_empty() { Value::Null } else { base64(bytes).into() };
     let op = |kind: &str, key: &[u8], data: &[u8]| json!({ "type": kind, "key": bytes(key), "data": base64(data) });
     let ops: Vec<Value> = match &answer.proof {

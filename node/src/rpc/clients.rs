@@ -109,7 +109,8 @@ impl Bucket {
         let passed_ms = u64::try_from(now.saturating_duration_since(self.at).as_millis()).unwrap_or(u64::MAX);
         if passed_ms > 0 {
             self.left = self.left.saturating_add(passed_ms.saturating_mul(self.rate)).min(self.capacity());
-            self.at = now;
+            // What is left of a millisecond counts next time.
+            self.at = self.at.checked_add(Duration::from_millis(passed_ms)).unwrap_or(now);
         }
     }
 

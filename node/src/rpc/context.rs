@@ -30,6 +30,8 @@ pub(crate) struct Context {
     reads: Arc<Semaphore>,
     looks: Arc<Semaphore>,
     questions: Arc<Semaphore>,
+    /// Whoever asks whether the node is ready waits behind no client.
+    probe: Arc<Semaphore>,
     /// Searches of the index under way.
     pub(super) searches: Searches,
 }
@@ -38,9 +40,10 @@ impl Context {
     pub(crate) fn new(node: NodeHandle, network: Option<Network>, config: RpcConfig) -> Self {
         let turns = |turns| Arc::new(Semaphore::new(turns));
         let (reads, looks, questions) = (turns(MAX_READS), turns(MAX_LOOKS), turns(MAX_QUESTIONS));
+        let probe = turns(1);
         let (clients, searches) = (Clients::new(&config), Searches::default());
         let subscriptions = Subscriptions::default();
-        Self { node, config, network, subscriptions, clients, reads, looks, questions, searches }
+        Self { node, config, network, subscriptions, clients, reads, looks, questions, probe, searches }
     }
 
     /// Does something that blocks, off the event loop, in its turn.
@@ -69,6 +72,15 @@ impl Context {
         let node = self.node.clone();
         let work = tokio::task::spawn_blocking(move || (look(&node), turn));
         work.await.map_err(RpcError::internal)?.0
+    }
+
+    /// Asks the application whether it answers.
+    pub(crate) async fn probe(&self) -> Result<(), String> {
+        let probe = Arc::clone(&self.probe).acquire_owned().await.map_err(|error| error.to_string())?;
+        let node = self.node.clone();
+        let work = tokio::task::spawn_blocking(move || (node.application().info(), probe));
+        let (info, _probe) = work.await.map_err(|error| error.to_string())?;
+        info.map(drop).map_err(|error| error.to_string())
     }
 
     /// As [`Self::read`], where it is the application that is asked: it may take its time.

@@ -192,8 +192,9 @@ impl Door {
                 }
             },
             None => {
-                // Behind a proxy, known or not, anyone may be: loopback says nothing of who asks.
-                let role = match self.proxies.passed(peer, headers) {
+                // Behind a proxy, known or not, or a page that is let in because all are, anyone may be: loopback says nothing of who
+                // asks.
+                let role = match self.proxies.passed(peer, request) || self.is_any_page(headers) {
                     true => self.anonymous.map(|role| role.min(Role::Submit)),
                     false => self.anonymous,
                 };
@@ -211,6 +212,13 @@ impl Door {
             .then(|| origin.clone())
     }
 
+    /// Whether a page asks that is let in only because all are.
+    fn is_any_page(&self, headers: &HeaderMap) -> bool {
+        let listed =
+            |origin: &HeaderValue| self.origins.iter().any(|one| one.as_bytes() == origin.as_bytes());
+        headers.get(header::ORIGIN).is_some_and(|origin| !listed(origin)) && !is_own_page(headers)
+    }
+
     fn check_host(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Refusal> {
         let (Some(hosts), Some(host)) = (&self.hosts, headers.get(header::HOST)) else { return Ok(()) };
         let name = host.to_str().unwrap_or_default().to_lowercase();
@@ -223,15 +231,10 @@ impl Door {
     }
 
     fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-        // A page that this node served itself.
-        let own = || {
-            let host = headers.get(header::HOST)?.to_str().ok()?;
-            let origin = origin.to_str().ok()?;
-            let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))?;
-            rest.eq_ignore_ascii_case(host).then_some(())
-        };
-        if self.allowed_origin(headers).is_some() || own().is_some() {
+        if !headers.contains_key(header::ORIGIN) {
+            return Ok(());
+        }
+        if self.allowed_origin(headers).is_some() || is_own_page(headers) {
             return Ok(());
         }
         Err(refusal(
@@ -251,6 +254,14 @@ fn bearer(headers: &HeaderMap) -> Option<Option<&[u8]>> {
     let shown = headers.get(header::AUTHORIZATION)?.as_bytes();
     let key = shown.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
     Some(key.map(|(_, key)| key.trim_ascii()))
+}
+
+/// Whether a page asks that this node served itself.
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let (Some(origin), Some(host)) = (text(header::ORIGIN), text(header::HOST)) else { return false };
+    let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host))
 }
 
 fn without_port(host: &str) -> &str {

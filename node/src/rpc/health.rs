@@ -66,10 +66,8 @@ async fn application(context: &Arc<Context>) -> Option<String> {
     if let Some(trouble) = context.node.application().link().and_then(|link| link.trouble()) {
         return Some(trouble);
     }
-    match timeout(PATIENCE, context.ask(|application| application.info())).await {
-        Ok(Ok(Ok(_))) => None,
-        Ok(Ok(Err(error))) => Some(error.to_string()),
-        Ok(Err(error)) => Some(error.data),
+    match timeout(PATIENCE, context.probe()).await {
+        Ok(outcome) => outcome.err(),
         Err(_) => Some(format!("it does not answer within {} s", PATIENCE.as_secs())),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Request, Version};
 use serde::{Deserialize, Serialize};
 
 /// The header in which the trusted proxies name the client. There is one: a proxy leaves the other as the client sent it.
@@ -17,7 +17,17 @@ pub enum ForwardedHeader {
 }
 
 /// What only a proxy adds to a request.
-const SIGNS: [&str; 4] = ["x-forwarded-for", "forwarded", "via", "x-real-ip"];
+const SIGNS: [&str; 9] = [
+    "cf-connecting-ip",
+    "forwarded",
+    "true-client-ip",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
 /// Addresses that are looked at, from the last; more proxies in a row nobody has.
 const MAX_HOPS: usize = 16;
 
@@ -100,9 +110,13 @@ impl Proxies {
         client
     }
 
-    /// Whether a proxy has passed this request on, trusted or not.
-    pub(super) fn passed(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
-        self.trust(peer) || SIGNS.iter().any(|sign| headers.contains_key(*sign))
+    /// Whether a proxy has passed this request on, trusted or not. Some add nothing; the most common of these speaks HTTP/1.0, which
+    /// clients do not.
+    pub(super) fn passed<B>(&self, peer: IpAddr, request: &Request<B>) -> bool {
+        let headers = request.headers();
+        self.trust(peer)
+            || request.version() < Version::HTTP_11
+            || SIGNS.iter().any(|sign| headers.contains_key(*sign))
     }
 
     /// The addresses in the order of the header; none where one is hidden or unreadable.
@@ -181,8 +195,14 @@ mod tests {
     #[test]
     fn a_request_that_was_passed_on_shows_it() {
         let proxies = Proxies::default();
-        assert!(!proxies.passed(at("127.0.0.1"), &HeaderMap::new()));
-        assert!(proxies.passed(at("127.0.0.1"), &headers("via", &["1.1 somewhere"])));
+        let passed = |version: Version, headers: HeaderMap| {
+            let mut request = Request::new(());
+            (*request.version_mut(), *request.headers_mut()) = (version, headers);
+            proxies.passed(at("127.0.0.1"), &request)
+        };
+        assert!(!passed(Version::HTTP_11, HeaderMap::new()));
+        assert!(passed(Version::HTTP_11, headers("via", &["1.1 somewhere"])));
+        assert!(passed(Version::HTTP_10, HeaderMap::new()), "as nginx asks unless told otherwise");
         for text in ["10.0.0.0/33", "10.0.0/8", "proxy.example", ""] {
             assert!(Proxies::new(&[text.to_owned()], ForwardedHeader::default()).is_err(), "{text}");
         }

@@ -211,16 +211,18 @@ fn the_pool_is_bounded_for_each_sponsor_and_in_all() {
     assert!(refused[0].contains("notice 7: Err(\"too many notices"), "{refused:?}");
 }
 
+fn submit(bench: &mut Bench, ticket: u64, notice: Box<Notice>) -> Vec<String> {
+    bench.act(|driver, step| driver.notice_submitted(step, ticket, notice))
+}
+
+fn answer(bench: &mut Bench, ticket: u64, notice: Box<Notice>, holds: bool) -> Vec<String> {
+    let from = NoticeSource::Client(ticket);
+    bench.act(|driver, step| driver.notice_checked(step, from, *notice, verdict(holds)))
+}
+
 #[test]
 fn a_client_hears_whether_its_notice_is_taken() {
     let mut bench = Bench::connected(&[1]);
-    let submit = |bench: &mut Bench, ticket, notice| {
-        bench.act(|driver, step| driver.notice_submitted(step, ticket, notice))
-    };
-    let answer = |bench: &mut Bench, ticket, notice: Box<Notice>, holds| {
-        let from = NoticeSource::Client(ticket);
-        bench.act(|driver, step| driver.notice_checked(step, from, *notice, verdict(holds)))
-    };
     for ticket in 0..MAX_CLIENT_CHECKS as u64 {
         assert_eq!(submit(&mut bench, ticket, registration(ticket as u32)), ["job check notice"]);
     }
@@ -234,6 +236,19 @@ fn a_client_hears_whether_its_notice_is_taken() {
     commit(&mut bench, vec![*registration(0)]);
     let refused = submit(&mut bench, 10, registration(0));
     assert!(refused[0].contains("a notice twice"), "{refused:?}");
+}
+
+#[test]
+fn what_clients_hand_in_keeps_the_checks_of_votes_waiting_for_a_bounded_time() {
+    let mut bench = Bench::connected(&[1]);
+    for ticket in 0..CHECKS_OF_A_PEER {
+        assert_eq!(submit(&mut bench, ticket.into(), registration(ticket)), ["job check notice"]);
+        answer(&mut bench, ticket.into(), registration(ticket), false);
+    }
+    let refused = submit(&mut bench, 90, registration(90));
+    assert!(refused[0].contains("try again in a second"), "{refused:?}");
+    bench.pass(CHECK_INTERVAL.0 / 1_000);
+    assert_eq!(submit(&mut bench, 91, registration(91)), ["job check notice"]);
 }
 
 #[test]

@@ -65,6 +65,14 @@ fn web_pages_ask_if_their_origin_is_listed() {
 }
 
 #[test]
+fn a_page_that_is_let_in_because_all_are_is_no_admin() {
+    let door = door(|c| c.origins = vec!["*".into(), "https://app.example".into()]).unwrap();
+    let ask = |origin: &str| role(&door, "127.0.0.1", &[("host", "localhost:1"), ("origin", origin)]);
+    assert_eq!(ask("https://any.example"), Ok("submit"));
+    assert_eq!((ask("https://app.example"), ask("http://localhost:1")), (Ok("admin"), Ok("admin")));
+}
+
+#[test]
 fn nobody_is_admin_through_a_proxy_without_a_key() {
     let door = door(|c| c.proxies = vec!["127.0.0.1".into()]).unwrap();
     let (who, role) = enter(&door, "127.0.0.1", &[("x-forwarded-for", "198.51.100.7")]).unwrap();

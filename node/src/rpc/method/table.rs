@@ -99,7 +99,7 @@ pub(crate) static METHODS: &[Method] = &[
     submit(
         "althing_register",
         "Hands in the registration of a validator's vote key",
-        10,
+        100,
         &[required("registration", Kind::Bytes, "what `althing validator register` makes")],
         |context, params| Box::pin(notices::althing_register(context, params)),
     ),
@@ -164,7 +164,7 @@ pub(crate) static METHODS: &[Method] = &[
     submit(
         "broadcast_evidence",
         "Hands in evidence against a validator",
-        10,
+        100,
         &[required("evidence", Kind::Bytes, "what `althing_evidence` shows as bytes")],
         |context, params| Box::pin(notices::broadcast_evidence(context, params)),
     ),
@@ -211,13 +211,13 @@ pub(crate) static METHODS: &[Method] = &[
             Box::pin(consensus::dump_consensus_state(context))
         })
     },
-    read("genesis", "The genesis document", 5, &[], |context, _| {
+    read("genesis", "The genesis document", 50, &[], |context, _| {
         Box::pin(async { Ok(status::genesis(context)) })
     }),
     read(
         "genesis_chunked",
         "A piece of the genesis document",
-        10,
+        50,
         &[optional("chunk", Kind::Number, "which piece, from 0; none: the first")],
         |context, params| Box::pin(async { status::genesis_chunked(context, params) }),
     ),
@@ -232,7 +232,7 @@ pub(crate) static METHODS: &[Method] = &[
     read("num_unconfirmed_txs", "How many transactions are pending", 1, &[], |context, _| {
         Box::pin(async { Ok(transactions::num_unconfirmed_txs(context)) })
     }),
-    read("rpc.discover", "This list, as an OpenRPC document", 5, &[], |_, _| {
+    read("rpc.discover", "This list, as an OpenRPC document", 20, &[], |_, _| {
         Box::pin(async { Ok(discover()) })
     }),
     read("status", "What the node is, how far it has come, and whether it votes", 4, &[], |context, _| {
