@@ -33,6 +33,14 @@ struct Found {
     bytes: Option<TxBytes>,
 }
 
+/// Whether a block holds a transaction.
+enum Place {
+    None,
+    /// Its results are stored, and nobody has been told of the block.
+    NotYet,
+    Executed(Found),
+}
+
 impl Fate {
     /// Whether it came to an end, be it one that another node may still undo.
     pub(super) fn is_end(&self) -> bool {
@@ -80,8 +88,11 @@ pub(super) async fn fate(context: &Arc<Context>, tx: TxHash) -> Result<Fate, Rpc
         _ => None,
     };
     let ended = known.as_ref().and_then(|(_, ending)| ending.clone());
-    if let Some(found) = context.look(move |node| found(node, &tx, ended)).await? {
-        return executed(context, found).await;
+    match context.look(move |node| place(node, &tx, ended)).await? {
+        Place::Executed(found) => return executed(context, found).await,
+        // That it is over may be by this very block.
+        Place::NotYet => return Ok(Fate::Pending),
+        Place::None => {}
     }
     if let Some((is_over, refusal)) = dropped {
         let word = Ending::dropped(&refusal).word();
@@ -124,17 +135,20 @@ async fn is_over(context: &Arc<Context>, bytes: TxBytes) -> Result<Option<bool>,
 }
 
 /// Where the chain's index, or else the journal, says that a transaction is.
-fn found(node: &NodeHandle, tx: &TxHash, ended: Option<Ending>) -> Result<Option<Found>, RpcError> {
-    if let Some(at) = node.chain().tx_location(tx)?
-        && let Some(found) = in_block(node, tx, at.height)?
-    {
-        return Ok(Some(found));
+fn place(node: &NodeHandle, tx: &TxHash, ended: Option<Ending>) -> Result<Place, RpcError> {
+    if let Some(at) = node.chain().tx_location(tx)? {
+        if let Some(found) = in_block(node, tx, at.height)? {
+            return Ok(Place::Executed(found));
+        }
+        if at.height > *node.executed().borrow() {
+            return Ok(Place::NotYet);
+        }
     }
-    let Some(Ending::Executed { height, index, code }) = ended else { return Ok(None) };
+    let Some(Ending::Executed { height, index, code }) = ended else { return Ok(Place::None) };
     // The block may be gone: then its code is all that is left.
     let found = in_block(node, tx, height)?;
     let gone = || Found { result: TxResult { code, ..TxResult::default() }, height, index, bytes: None };
-    Ok(Some(found.unwrap_or_else(gone)))
+    Ok(Place::Executed(found.unwrap_or_else(gone)))
 }
 
 /// A transaction in the block of this height, if that is executed and kept.

@@ -44,6 +44,9 @@ async fn what_is_stored_and_not_announced_is_pending() {
     submit(&mut node, b"tx").await;
     chain::append(&node.handle, &[b"tx"]);
     assert_eq!(status(&node, b"tx").await, ("pending".to_owned(), false));
+    // Nor is it said to be over, which it may be by this very block.
+    node.backend.journal.dropped(&TxHash::of(b"tx"), &refusal(12, "ledger"));
+    assert_eq!(status(&node, b"tx").await, ("pending".to_owned(), false));
 }
 
 #[tokio::test]
