@@ -284,7 +284,7 @@ impl NodeHandle {
         {
             return Ok(Submission { hash, outcome: Outcome::Committed { height: at.height.0 } });
         }
-        entered.keep().await?;
+        entered.keep_unasked().await?;
         let (answer, _) = oneshot::channel();
         place.send(Ask::Submit { tx, answer });
         Ok(Submission { hash, outcome: Outcome::Accepted { duplicate: false } })

@@ -17,6 +17,8 @@ use crate::wire::Wire;
 
 /// Transactions looked at together.
 const AT_ONCE: usize = 64;
+/// Transactions forgotten together.
+const FORGOTTEN_AT_ONCE: usize = 1_000;
 /// Bytes in one message to the peers, beyond one transaction.
 const MESSAGE_BYTES: usize = 128 << 10;
 /// After each message: what is pending for long must not fill the network.
@@ -42,11 +44,11 @@ async fn look(node: &NodeHandle, network: Option<&Network>, chain_tells: bool) {
     let journal = node.journal();
     loop {
         let now = journal.0.now();
-        let (due, next) = {
-            let mut state = journal.0.lock();
-            state.book.sweep(now_ms());
-            state.book.take_due(now, AT_ONCE)
-        };
+        // In slices: the driver's thread tells the journal things meanwhile.
+        while journal.0.lock().book.sweep(now_ms(), FORGOTTEN_AT_ONCE) {
+            tokio::task::yield_now().await;
+        }
+        let (due, next) = journal.0.lock().book.take_due(now, AT_ONCE);
         if due.is_empty() {
             let pause = next.map_or(LOOK, |at| Duration::from_millis(at.saturating_sub(now).max(1)));
             sleep(pause.min(LOOK)).await;
@@ -54,10 +56,10 @@ async fn look(node: &NodeHandle, network: Option<&Network>, chain_tells: bool) {
         }
         let Some(open) = open(node, due, chain_tells).await else { continue };
         let (pooled, outside): (Vec<Due>, Vec<Due>) = open.into_iter().partition(|due| due.pooled);
+        offer(node, outside).await;
         if let Some(network) = network {
             send(network, &pooled).await;
         }
-        offer(node, outside).await;
     }
 }
 

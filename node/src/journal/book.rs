@@ -5,9 +5,10 @@
 //! its end is told is over, or at once where the chain's own index tells it.
 
 mod batch;
+mod ends;
 mod quota;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use althing_consensus::Height;
@@ -17,6 +18,7 @@ use tokio::sync::oneshot;
 
 pub(super) use self::batch::Batch;
 use self::batch::{Segment, Write};
+use self::ends::Ends;
 use self::quota::Quota;
 use super::ending::{Ending, passes_by_itself};
 use super::record::{Ended, Kept};
@@ -26,6 +28,8 @@ use super::{Full, JournalLimits, JournalSizes};
 /// twice as long, up to the most.
 const FIRST_AGAIN_MS: u64 = 4_000;
 const LAST_AGAIN_MS: u64 = 64_000;
+/// Refusals that should pass by themselves, and do not for so long, do not.
+const MAX_REFUSED_MS: u64 = 15 * 60_000;
 
 /// One transaction.
 #[derive(Debug)]
@@ -53,6 +57,18 @@ struct Entry {
     /// When it is looked at again, in milliseconds of the process; none once it has ended.
     due: Option<(u64, u64)>,
     again_ms: u64,
+    /// Since when the mempool refuses it.
+    refused_at: Option<u64>,
+    /// It failed in a block, and is being handed in again.
+    anew: Option<Anew>,
+}
+
+/// What a transaction that failed in a block needs if it is to be open again: nothing of it was kept.
+#[derive(Debug)]
+struct Anew {
+    bytes: TxBytes,
+    client: Arc<str>,
+    above: Height,
 }
 
 /// A transaction that is due: to be offered to the mempool, or to be sent to the peers.
@@ -72,8 +88,7 @@ pub(super) struct Book {
     quota: Quota,
     /// Kept and not ended: by when they are due, in the order of their arrival among equals.
     due: BTreeMap<(u64, u64), TxHash>,
-    /// Ended, by when.
-    ended: BTreeSet<(u64, TxHash)>,
+    ends: Ends,
     arrivals: u64,
     /// Clients that wait for news of a transaction.
     waiting: BTreeMap<TxHash, BTreeMap<u64, oneshot::Sender<()>>>,
@@ -93,7 +108,7 @@ impl Book {
             limits,
             entries: BTreeMap::new(),
             due: BTreeMap::new(),
-            ended: BTreeSet::new(),
+            ends: Ends::default(),
             arrivals: 0,
             waiting: BTreeMap::new(),
             waiters: 0,
@@ -105,21 +120,38 @@ impl Book {
         }
     }
 
-    /// A submission of a transaction begins. No block up to `above` holds it. Refused where there is no room.
+    /// A submission of a transaction begins. No block up to `above` holds it, or it failed there. Refused where there is no room.
     pub(super) fn enter(
         &mut self,
         tx: TxHash,
-        bytes: &[u8],
+        bytes: TxBytes,
         client: &str,
         above: Height,
     ) -> Result<(), Full> {
-        if let Some(entry) = self.entries.get_mut(&tx) {
-            entry.holders += 1;
-            return Ok(());
+        let failed = match self.entries.get_mut(&tx) {
+            Some(entry) if entry.failed_in_block() && entry.anew.is_none() => true,
+            Some(entry) => {
+                entry.holders += 1;
+                return Ok(());
+            }
+            None => false,
+        };
+        self.quota.allows(client, bytes.len())?;
+        if !self.make_room(bytes.len()) {
+            return Err(Full::Journal);
         }
-        let client = self.quota.take(client, bytes.len())?;
-        let kept = Kept { tx, bytes: bytes.into(), client: String::new(), above, ended: None };
-        self.insert(kept, client, false);
+        match self.entries.get_mut(&tx).filter(|_| failed) {
+            Some(entry) => {
+                let client = self.quota.add(client, bytes.len());
+                entry.holders += 1;
+                entry.anew = Some(Anew { bytes, client, above });
+            }
+            None => {
+                let client = self.quota.add(client, bytes.len());
+                let kept = Kept { tx, bytes, client: String::new(), above, ended: None };
+                self.insert(kept, client, false);
+            }
+        }
         Ok(())
     }
 
@@ -139,6 +171,8 @@ impl Book {
             pooled: false,
             due: None,
             again_ms: FIRST_AGAIN_MS,
+            refused_at: None,
+            anew: None,
         };
         self.entries.insert(tx, entry);
     }
@@ -146,23 +180,36 @@ impl Book {
     /// The transaction, which was entered, is to be acknowledged. Returns the batch that has to be durable before.
     pub(super) fn keep(&mut self, tx: &TxHash, now: u64) -> u64 {
         let entry = self.entries.get_mut(tx).expect("whoever enters a transaction leaves it later");
-        if !entry.kept {
-            entry.kept = true;
-            if let Some(ended) = &entry.ended {
-                self.ended.insert((ended.at_ms, *tx));
-            } else if entry.due.is_none() {
-                // Whoever enters it offers it.
-                self.set_due(tx, now.saturating_add(FIRST_AGAIN_MS));
-            }
+        let kept = std::mem::replace(&mut entry.kept, true);
+        if !kept {
+            self.list(tx);
             self.write(tx, Write::Whole);
         }
+        let entry = &self.entries[tx];
+        if entry.ended.is_none() && entry.due.is_none() {
+            // Whoever enters it offers it.
+            self.set_due(tx, now.saturating_add(FIRST_AGAIN_MS));
+        }
         self.entries[tx].batch
+    }
+
+    /// As [`Self::keep`], before the mempool is asked: what ended is open until that says otherwise.
+    pub(super) fn keep_unasked(&mut self, tx: &TxHash, now: u64) -> u64 {
+        if self.entries.get(tx).is_some_and(|entry| entry.anew.is_some() || entry.is_dropped()) {
+            self.reopen(tx);
+        }
+        self.keep(tx, now)
     }
 
     /// A submission is over, acknowledged or not.
     pub(super) fn leave(&mut self, tx: &TxHash) {
         let Some(entry) = self.entries.get_mut(tx) else { return };
         entry.holders = entry.holders.saturating_sub(1);
+        if entry.holders == 0
+            && let Some(anew) = entry.anew.take()
+        {
+            self.quota.give_back(&anew.client, anew.bytes.len());
+        }
         self.forget_if_done(tx);
     }
 
@@ -170,13 +217,37 @@ impl Book {
     pub(super) fn admitted(&mut self, tx: &TxHash, now: u64) {
         let Some(entry) = self.entries.get_mut(tx) else { return };
         entry.pooled = true;
-        // It was dropped, and somebody handed it in again.
-        if let Some(Ended { at_ms, how: Ending::Dropped { .. } }) = entry.ended {
-            entry.ended = None;
-            self.ended.remove(&(at_ms, *tx));
-            if entry.kept {
-                self.write(tx, Write::Whole);
-            }
+        entry.refused_at = None;
+        // Somebody handed it in again.
+        if entry.is_dropped() || entry.anew.is_some() {
+            self.reopen(tx);
+        }
+        if self.entries[tx].kept && self.entries[tx].ended.is_none() {
+            self.set_due(tx, now.saturating_add(FIRST_AGAIN_MS));
+        }
+    }
+
+    /// What ended is open again.
+    fn reopen(&mut self, tx: &TxHash) {
+        self.unlist(tx);
+        let Some(entry) = self.entries.get_mut(tx) else { return };
+        entry.ended = None;
+        entry.told_by_chain = false;
+        if let Some(Anew { bytes, client, above }) = entry.anew.take() {
+            self.quota.forget_executed();
+            (entry.bytes, entry.client, entry.above) = (bytes, client, above);
+        }
+        if entry.kept {
+            self.write(tx, Write::Whole);
+        }
+    }
+
+    /// A block has it, which is or will be looked through, or was long ago: then the chain is asked when it is due.
+    pub(super) fn committed(&mut self, tx: &TxHash, now: u64) {
+        let Some(entry) = self.entries.get_mut(tx) else { return };
+        entry.pooled = false;
+        if entry.is_dropped() {
+            self.reopen(tx);
         }
         if self.entries[tx].kept && self.entries[tx].ended.is_none() {
             self.set_due(tx, now.saturating_add(FIRST_AGAIN_MS));
@@ -189,7 +260,8 @@ impl Book {
         if !entry.kept || entry.pooled || entry.ended.is_some() {
             return;
         }
-        if passes_by_itself(refusal) {
+        let refused_at = *entry.refused_at.get_or_insert(now);
+        if passes_by_itself(refusal) && now.saturating_sub(refused_at) < MAX_REFUSED_MS {
             let again = entry.again_ms;
             entry.again_ms = again.saturating_mul(2).min(LAST_AGAIN_MS);
             self.set_due(tx, now.saturating_add(again));
@@ -219,6 +291,7 @@ impl Book {
             let done = entry.ended.as_ref().is_some_and(|ended| ended.how.word() == "committed");
             if !done {
                 self.end_now(tx, how, now_ms);
+                self.bound_executed();
             }
         }
         self.tell(tx);
@@ -232,24 +305,26 @@ impl Book {
     }
 
     fn end(&mut self, tx: &TxHash, ended: Ended) {
+        self.unlist(tx);
         let Some(entry) = self.entries.get_mut(tx) else { return };
-        let (kept, due, at_ms) = (entry.kept, entry.due.take(), ended.at_ms);
+        let due = entry.due.take();
         let before = entry.ended.replace(ended);
         if entry.ended.as_ref().is_some_and(|ended| ended.how.is_executed()) {
             let bytes = std::mem::take(&mut entry.bytes);
-            if !before.as_ref().is_some_and(|before| before.how.is_executed()) {
+            if !before.is_some_and(|before| before.how.is_executed()) {
                 self.quota.executed(&entry.client, bytes.len());
             }
+        }
+        // It did what it says: it is not needed again.
+        if !entry.failed_in_block()
+            && let Some(anew) = entry.anew.take()
+        {
+            self.quota.give_back(&anew.client, anew.bytes.len());
         }
         if let Some(due) = due {
             self.due.remove(&due);
         }
-        if let Some(before) = before {
-            self.ended.remove(&(before.at_ms, *tx));
-        }
-        if kept {
-            self.ended.insert((at_ms, *tx));
-        }
+        self.list(tx);
     }
 
     /// The blocks up to this height have been looked through.
@@ -290,20 +365,6 @@ impl Book {
         (taken, self.due.first_key_value().map(|((at, _), _)| *at))
     }
 
-    /// Forgets what ended long enough ago.
-    pub(super) fn sweep(&mut self, now_ms: u64) {
-        let kept_ms = u64::try_from(self.limits.status_kept.as_millis()).unwrap_or(u64::MAX);
-        while let Some((at_ms, tx)) = self.ended.first().copied() {
-            // One that is being handed in again goes after that.
-            let is_held = self.entries.get(&tx).is_some_and(|entry| entry.holders > 0);
-            if is_held || at_ms.saturating_add(kept_ms) > now_ms {
-                break;
-            }
-            self.ended.remove(&(at_ms, tx));
-            self.forget(&tx);
-        }
-    }
-
     fn set_due(&mut self, tx: &TxHash, at: u64) {
         let Some(entry) = self.entries.get_mut(tx) else { return };
         let arrival = match entry.due.take() {
@@ -329,6 +390,7 @@ impl Book {
     }
 
     fn forget(&mut self, tx: &TxHash) {
+        self.unlist(tx);
         let Some(entry) = self.entries.remove(tx) else { return };
         if let Some(due) = entry.due {
             self.due.remove(&due);
@@ -336,9 +398,6 @@ impl Book {
         match &entry.ended {
             Some(ended) if ended.how.is_executed() => self.quota.forget_executed(),
             _ => self.quota.give_back(&entry.client, entry.bytes.len()),
-        }
-        if let Some(ended) = &entry.ended {
-            self.ended.remove(&(ended.at_ms, *tx));
         }
         if let Some(segment) = entry.segment.and_then(|number| self.segments.get_mut(&number)) {
             segment.live.remove(tx);
@@ -382,6 +441,16 @@ impl Book {
             file_bytes: self.segments.values().map(|segment| segment.bytes).sum(),
             waiting: self.waiting.values().map(BTreeMap::len).sum(),
         }
+    }
+}
+
+impl Entry {
+    fn is_dropped(&self) -> bool {
+        self.ended.as_ref().is_some_and(|ended| !ended.how.is_executed())
+    }
+
+    fn failed_in_block(&self) -> bool {
+        matches!(&self.ended, Some(Ended { how: Ending::Executed { code, .. }, .. }) if *code != 0)
     }
 }
 

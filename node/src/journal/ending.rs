@@ -63,7 +63,7 @@ impl Ending {
     }
 }
 
-/// Whether a transaction that is refused so may be taken a little later, as it is.
+/// Whether a transaction that is refused so may be taken a little later, as it is, or has an end that the chain tells.
 pub(super) fn passes_by_itself(refusal: &Refusal) -> bool {
     matches!(
         refusal.own_code(),
@@ -74,6 +74,7 @@ pub(super) fn passes_by_itself(refusal: &Refusal) -> bool {
                 | Code::SequenceTaken
                 | Code::SequenceGap
                 | Code::HeldFull
+                | Code::Committed
         )
     )
 }

@@ -7,6 +7,9 @@ use super::{Ending, Journal, now_ms};
 use crate::handle::NodeHandle;
 use crate::storage::StoreError;
 
+/// Transactions told together: the driver's thread waits meanwhile if it has something to tell.
+const TOLD_AT_ONCE: usize = 256;
+
 /// Looks through the blocks from where the journal stands, until the node stops. `chain_tells`: the chain's own index answers for a
 /// transaction as long as the journal would.
 pub(crate) async fn follow(node: NodeHandle, chain_tells: bool) {
@@ -42,11 +45,16 @@ async fn look_through(node: &NodeHandle, journal: &Journal, height: Height, chai
         Err(_) => return false,
     };
     match found {
-        Ok(found) => journal.change(|book| {
-            for (index, (tx, code)) in (0u32..).zip(found) {
-                book.executed(&tx, Ending::executed(height, index, code), chain_tells, now_ms());
+        Ok(found) => {
+            let (now_ms, mut places) = (now_ms(), 0u32..);
+            for slice in found.chunks(TOLD_AT_ONCE) {
+                journal.change(|book| {
+                    for ((tx, code), index) in slice.iter().zip(places.by_ref()) {
+                        book.executed(tx, Ending::executed(height, index, *code), chain_tells, now_ms);
+                    }
+                });
             }
-        }),
+        }
         Err(error) => {
             tracing::error!(%height, %error, "cannot tell clients what became of a block's transactions");
         }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,7 @@ pub(super) fn load(directory: &Path, damaged: &Path, book: &mut Book) -> Result<
         .map_err(failed("make", directory))?;
     let segments = list(directory)?;
     let mut read: Vec<(u64, Contents, u64)> = Vec::new();
+    let mut missing = Vec::new();
     for (number, (salt, path)) in &segments {
         let file = fs::read(path).map_err(failed("read", path))?;
         let mut before = None;
@@ -33,11 +35,13 @@ pub(super) fn load(directory: &Path, damaged: &Path, book: &mut Book) -> Result<
         });
         book.loaded(*number, file.len() as u64);
         // The one before was longer when this one was begun.
-        if let (Some((last, contents, _)), Some((named, bytes))) = (read.last_mut(), before)
-            && *last == named
-            && contents.good < bytes
-        {
-            contents.lost.push(contents.good..bytes);
+        if let (Some((last, contents, _)), Some((named, bytes))) = (read.last_mut(), before) {
+            if *last != named {
+                // They go from the oldest on.
+                missing.push(named);
+            } else if contents.good < bytes {
+                contents.lost.push(contents.good..bytes);
+            }
         }
         read.push((*number, contents, file.len() as u64));
     }
@@ -54,14 +58,19 @@ pub(super) fn load(directory: &Path, damaged: &Path, book: &mut Book) -> Result<
     }
     let newest = read.last().map(|(number, contents, _)| (*number, contents.good));
     let paths = segments.into_iter().map(|(number, (_, path))| (number, path)).collect();
-    Ok(Found { paths, newest })
+    Ok(Found { paths, newest, missing })
 }
 
 /// The segments by number.
 fn list(directory: &Path) -> Result<BTreeMap<u64, (Salt, PathBuf)>, JournalError> {
     let mut segments = BTreeMap::new();
     for entry in fs::read_dir(directory).map_err(failed("list", directory))? {
-        let path = entry.map_err(failed("list", directory))?.path();
+        let entry = entry.map_err(failed("list", directory))?;
+        let path = entry.path();
+        // What file systems put there is no file of a later version.
+        if entry.file_name() == "lost+found" || entry.file_name().as_bytes().starts_with(b".") {
+            continue;
+        }
         let (number, salt) = numbered(&path).ok_or_else(|| JournalError::Format(path.clone()))?;
         segments.insert(number, (salt, path));
     }

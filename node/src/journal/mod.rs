@@ -72,13 +72,13 @@ pub struct JournalSizes {
 pub enum Full {
     /// All clients together hold as much as may be.
     #[error(
-        "the journal of acknowledged transactions is full; try again once some are committed or forgotten"
+        "the journal of acknowledged transactions is full of pending ones; try again once some are committed or dropped"
     )]
     Journal,
     /// This client holds its share.
     #[error(
-        "this client holds its share of the journal, an eighth, with transactions that no block has; try again once some are \
-         committed or forgotten"
+        "this client holds its share of the journal with pending transactions, an eighth of it or as much as it leaves to others; try \
+         again once some are committed or dropped"
     )]
     Client,
 }
@@ -140,6 +140,13 @@ impl Journal {
     ) -> Result<(Self, JoinHandle<()>), JournalError> {
         let mut book = Book::new(limits);
         let found = load::load(&directory, &damaged, &mut book)?;
+        for number in &found.missing {
+            tracing::error!(
+                number,
+                directory = %directory.display(),
+                "a journal file is missing: transactions that this node acknowledged are unknown to it if no block has them"
+            );
+        }
         book.loaded_at(now_ms());
         let files = writer::Files::create(directory, found)?;
         let journal = Self::with(book, true);
@@ -178,6 +185,8 @@ impl Journal {
         client: &str,
         above: Height,
     ) -> Result<Entered, Full> {
+        // The driver waits for nobody's copying.
+        let bytes = TxBytes::from(bytes);
         self.0.lock().book.enter(tx, bytes, client, above)?;
         Ok(Entered { journal: self.clone(), tx })
     }
@@ -186,7 +195,8 @@ impl Journal {
     pub fn answered(&self, tx: &TxHash, outcome: &Outcome) {
         let now = self.0.now();
         self.change(|book| match outcome {
-            Outcome::Accepted { .. } | Outcome::Committed { .. } => book.admitted(tx, now),
+            Outcome::Accepted { .. } => book.admitted(tx, now),
+            Outcome::Committed { .. } => book.committed(tx, now),
             Outcome::Refused(refusal) => book.refused(tx, refusal, now, now_ms()),
         });
     }
@@ -207,6 +217,12 @@ impl Journal {
         let (told, news) = oneshot::channel();
         let number = self.0.lock().book.wait(tx, told);
         Waiting { journal: self.clone(), tx, number, news }
+    }
+
+    /// A block holds it, of which the chain may tell nothing.
+    #[cfg(test)]
+    pub(crate) fn executed(&self, tx: &TxHash, how: Ending) {
+        self.change(|book| book.executed(tx, how, false, now_ms()));
     }
 
     /// How much it holds.
@@ -266,10 +282,17 @@ pub(crate) struct Entered {
 }
 
 impl Entered {
-    /// Returns once the transaction may be acknowledged.
+    /// Returns once the transaction, which the mempool has taken, may be acknowledged.
     pub(crate) async fn keep(&self) -> Result<(), Broken> {
         let now = self.journal.0.now();
         let batch = self.journal.change(|book| book.keep(&self.tx, now));
+        self.journal.durable(batch).await
+    }
+
+    /// As [`Self::keep`], of one that the mempool is not asked about yet.
+    pub(crate) async fn keep_unasked(&self) -> Result<(), Broken> {
+        let now = self.journal.0.now();
+        let batch = self.journal.change(|book| book.keep_unasked(&self.tx, now));
         self.journal.durable(batch).await
     }
 }

@@ -175,6 +175,26 @@ async fn files_do_not_grow_with_what_is_over() {
 }
 
 #[tokio::test]
+async fn a_file_missing_between_others_is_noticed_and_what_is_no_journal_is_none() {
+    let disk = Disk::new();
+    for _ in 0..3 {
+        close(disk.open());
+    }
+    let files = disk.files("journal");
+    fs::write(disk.home.path().join("journal/.nfs0001"), b"?").unwrap();
+    fs::create_dir(disk.home.path().join("journal/lost+found")).unwrap();
+    let missing = || {
+        let (journal, damaged) = (disk.home.path().join("journal"), disk.home.path().join("damaged"));
+        load::load(&journal, &damaged, &mut Book::new(LIMITS)).unwrap().missing
+    };
+    assert!(missing().is_empty());
+    fs::remove_file(&files[1]).unwrap();
+    assert_eq!(missing(), [2]);
+    fs::remove_file(&files[0]).unwrap();
+    assert!(missing().is_empty(), "the oldest ones go in time");
+}
+
+#[tokio::test]
 async fn a_file_of_another_version_is_not_touched() {
     let disk = Disk::new();
     close(disk.open());

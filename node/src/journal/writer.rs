@@ -34,6 +34,8 @@ pub(super) struct Files {
 pub(super) struct Found {
     pub(super) paths: BTreeMap<u64, PathBuf>,
     pub(super) newest: Option<(u64, u64)>,
+    /// Those that are missing between others.
+    pub(super) missing: Vec<u64>,
 }
 
 /// The name of a segment.
@@ -76,8 +78,8 @@ impl Files {
     fn write(&mut self, batch: &Batch) -> Result<(), JournalError> {
         if self.bytes > SEGMENT_BYTES {
             self.file.sync_data().map_err(|source| self.failed("sync", source))?;
-            let found =
-                Found { paths: std::mem::take(&mut self.paths), newest: Some((self.number, self.bytes)) };
+            let newest = Some((self.number, self.bytes));
+            let found = Found { paths: std::mem::take(&mut self.paths), newest, missing: Vec::new() };
             *self = Self::create(self.directory.clone(), found)?;
         }
         self.append(&batch.records).map_err(|source| self.failed("write to", source))?;
@@ -89,7 +91,9 @@ impl Files {
 
     fn remove(&mut self, number: u64) -> Result<(), JournalError> {
         let Some(path) = self.paths.remove(&number) else { return Ok(()) };
-        std::fs::remove_file(&path).map_err(|source| JournalError::Disk { what: "remove", path, source })
+        // Before another one goes: a start must not find an older one without the ends that stood in this one.
+        let removed = std::fs::remove_file(&path).and_then(|()| sync_directory(&self.directory));
+        removed.map_err(|source| JournalError::Disk { what: "remove", path, source })
     }
 
     fn failed(&self, what: &'static str, source: io::Error) -> JournalError {

@@ -165,7 +165,7 @@ impl Book {
         self.insert(kept, client, true);
         self.place(&tx, number);
         match ended {
-            Some(ended) => _ = self.ended.insert((ended.at_ms, tx)),
+            Some(_) => self.list(&tx),
             // At once, in the order of their arrival.
             None => self.set_due(&tx, 0),
         }
@@ -178,16 +178,15 @@ impl Book {
 
     /// An end in the future is one that a clock set back has left: it is kept as long as one of now.
     pub(in super::super) fn loaded_at(&mut self, now_ms: u64) {
-        let ahead: Vec<(u64, TxHash)> =
-            self.ended.range((now_ms.saturating_add(1), TxHash::ZERO)..).copied().collect();
-        for (at_ms, tx) in ahead {
-            self.ended.remove(&(at_ms, tx));
-            self.ended.insert((now_ms, tx));
+        for tx in self.ends.after(now_ms) {
+            self.unlist(&tx);
             if let Some(ended) = self.entries.get_mut(&tx).and_then(|entry| entry.ended.as_mut()) {
                 ended.at_ms = now_ms;
             }
+            self.list(&tx);
         }
-        self.sweep(now_ms);
+        self.sweep(now_ms, usize::MAX);
+        self.bound_executed();
     }
 }
 

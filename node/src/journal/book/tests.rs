@@ -17,7 +17,7 @@ fn tx(n: u16) -> (TxHash, [u8; 2]) {
 
 fn enter(book: &mut Book, n: u16, client: &str) -> Result<TxHash, Full> {
     let (tx, bytes) = tx(n);
-    book.enter(tx, &bytes, client, Height(5)).map(|()| tx)
+    book.enter(tx, bytes.to_vec().into(), client, Height(5)).map(|()| tx)
 }
 
 /// Acknowledged, and in the mempool.
@@ -131,17 +131,17 @@ fn a_status_is_told_as_long_as_promised() {
     let (dropped, executed, open) = (kept(&mut book, 1), kept(&mut book, 2), kept(&mut book, 3));
     book.dropped(&dropped, &refusal(Code::Expired), 1_000);
     book.executed(&executed, Ending::executed(Height(6), 0, 9), false, 1_050);
-    book.sweep(1_099);
+    book.sweep(1_099, 9);
     assert_eq!([&dropped, &executed].map(|tx| ending(&book, tx)), [Some("expired"), Some("failed")]);
-    book.sweep(1_100);
+    book.sweep(1_100, 9);
     assert_eq!([&dropped, &executed].map(|tx| ending(&book, tx)), [None, Some("failed")]);
-    book.sweep(u64::MAX);
+    book.sweep(u64::MAX, 9);
     assert_eq!([&executed, &open].map(|tx| ending(&book, tx)), [None, Some("open")]);
     assert_eq!((book.sizes().txs, book.sizes().executed, book.sizes().open), (1, 0, 1));
 }
 
 #[test]
-fn one_client_holds_an_eighth_and_all_no_more_than_there_is() {
+fn one_client_holds_an_eighth_and_no_more_than_it_leaves_to_others() {
     let mut book = book();
     let mut count = |client: &str, from: u16| {
         let taken =
@@ -149,14 +149,118 @@ fn one_client_holds_an_eighth_and_all_no_more_than_there_is() {
         taken.count()
     };
     assert_eq!([count("a", 0), count("b", 100), count("b", 200)], [10, 10, 0]);
-    let others: usize = (1..9u16).map(|n| count(&format!("c{n}"), n * 1_000)).sum();
-    assert_eq!(others, 60);
+    let others: Vec<usize> = (1..8u16).map(|n| count(&format!("c{n}"), n * 1_000)).collect();
+    assert_eq!(others, [10, 10, 10, 10, 10, 5, 3]);
+    assert_eq!(count("", 10_000), 2, "this process itself has what is left");
     assert_eq!(enter(&mut book, 9_999, "new"), Err(Full::Journal));
     assert_eq!(enter(&mut book, 5, "a"), Ok(tx(5).0), "it is there already");
     // A block frees the client's room.
     let freed = tx(0).0;
     book.executed(&freed, Ending::executed(Height(6), 0, 0), false, 1);
-    assert!(enter(&mut book, 50, "a").is_ok());
+    assert_eq!(enter(&mut book, 50, "a"), Err(Full::Client), "one place is free, and it holds more");
+    assert!(enter(&mut book, 9_999, "new").is_ok());
+}
+
+/// Acknowledged before the mempool was asked, and then refused for good.
+fn refused(book: &mut Book, n: u16, client: &str, at_ms: u64) -> TxHash {
+    let tx = enter(book, n, client).unwrap();
+    book.keep(&tx, 0);
+    book.leave(&tx);
+    book.refused(&tx, &Refusal { code: 3, codespace: "ledger".into(), log: "no".into() }, 0, at_ms);
+    tx
+}
+
+#[test]
+fn what_was_dropped_keeps_nobody_out_and_who_has_most_of_it_loses_the_oldest() {
+    let mut book = book();
+    let one = refused(&mut book, 0, "modest", 0);
+    let many: Vec<TxHash> = (1..80).map(|n| refused(&mut book, n, "greedy", u64::from(n))).collect();
+    assert_eq!(book.sizes().txs, 80);
+    assert_eq!(enter(&mut book, 999, "new"), Err(Full::Journal), "none of it is written");
+    write(&mut book, 1);
+    let (next, another) = (kept(&mut book, 100), kept(&mut book, 101));
+    assert_eq!(book.sizes().txs, 80);
+    assert_eq!([&many[0], &many[1]].map(|tx| ending(&book, tx)), [None, None]);
+    assert_eq!([&one, &many[2]].map(|tx| ending(&book, tx)), [Some("failed"); 2]);
+    assert_eq!([&next, &another].map(|tx| ending(&book, tx)), [Some("open"); 2]);
+    // All that goes gives back what it took.
+    book.executed(&next, Ending::executed(Height(6), 0, 0), false, 1);
+    book.dropped(&another, &refusal(Code::Expired), 1);
+    while book.sweep(u64::MAX, 9) {}
+    assert_eq!((book.sizes().txs, book.sizes().bytes, book.sizes().executed), (0, 0, 0));
+}
+
+#[test]
+fn a_refusal_that_never_passes_is_an_end() {
+    let mut book = book();
+    let tx = enter(&mut book, 1, "a").unwrap();
+    book.keep(&tx, 0);
+    book.leave(&tx);
+    book.refused(&tx, &refusal(Code::SequenceGap), 10, 1);
+    book.refused(&tx, &refusal(Code::SequenceGap), 9 + MAX_REFUSED_MS, 2);
+    assert_eq!(ending(&book, &tx), Some("open"));
+    book.refused(&tx, &refusal(Code::SequenceGap), 10 + MAX_REFUSED_MS, 3);
+    assert_eq!((ending(&book, &tx), book.sizes().open), (Some("evicted"), 0));
+}
+
+#[test]
+fn the_oldest_executed_go_when_there_are_too_many() {
+    let mut book = book();
+    book.quota.max_executed = 2;
+    let txs: Vec<TxHash> = (0..4).map(|n| kept(&mut book, n)).collect();
+    for (at_ms, tx) in (1..).zip(&txs) {
+        write(&mut book, 1);
+        book.executed(tx, Ending::executed(Height(6), 0, 0), false, at_ms);
+        write(&mut book, 1);
+    }
+    let words: Vec<_> = txs.iter().map(|tx| ending(&book, tx)).collect();
+    assert_eq!(words, [None, None, Some("committed"), Some("committed")]);
+    assert!(enter(&mut book, 9, "a").is_ok(), "no submission is refused for that");
+}
+
+#[test]
+fn what_is_handed_in_again_and_again_keeps_nothing_else_from_being_forgotten() {
+    let mut book = book();
+    let (held, other) = (refused(&mut book, 1, "a", 1), refused(&mut book, 2, "a", 2));
+    enter(&mut book, 1, "a").unwrap();
+    book.sweep(u64::MAX, 9);
+    assert_eq!([&held, &other].map(|tx| ending(&book, tx)), [Some("failed"), None]);
+    book.leave(&held);
+    book.sweep(u64::MAX, 9);
+    assert_eq!(book.sizes(), JournalSizes { file_bytes: book.sizes().file_bytes, ..Default::default() });
+}
+
+#[test]
+fn what_failed_in_a_block_and_is_taken_again_is_durable_again() {
+    let mut book = book();
+    for is_async in [false, true] {
+        let tx = kept(&mut book, 1);
+        book.executed(&tx, Ending::executed(Height(6), 0, 9), false, 1);
+        write(&mut book, 1);
+        assert_eq!((book.sizes().txs, book.sizes().executed), (0, 1));
+        let (_, bytes) = self::tx(1);
+        book.enter(tx, bytes.to_vec().into(), "b", Height(8)).unwrap();
+        book.leave(&tx);
+        assert_eq!((ending(&book, &tx), book.sizes().txs), (Some("failed"), 0), "it was not taken");
+        book.enter(tx, bytes.to_vec().into(), "b", Height(8)).unwrap();
+        let batch = match is_async {
+            true => book.keep_unasked(&tx, 0),
+            false => {
+                book.admitted(&tx, 0);
+                book.keep(&tx, 0)
+            }
+        };
+        book.leave(&tx);
+        let written = book.take_batch().unwrap();
+        assert!(written.sync && written.number == batch, "it waits for what is written now");
+        let open = |record: &Record| matches!(record, Record::Kept(kept) if kept.ended.is_none() && *kept.bytes == bytes);
+        assert!(written.records.iter().any(open));
+        book.written(&written, 1, 1);
+        assert_eq!((book.sizes().txs, book.sizes().executed, book.sizes().open), (1, 0, 1));
+        book.executed(&tx, Ending::executed(Height(9), 0, 0), true, 2);
+        write(&mut book, 1);
+        assert_eq!((ending(&book, &tx), book.sizes().txs, book.sizes().executed), (None, 0, 0));
+    }
 }
 
 #[test]
@@ -243,6 +347,6 @@ fn what_was_written_is_read_as_it_was() {
     assert_eq!((txs, executed, open), (4, 1, 3));
     again.loaded_at(15);
     assert_eq!(words(&again)[1], Some("evicted"), "its end lies in the future: a clock was set back");
-    again.sweep(15 + 100);
+    again.sweep(15 + 100, 9);
     assert_eq!(words(&again)[..2], [None, None]);
 }
