@@ -29,8 +29,17 @@ struct Found {
     result: TxResult,
     height: Height,
     index: u32,
-    /// Where they are still needed, to ask whether that is final.
-    bytes: Option<TxBytes>,
+    end: End,
+}
+
+/// Whether it can be executed once more.
+enum End {
+    /// It did what it says.
+    Final,
+    /// It failed; the application says of these bytes whether that is final.
+    Ask(TxBytes),
+    /// It failed, and its block is gone.
+    Unsure,
 }
 
 /// Whether a block holds a transaction.
@@ -88,8 +97,9 @@ pub(super) async fn fate(context: &Arc<Context>, tx: TxHash) -> Result<Fate, Rpc
         _ => None,
     };
     let ended = known.as_ref().and_then(|(_, ending)| ending.clone());
-    match context.look(move |node| place(node, &tx, ended)).await? {
-        Place::Executed(found) => return executed(context, found).await,
+    let its_end = ended.clone();
+    match context.look(move |node| place(node, &tx, its_end)).await? {
+        Place::Executed(found) => return executed(context, tx, found, ended).await,
         // That it is over may be by this very block.
         Place::NotYet => return Ok(Fate::Pending),
         Place::None => {}
@@ -112,7 +122,7 @@ pub(super) async fn fate(context: &Arc<Context>, tx: TxHash) -> Result<Fate, Rpc
         Standing::Committed { height } => {
             let height = Height(height);
             match context.look(move |node| in_block(node, &tx, height)).await? {
-                Some(found) => executed(context, found).await,
+                Some(found) => executed(context, tx, found, None).await,
                 // Not executed yet.
                 None => Ok(Fate::Pending),
             }
@@ -121,11 +131,27 @@ pub(super) async fn fate(context: &Arc<Context>, tx: TxHash) -> Result<Fate, Rpc
 }
 
 /// What failed in a block may still do what it says, if its sequence was not used.
-async fn executed(context: &Arc<Context>, found: Found) -> Result<Fate, RpcError> {
-    let Found { result, height, index, bytes } = found;
-    let is_final = match bytes {
-        None => true,
-        Some(bytes) => is_over(context, bytes).await? != Some(false),
+async fn executed(
+    context: &Arc<Context>,
+    tx: TxHash,
+    found: Found,
+    ended: Option<Ending>,
+) -> Result<Fate, RpcError> {
+    let Found { result, height, index, end } = found;
+    let is_final = match end {
+        End::Final => true,
+        End::Unsure => false,
+        End::Ask(bytes) => {
+            let is_over = is_over(context, bytes).await? != Some(false);
+            // That it has done what it says meanwhile would be a reason, too; the chain says so before the application does.
+            match context.look(move |node| place(node, &tx, ended)).await? {
+                Place::NotYet => return Ok(Fate::Pending),
+                Place::Executed(Found { result, height, index, end: End::Final }) => {
+                    return Ok(Fate::Executed { result, height, index, is_final: true });
+                }
+                Place::Executed(_) | Place::None => is_over,
+            }
+        }
     };
     Ok(Fate::Executed { result, height, index, is_final })
 }
@@ -137,18 +163,20 @@ async fn is_over(context: &Arc<Context>, bytes: TxBytes) -> Result<Option<bool>,
 /// Where the chain's index, or else the journal, says that a transaction is.
 fn place(node: &NodeHandle, tx: &TxHash, ended: Option<Ending>) -> Result<Place, RpcError> {
     if let Some(at) = node.chain().tx_location(tx)? {
-        if let Some(found) = in_block(node, tx, at.height)? {
-            return Ok(Place::Executed(found));
-        }
+        // First the height, which may rise meanwhile. Results are stored before the application commits: what it finds over because it
+        // was executed just now is here already.
         if at.height > *node.executed().borrow() {
             return Ok(Place::NotYet);
+        }
+        if let Some(found) = in_block(node, tx, at.height)? {
+            return Ok(Place::Executed(found));
         }
     }
     let Some(Ending::Executed { height, index, code }) = ended else { return Ok(Place::None) };
     // The block may be gone: then its code is all that is left.
-    let found = in_block(node, tx, height)?;
-    let gone = || Found { result: TxResult { code, ..TxResult::default() }, height, index, bytes: None };
-    Ok(Place::Executed(found.unwrap_or_else(gone)))
+    let end = if code == 0 { End::Final } else { End::Unsure };
+    let gone = || Found { result: TxResult { code, ..TxResult::default() }, height, index, end };
+    Ok(Place::Executed(in_block(node, tx, height)?.unwrap_or_else(gone)))
 }
 
 /// A transaction in the block of this height, if that is executed and kept.
@@ -165,6 +193,6 @@ fn in_block(node: &NodeHandle, tx: &TxHash, height: Height) -> Result<Option<Fou
         return Ok(None);
     }
     let result = results.tx_results.swap_remove(place);
-    let bytes = (result.code != 0).then(|| body.txs.swap_remove(place));
-    Ok(Some(Found { result, height, index: u32::try_from(place).unwrap_or(u32::MAX), bytes }))
+    let end = if result.code == 0 { End::Final } else { End::Ask(body.txs.swap_remove(place)) };
+    Ok(Some(Found { result, height, index: u32::try_from(place).unwrap_or(u32::MAX), end }))
 }

@@ -128,7 +128,10 @@ impl Scripted {
 
     /// Stores a block with these transactions on top, and tells that it is executed.
     fn execute(&self, txs: &[&[u8]]) -> Block {
-        let block = chain::append(&self.handle, txs);
+        self.announce(chain::append(&self.handle, txs))
+    }
+
+    fn announce(&self, block: Block) -> Block {
         self.backend.status.send_modify(|status| status.committed = block.header.height);
         self.backend.executed.send_replace(block.header.height);
         block

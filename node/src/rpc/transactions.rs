@@ -128,7 +128,9 @@ pub(crate) async fn broadcast_tx_commit(context: &Arc<Context>, params: &Params)
         Ok(_) => {
             let wait = Duration::from_millis(context.config.commit_timeout_ms);
             match waits::end_of(context, params, hash, wait).await? {
-                Fate::Executed { result, height, .. } => (TxResult::default(), result, height),
+                Fate::Executed { result, height, is_final: true, .. } => {
+                    (TxResult::default(), result, height)
+                }
                 Fate::Dropped { refusal, is_final: true, .. } => {
                     (check_result(refusal), TxResult::default(), Height(0))
                 }
@@ -154,6 +156,12 @@ fn not_committed(context: &Context, hash: &TxHash, fate: &Fate) -> RpcError {
     let why = match fate {
         Fate::Dropped { refusal, .. } => {
             format!("dropped from this node's mempool ({refusal}), but others may still have it")
+        }
+        Fate::Executed { result, height, .. } => {
+            format!(
+                "failed at height {height} (code {}) in a way that does not keep it from being executed later",
+                result.code
+            )
         }
         _ => format!(
             "not committed within {} ms, or before this node stopped",

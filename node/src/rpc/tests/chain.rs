@@ -24,6 +24,11 @@ pub(super) fn append(node: &NodeHandle, txs: &[&[u8]]) -> Block {
 
 /// The same with notices.
 pub(super) fn append_with(node: &NodeHandle, txs: &[&[u8]], notices: Vec<Notice>) -> Block {
+    append_coded(node, txs, notices, 0)
+}
+
+/// The same with transactions that come to this code.
+pub(super) fn append_coded(node: &NodeHandle, txs: &[&[u8]], notices: Vec<Notice>, code: u32) -> Block {
     let height = node.chain().committed().unwrap().next();
     let mut block = node.genesis().block(AppHash::default());
     block.txs = txs.iter().map(|tx| TxHash::of(tx)).collect();
@@ -48,7 +53,7 @@ pub(super) fn append_with(node: &NodeHandle, txs: &[&[u8]], notices: Vec<Notice>
     let results = StoredResults {
         execution: Execution { height, app_hash, results_root: sha256(b"") },
         next_epoch: node.genesis().epoch_hash(),
-        tx_results: (0..txs.len()).map(result).collect(),
+        tx_results: (0..txs.len()).map(|index| TxResult { code, ..result(index) }).collect(),
         events: vec![Event { kind: "block".into(), attributes: vec![parity] }],
     };
     node.chain().put_results(&block.txs, &results, None).unwrap();

@@ -73,6 +73,59 @@ async fn what_the_application_finds_over_is_final() {
     assert_eq!(status(&node, &late).await, ("expired".to_owned(), true));
 }
 
+/// A transfer in an application that stands before its first block.
+fn transfer() -> Vec<u8> {
+    let key = ed25519::SecretKey::from_seed([1; 32]);
+    Transaction::transfer("test-1", &key, 0, 0, Address::from_bytes([5; 20]), 1, "").encode()
+}
+
+/// Between the application's commit and the news of it a transaction is over because it did what it says.
+#[tokio::test]
+async fn what_was_dropped_here_and_is_being_executed_is_not_over() {
+    let mut node = Scripted::start(RpcConfig::default()).await;
+    let tx = transfer();
+    submit(&mut node, &tx).await;
+    node.backend.journal.dropped(&TxHash::of(&tx), &refusal(11, "mempool"));
+    assert_eq!(status(&node, &tx).await, ("evicted".to_owned(), false));
+    let block = chain::append(&node.handle, &[&tx]);
+    let application = node.handle.application().clone();
+    let first: &[u8] = &tx;
+    let finalize = althing_ledger::FinalizeBlock { height: 1, txs: &[first], ..Default::default() };
+    application.finalize_block(&finalize).unwrap();
+    application.commit().unwrap();
+    assert_eq!(status(&node, &tx).await, ("pending".to_owned(), false));
+    node.announce(block);
+    assert_eq!(status(&node, &tx).await, ("committed".to_owned(), true));
+}
+
+#[tokio::test]
+async fn what_failed_in_a_block_that_is_gone_is_not_final() {
+    let mut node = Scripted::start(RpcConfig::default()).await;
+    for (tx, code, expected) in [(b"a", 5, ("failed", false)), (b"b", 0, ("committed", true))] {
+        submit(&mut node, tx).await;
+        node.backend.journal.executed(&TxHash::of(tx), journal::Ending::executed(Height(1), 0, code));
+        let (word, is_final) = status(&node, tx).await;
+        assert_eq!((word.as_str(), is_final), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_that_is_not_final_is_no_answer_to_a_commit() {
+    let mut node = Scripted::start(RpcConfig::default()).await;
+    let tx = transfer();
+    let (mut client, params) = (node.client(), json!({ "tx": BASE64.encode(&tx) }));
+    let asked = tokio::spawn(async move { client.call("broadcast_tx_commit", params).await });
+    node.admit(Outcome::Accepted { duplicate: false }).await;
+    node.announce(chain::append_coded(&node.handle, &[&tx], Vec::new(), 5));
+    match asked.await.unwrap() {
+        Err(ClientError::Rpc { code: -32603, data, .. }) => {
+            assert!(data.contains("may still be committed"), "{data}");
+        }
+        other => panic!("expected that it is not over, got {other:?}"),
+    }
+    assert_eq!(status(&node, &tx).await, ("failed".to_owned(), false));
+}
+
 #[tokio::test]
 async fn waiting_by_hash_needs_no_submission() {
     let mut node = Scripted::start(RpcConfig::default()).await;
