@@ -20,9 +20,9 @@ const AT_ONCE: usize = 64;
 /// Transactions forgotten together.
 const FORGOTTEN_AT_ONCE: usize = 1_000;
 /// Bytes in one message to the peers, beyond one transaction.
-const MESSAGE_BYTES: usize = 128 << 10;
-/// After each message: what is pending for long must not fill the network.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const MESSAGE_BYTES: usize = 128 << 10;
+/// Between messages: what is pending for long must not fill the network, and peers take no more than one in half of this.
+const PAUSE_MS: u64 = 200;
 /// So often is looked what is due, and what was told for long enough.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -41,14 +41,14 @@ async fn ended(node: &NodeHandle) {
 }
 
 async fn look(node: &NodeHandle, network: Option<&Network>, chain_tells: bool) {
-    let journal = node.journal();
+    let (journal, mut send_at) = (node.journal(), 0);
     loop {
         let now = journal.0.now();
         // In slices: the driver's thread tells the journal things meanwhile.
         while journal.0.lock().book.sweep(now_ms(), FORGOTTEN_AT_ONCE) {
             tokio::task::yield_now().await;
         }
-        let (due, next) = journal.0.lock().book.take_due(now, AT_ONCE);
+        let (due, next) = journal.0.lock().book.take_due(now, AT_ONCE, send_at);
         if due.is_empty() {
             let pause = next.map_or(LOOK, |at| Duration::from_millis(at.saturating_sub(now).max(1)));
             sleep(pause.min(LOOK)).await;
@@ -56,25 +56,13 @@ async fn look(node: &NodeHandle, network: Option<&Network>, chain_tells: bool) {
         }
         let Some(open) = open(node, due, chain_tells).await else { continue };
         let (pooled, outside): (Vec<Due>, Vec<Due>) = open.into_iter().partition(|due| due.pooled);
-        offer(node, outside).await;
-        if let Some(network) = network {
-            send(network, &pooled).await;
-        }
-    }
-}
-
-/// To all connected peers, as the oldest pending ones go while the chain is stuck.
-async fn send(network: &Network, pooled: &[Due]) {
-    let (mut message, mut bytes) = (Vec::new(), 0);
-    for (index, due) in pooled.iter().enumerate() {
-        bytes += due.bytes.len();
-        message.push(due.bytes.clone());
-        if bytes >= MESSAGE_BYTES || index + 1 == pooled.len() {
-            let wire = Wire::Transactions(std::mem::take(&mut message));
+        if let Some(network) = network.filter(|_| !pooled.is_empty()) {
+            // To all connected peers, as the oldest pending ones go while the chain is stuck.
+            let wire = Wire::Transactions(pooled.into_iter().map(|due| due.bytes).collect());
             network.broadcast(wire.class(), wire.encode().into());
-            bytes = 0;
-            sleep(PAUSE).await;
+            send_at = now.saturating_add(PAUSE_MS);
         }
+        offer(node, outside).await;
     }
 }
 

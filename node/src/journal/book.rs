@@ -5,6 +5,7 @@
 //! its end is told is over, or at once where the chain's own index tells it.
 
 mod batch;
+mod due;
 mod ends;
 mod quota;
 
@@ -16,18 +17,15 @@ use althing_crypto::TxHash;
 use althing_mempool::{Refusal, TxBytes};
 use tokio::sync::oneshot;
 
-pub(super) use self::batch::Batch;
 use self::batch::{Segment, Write};
+use self::due::{At, FIRST_AGAIN_MS, LAST_AGAIN_MS};
 use self::ends::Ends;
 use self::quota::Quota;
+pub(super) use self::{batch::Batch, due::Due};
 use super::ending::{Ending, passes_by_itself};
 use super::record::{Ended, Kept};
 use super::{Full, JournalLimits, JournalSizes};
 
-/// A pending transaction is sent to the peers anew, and one that the pool has no room for offered anew, after so long; each time after
-/// twice as long, up to the most.
-const FIRST_AGAIN_MS: u64 = 4_000;
-const LAST_AGAIN_MS: u64 = 64_000;
 /// Refusals that should pass by themselves, and do not for so long, do not.
 const MAX_REFUSED_MS: u64 = 15 * 60_000;
 
@@ -54,8 +52,8 @@ struct Entry {
     told_by_chain: bool,
     /// Whether the mempool has it.
     pooled: bool,
-    /// When it is looked at again, in milliseconds of the process; none once it has ended.
-    due: Option<(u64, u64)>,
+    /// When it is looked at again; none once it has ended.
+    due: Option<At>,
     again_ms: u64,
     /// Since when the mempool refuses it.
     refused_at: Option<u64>,
@@ -71,23 +69,14 @@ struct Anew {
     above: Height,
 }
 
-/// A transaction that is due: to be offered to the mempool, or to be sent to the peers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Due {
-    pub(super) tx: TxHash,
-    pub(super) bytes: TxBytes,
-    pub(super) above: Height,
-    pub(super) pooled: bool,
-}
-
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Book {
     limits: JournalLimits,
     entries: BTreeMap<TxHash, Entry>,
     quota: Quota,
-    /// Kept and not ended: by when they are due, in the order of their arrival among equals.
-    due: BTreeMap<(u64, u64), TxHash>,
+    /// Kept and not ended.
+    due: BTreeMap<At, TxHash>,
     ends: Ends,
     arrivals: u64,
     /// Clients that wait for news of a transaction.
@@ -348,37 +337,6 @@ impl Book {
     pub(super) fn get(&self, tx: &TxHash) -> Option<(TxBytes, Option<Ending>)> {
         let entry = self.entries.get(tx).filter(|entry| entry.kept)?;
         Some((entry.bytes.clone(), entry.ended.as_ref().map(|ended| ended.how.clone())))
-    }
-
-    /// At most so many that are due now, and when the next one is. Each is due again later.
-    pub(super) fn take_due(&mut self, now: u64, max: usize) -> (Vec<Due>, Option<u64>) {
-        let ready: Vec<TxHash> =
-            self.due.range(..(now.saturating_add(1), 0)).take(max).map(|(_, tx)| *tx).collect();
-        let mut taken = Vec::with_capacity(ready.len());
-        for tx in ready {
-            let Some(entry) = self.entries.get_mut(&tx) else { continue };
-            let again = entry.again_ms;
-            entry.again_ms = again.saturating_mul(2).min(LAST_AGAIN_MS);
-            taken.push(Due { tx, bytes: entry.bytes.clone(), above: entry.above, pooled: entry.pooled });
-            self.set_due(&tx, now.saturating_add(again));
-        }
-        (taken, self.due.first_key_value().map(|((at, _), _)| *at))
-    }
-
-    fn set_due(&mut self, tx: &TxHash, at: u64) {
-        let Some(entry) = self.entries.get_mut(tx) else { return };
-        let arrival = match entry.due.take() {
-            Some(before) => {
-                self.due.remove(&before);
-                before.1
-            }
-            None => {
-                self.arrivals += 1;
-                self.arrivals
-            }
-        };
-        entry.due = Some((at, arrival));
-        self.due.insert((at, arrival), *tx);
     }
 
     fn forget_if_done(&mut self, tx: &TxHash) {

@@ -92,7 +92,7 @@ fn an_end_while_it_is_acknowledged_is_not_missed() {
     book.leave(&tx);
     assert_eq!(write(&mut book, 1), ["kept committed"]);
     assert_eq!(ending(&book, &tx), Some("committed"));
-    assert_eq!(book.take_due(u64::MAX - 1, 9).0, []);
+    assert_eq!(book.take_due(u64::MAX - 1, 9, 0).0, []);
 }
 
 #[test]
@@ -267,15 +267,36 @@ fn what_failed_in_a_block_and_is_taken_again_is_durable_again() {
 fn each_is_looked_at_again_at_its_own_time() {
     let mut book = book();
     let (first, second) = (kept(&mut book, 1), kept(&mut book, 2));
-    assert_eq!(book.take_due(FIRST_AGAIN_MS - 1, 9), (vec![], Some(FIRST_AGAIN_MS)));
-    let (due, next) = book.take_due(FIRST_AGAIN_MS, 1);
+    assert_eq!(book.take_due(FIRST_AGAIN_MS - 1, 9, 0), (vec![], Some(FIRST_AGAIN_MS)));
+    let (due, next) = book.take_due(FIRST_AGAIN_MS, 1, 0);
     assert_eq!(due.iter().map(|due| (due.tx, due.pooled)).collect::<Vec<_>>(), [(first, true)]);
     assert_eq!(next, Some(FIRST_AGAIN_MS), "the second one");
-    assert_eq!(book.take_due(FIRST_AGAIN_MS, 9).0[0].tx, second);
-    let (_, next) = book.take_due(2 * FIRST_AGAIN_MS, 9);
+    assert_eq!(book.take_due(FIRST_AGAIN_MS, 9, 0).0[0].tx, second);
+    let (_, next) = book.take_due(2 * FIRST_AGAIN_MS, 9, 0);
     assert_eq!(next, Some(4 * FIRST_AGAIN_MS), "each time after twice as long");
     book.executed(&first, Ending::executed(Height(6), 0, 0), false, 1);
-    assert_eq!(book.take_due(4 * FIRST_AGAIN_MS, 9).0.len(), 1);
+    assert_eq!(book.take_due(4 * FIRST_AGAIN_MS, 9, 0).0.len(), 1);
+}
+
+#[test]
+fn sending_goes_message_by_message_and_delays_no_offering() {
+    let mut book = book();
+    for n in 0..3u8 {
+        let (tx, bytes) = (TxHash::of(&[n]), vec![n; 100 << 10]);
+        book.enter(tx, bytes.into(), "", Height(5)).unwrap();
+        book.admitted(&tx, 0);
+        book.keep(&tx, 0);
+        book.leave(&tx);
+    }
+    let outside = enter(&mut book, 1, "a").unwrap();
+    book.keep(&outside, 0);
+    book.leave(&outside);
+    let now = FIRST_AGAIN_MS;
+    let (due, next) = book.take_due(now, 9, 0);
+    assert_eq!(due.iter().map(|due| due.pooled).collect::<Vec<_>>(), [false, true, true]);
+    assert_eq!(next, Some(now), "the third one is still due");
+    assert_eq!(book.take_due(now, 9, now + 200), (vec![], Some(now + 200)), "but not yet sent");
+    assert_eq!(book.take_due(now + 200, 9, now + 200).0.len(), 1);
 }
 
 #[test]
@@ -286,7 +307,7 @@ fn after_a_restart_a_refusal_that_passes_ends_nothing() {
     book.leave(&tx);
     book.refused(&tx, &refusal(Code::SequenceGap), 10, 1);
     assert_eq!(ending(&book, &tx), Some("open"));
-    let (due, _) = book.take_due(10 + FIRST_AGAIN_MS, 9);
+    let (due, _) = book.take_due(10 + FIRST_AGAIN_MS, 9, 0);
     assert!(!due[0].pooled, "to be offered again");
     let no = Refusal { code: 3, codespace: "ledger".into(), log: "no".into() };
     book.refused(&tx, &no, 10, 1);
@@ -340,7 +361,7 @@ fn what_was_written_is_read_as_it_was() {
     assert_eq!(words(&again), words(&book));
     assert_eq!(words(&again)[..3], [Some("committed"), Some("evicted"), Some("open")]);
     assert_eq!(again.take_batch(), None, "nothing is to be written");
-    let order: Vec<TxHash> = again.take_due(0, 9).0.into_iter().map(|due| due.tx).collect();
+    let order: Vec<TxHash> = again.take_due(0, 9, 0).0.into_iter().map(|due| due.tx).collect();
     assert_eq!(order.len(), 3, "what is open is offered at once");
     assert_eq!(again.follow_from(Height(20)), Height(9));
     let JournalSizes { txs, executed, open, .. } = again.sizes();
