@@ -56,10 +56,19 @@ async fn enter(
     let mut response = match door.enter(&request, &connection, &context.clients) {
         Err(refusal) => refused(refusal),
         // What a browser asks before it lets a page ask.
-        Ok(_) if request.method() == Verb::OPTIONS => preflight(),
+        Ok(caller) if request.method() == Verb::OPTIONS => match caller.spend(1) {
+            Ok(()) => preflight(),
+            Err(busy) => refused(Refusal::busy(busy)),
+        },
         Ok(caller) => {
             request.extensions_mut().insert(caller.clone());
             let mut response = next.run(request).await;
+            // What nothing is served for is not free, either.
+            if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
+                && let Err(busy) = caller.spend(1)
+            {
+                response = refused(Refusal::busy(busy));
+            }
             if caller.is_greedy() {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
@@ -154,9 +163,17 @@ async fn upgraded(
     Extension(caller): Extension<Caller>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    websocket::upgrade(context, caller, upgrade)
+    if let Err(error) = caller.may(Role::Read) {
+        return refused(Refusal { status: StatusCode::UNAUTHORIZED, error });
+    }
+    match caller.spend(UPGRADE_COST) {
+        Ok(()) => websocket::upgrade(context, caller, upgrade),
+        Err(busy) => refused(Refusal::busy(busy)),
+    }
 }
 
+/// What opening a WebSocket costs.
+const UPGRADE_COST: u32 = 10;
 /// What looking whether the node can be sent clients costs: it asks the application.
 const READY_COST: u32 = 4;
 /// What all metrics cost: the sizes of files are looked up.

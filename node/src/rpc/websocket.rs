@@ -125,7 +125,11 @@ impl Connection {
         let body = match message {
             Message::Text(text) => Bytes::from(text),
             Message::Binary(bytes) => bytes,
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Ok(()),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {
+                // Who sends too many is greedy, and its connection ends.
+                _ = self.caller.spend(1);
+                return Ok(());
+            }
         };
         let errand = Arc::new(Errand { session: Arc::clone(&self.session), prepared: Mutex::default() });
         let caller = self.caller.on_errand(Arc::clone(&errand));

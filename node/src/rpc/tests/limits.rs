@@ -68,6 +68,21 @@ async fn what_cannot_be_read_costs_too_and_who_goes_on_is_hung_up_on() {
 }
 
 #[tokio::test]
+async fn what_nothing_is_served_for_costs_too() {
+    for line in ["GET /a/b/c", "DELETE /health"] {
+        let config = RpcConfig { client_cost_per_s: 10, ..RpcConfig::default() };
+        let node = Scripted::start(config).await;
+        let mut stream = TcpStream::connect(node.address).await.unwrap();
+        let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let mut answered = 0;
+        while !said(&mut stream, request.as_bytes()).await.unwrap().starts_with("HTTP/1.1 429") {
+            answered += 1;
+            assert!(answered < 2_000, "{line} is free");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_frees_its_place_when_its_work_has_ended() {
     let config = RpcConfig { max_requests_per_client: 1, ..RpcConfig::default() };
     let mut node = Scripted::start(config).await;
