@@ -15,6 +15,8 @@
 //!
 //! Subscriptions, searches and event streams share it, so that one query means one thing everywhere.
 
+use std::collections::BTreeMap;
+
 mod decimal;
 mod events;
 mod instant;
@@ -36,6 +38,18 @@ pub const MAX_CONDITIONS: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Query {
     conditions: Vec<Condition>,
+}
+
+/// Values by their keys.
+pub(crate) type Values<'a> = BTreeMap<&'a str, Vec<&'a str>>;
+
+/// These attributes, by their keys.
+pub(crate) fn by_key(attributes: &[(String, String)]) -> Values<'_> {
+    let mut values = Values::new();
+    for (key, value) in attributes {
+        values.entry(key).or_default().push(value);
+    }
+    values
 }
 
 /// What must hold of the values under a key.
@@ -81,6 +95,15 @@ impl Query {
     /// Whether these events, as (kind and name of an attribute, its value), meet every condition.
     pub fn matches<K: AsRef<str>, V: AsRef<str>>(&self, events: &[(K, V)]) -> bool {
         self.conditions.iter().all(|condition| condition.holds(events))
+    }
+
+    /// As [`Self::matches`], of values that are gathered by their keys: for many queries about the same.
+    pub(crate) fn matches_any(&self, values: &Values<'_>) -> bool {
+        let holds = |condition: &Condition| {
+            let under = values.get(condition.key.as_str());
+            under.is_some_and(|values| values.iter().any(|value| condition.test.admits(value)))
+        };
+        self.conditions.iter().all(holds)
     }
 
     pub(crate) fn conditions(&self) -> &[Condition] {

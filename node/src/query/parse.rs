@@ -35,14 +35,20 @@ pub(super) fn parse(text: &str) -> Result<Query, QueryError> {
     }
     let mut reader = Reader { text, at: 0 };
     let mut conditions = vec![reader.condition()?];
+    let mut count = 1;
     while !reader.rest().is_empty() {
         if !reader.word("AND") {
             return Err(reader.unexpected("AND, or the query's end"));
         }
-        if conditions.len() == MAX_CONDITIONS {
+        if count == MAX_CONDITIONS {
             return Err(QueryError::TooMany);
         }
-        conditions.push(reader.condition()?);
+        count += 1;
+        let condition = reader.condition()?;
+        // Said again it is no more to do.
+        if !conditions.contains(&condition) {
+            conditions.push(condition);
+        }
     }
     Ok(Query { conditions })
 }

@@ -14,7 +14,11 @@ const EVENTS: [(&str, &str); 8] = [
 ];
 
 fn matches(query: &str) -> bool {
-    Query::parse(query).unwrap_or_else(|error| panic!("{query}: {error}")).matches(&EVENTS)
+    let query = Query::parse(query).unwrap_or_else(|error| panic!("{query}: {error}"));
+    let events = EVENTS.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let matches = query.matches(&EVENTS);
+    assert_eq!(query.matches_any(&by_key(&events)), matches, "{query}");
+    matches
 }
 
 #[test]
@@ -107,6 +111,8 @@ fn what_is_no_query_is_refused_with_the_place() {
 fn a_query_is_bounded() {
     let of = |count: usize| vec!["a = 1"; count].join(" AND ");
     assert!(Query::parse(&of(MAX_CONDITIONS)).is_ok());
+    let twice = Query::parse("a.b > 1 AND a.c EXISTS AND a.b > 1").unwrap();
+    assert_eq!(twice.conditions().len(), 2, "what is said twice is tested once");
     assert_eq!(Query::parse(&of(MAX_CONDITIONS + 1)), Err(QueryError::TooMany));
     let long = format!("a = '{}'", "x".repeat(MAX_QUERY_BYTES - 6));
     assert!(Query::parse(&long).is_ok());

@@ -19,8 +19,11 @@ use super::{
 const TELL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The height and the hash that the application's durable state stands at.
-pub(crate) async fn abci_info(context: &Arc<Context>) -> Result<Value, RpcError> {
-    let info = context.ask(|application| application.info()).await?.map_err(RpcError::internal)?;
+pub(crate) async fn abci_info(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
+    let info = context
+        .ask(params.asked_by(), |application| application.info())
+        .await?
+        .map_err(RpcError::internal)?;
     told(context, info.last_height).await?;
     Ok(json!({ "response": {
         "data": info.name,
@@ -40,7 +43,7 @@ pub(crate) async fn abci_query(context: &Arc<Context>, params: &Params) -> Resul
         prove: params.flag("prove")?,
     };
     let ask = move |application: &dyn Application| (application.query(&query), application.info());
-    let (answer, info) = context.ask(ask).await?;
+    let (answer, info) = context.ask(params.asked_by(), ask).await?;
     // An application may name any height in an answer, also one that it has not come to.
     told(context, answer.height.min(info.map_err(RpcError::internal)?.last_height)).await?;
     let bytes = |bytes: &[u8]| if bytes.is_empty() { Value::Null } else { base64(bytes).into() };
@@ -80,7 +83,7 @@ async fn told(context: &Context, height: u64) -> Result<(), RpcError> {
 pub(crate) async fn check_tx(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let tx = params.tx("tx")?;
     let verdict = context
-        .ask(move |application| {
+        .ask(params.asked_by(), move |application| {
             let stateless = application.precheck(&[&tx]).into_iter().next();
             stateless.map(|verdict| verdict.and_then(|_| application.check_tx(&tx, CheckKind::New)))
         })

@@ -22,14 +22,14 @@ const MAX_COVERED: u64 = 1_000;
 /// A block with its transactions.
 pub(crate) async fn block(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let height = context.height(params.height("height")?)?;
-    context.read(move |node| shown(node, &kept(node, height)?)).await
+    context.show(params.asked_by(), move |node| shown(node, &kept(node, height)?)).await
 }
 
 /// The block of a hash; null where there is none that is executed.
 pub(crate) async fn block_by_hash(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let hash = BlockHash(params.hash("hash")?);
     context
-        .read(move |node| match by_hash(node, &hash)? {
+        .show(params.asked_by(), move |node| match by_hash(node, &hash)? {
             Some(body) => shown(node, &body),
             None => Ok(json!({ "block_id": no_block_id(), "block": null })),
         })
@@ -86,7 +86,7 @@ pub(super) fn shown(node: &NodeHandle, body: &Body) -> Result<Value, RpcError> {
 pub(crate) async fn block_results(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let height = context.height(params.height("height")?)?;
     context
-        .read(move |node| {
+        .show(params.asked_by(), move |node| {
             kept(node, height)?;
             let results = stored(node.chain().results(height), "result", height)?;
             Ok(json!({
@@ -107,7 +107,7 @@ pub(crate) async fn block_results(context: &Arc<Context>, params: &Params) -> Re
 pub(crate) async fn commit(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let height = context.height(params.height("height")?)?;
     context
-        .read(move |node| {
+        .read(params.asked_by(), move |node| {
             let stored = kept(node, height)?;
             let header = header_of(node, &stored.block.header)?;
             // The bytes that the block's hash is of: this dialect's header lacks some of them.
@@ -123,7 +123,7 @@ pub(crate) async fn commit(context: &Arc<Context>, params: &Params) -> Result<Va
 pub(crate) async fn certificate(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let height = context.height(params.height("height")?)?;
     context
-        .read(move |node| {
+        .read(params.asked_by(), move |node| {
             kept(node, height)?;
             let certificate = covering(node, height)?;
             Ok(json!({ "height": height.to_string(), "certificate": shown_certificate(&certificate) }))

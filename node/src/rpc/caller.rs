@@ -4,7 +4,7 @@ use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -17,6 +17,7 @@ use super::{
     RpcError,
     clients::{Clients, Kind, Place},
     metrics::RpcMeters,
+    turns::{Turn, Turns},
     websocket::Errand,
 };
 
@@ -92,10 +93,18 @@ pub(crate) struct Caller {
     clients: Arc<Clients>,
     manners: Arc<Manners>,
     gone: Option<watch::Receiver<()>>,
-    /// The place of the request that is carried out among those under way, until it waits.
-    turn: Arc<Mutex<Option<Place>>>,
+    hands: Arc<Mutex<Hands>>,
     /// The message of a WebSocket that asks, if it is one.
     errand: Option<Arc<Errand>>,
+}
+
+/// What a request holds while it is carried out.
+#[derive(Default)]
+struct Hands {
+    /// Its place among those under way, until it waits.
+    place: Option<Place>,
+    /// The turn in which that was read of which its answer is made, until that is encoded.
+    turn: Option<Turn>,
 }
 
 /// How a connection takes being told to wait, and the place that it has.
@@ -117,7 +126,7 @@ pub(crate) struct Presence {
 impl Caller {
     /// One who asks over the connection with these manners.
     pub(crate) fn new(who: Who, role: Option<Role>, clients: Arc<Clients>, manners: Arc<Manners>) -> Self {
-        Self { who, role, clients, manners, gone: None, turn: Arc::default(), errand: None }
+        Self { who, role, clients, manners, gone: None, hands: Arc::default(), errand: None }
     }
 
     /// The same one, asking by a message of a WebSocket.
@@ -166,8 +175,42 @@ impl Caller {
     /// others can ask.
     pub(crate) fn wait(&self) -> Result<Place, RpcError> {
         let place = self.take(Kind::Waiting, 1)?;
-        drop(self.turn.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.hands().place.take());
         Ok(place)
+    }
+
+    /// The turns of this client.
+    pub(super) fn turns(&self) -> Result<Turns, RpcError> {
+        self.noted(self.clients.turns(&self.who))
+    }
+
+    /// Keeps a turn for the request that is carried out.
+    pub(super) fn keep(&self, turn: Turn) {
+        self.hands().turn = Some(turn);
+    }
+
+    /// What the request kept of its turns.
+    pub(super) fn kept(&self) -> Option<Turn> {
+        self.hands().turn.take()
+    }
+
+    /// Gives back what the request kept of its turns.
+    pub(super) fn rest(&self) {
+        drop(self.kept());
+    }
+
+    /// Pays for what a turn came to beyond the request's cost, and owes what it has not.
+    pub(super) fn charge(&self, cost: u32) {
+        self.clients.charge(&self.who, cost);
+    }
+
+    /// How long it takes until this client owes nothing, if it does owe.
+    pub(super) fn owes(&self) -> Option<Duration> {
+        self.clients.owes(&self.who)
+    }
+
+    fn hands(&self) -> MutexGuard<'_, Hands> {
+        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for a subscription.
@@ -191,10 +234,10 @@ impl Caller {
     }
 
     /// The same one, who has this place among those under way, and is here as long as the presence is kept.
-    pub(crate) fn present(mut self, turn: Place) -> (Self, Presence) {
+    pub(crate) fn present(mut self, place: Place) -> (Self, Presence) {
         let (here, gone) = watch::channel(());
         self.gone = Some(gone);
-        self.turn = Arc::new(Mutex::new(Some(turn)));
+        self.hands = Arc::new(Mutex::new(Hands { place: Some(place), turn: None }));
         (self, Presence { _here: here })
     }
 

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{RpcError, caller::Who, metrics::RpcMeters};
+use super::{RpcError, caller::Who, metrics::RpcMeters, turns::Turns};
 use crate::config::RpcConfig;
 
 /// Clients that are kept account of. One that holds nothing and has not asked for a while is forgotten.
@@ -81,11 +81,12 @@ struct Books {
     refused: u64,
 }
 
-/// What is held, and the bucket of what may be spent.
+/// What is held, the bucket of what may be spent, and the turns at what all share.
 #[derive(Debug, Clone)]
 struct Account {
     held: Amounts,
     bucket: Bucket,
+    turns: Turns,
 }
 
 /// Costs in thousandths, so that what comes within a millisecond is whole.
@@ -93,12 +94,14 @@ struct Account {
 struct Bucket {
     rate: u64,
     left: u64,
+    /// What was spent beyond that.
+    owed: u64,
     at: Instant,
 }
 
 impl Bucket {
     fn full(rate: u64, now: Instant) -> Self {
-        Self { rate, left: rate.saturating_mul(BURST_S * 1000), at: now }
+        Self { rate, left: rate.saturating_mul(BURST_S * 1000), owed: 0, at: now }
     }
 
     fn capacity(&self) -> u64 {
@@ -108,14 +111,23 @@ impl Bucket {
     fn fill(&mut self, now: Instant) {
         let passed_ms = u64::try_from(now.saturating_duration_since(self.at).as_millis()).unwrap_or(u64::MAX);
         if passed_ms > 0 {
-            self.left = self.left.saturating_add(passed_ms.saturating_mul(self.rate)).min(self.capacity());
+            let gained = passed_ms.saturating_mul(self.rate);
+            let paid = gained.min(self.owed);
+            self.owed -= paid;
+            self.left = self.left.saturating_add(gained - paid).min(self.capacity());
             // What is left of a millisecond counts next time.
             self.at = self.at.checked_add(Duration::from_millis(passed_ms)).unwrap_or(now);
         }
     }
 
     fn used(&self) -> u64 {
-        self.capacity() - self.left
+        (self.capacity() - self.left).saturating_add(self.owed)
+    }
+
+    /// Takes this out, whether it is in it or not.
+    fn charge(&mut self, cost: u64) {
+        self.owed = self.owed.saturating_add(cost.saturating_sub(self.left));
+        self.left = self.left.saturating_sub(cost);
     }
 
     /// How long it takes until so much more is in it.
@@ -163,7 +175,11 @@ impl Clients {
     pub(crate) fn new(config: &RpcConfig) -> Arc<Self> {
         let now = Instant::now();
         let limits = Limits::of(config);
-        let all = Account { held: Amounts::default(), bucket: Bucket::full(limits.rate_all, now) };
+        let all = Account {
+            held: Amounts::default(),
+            bucket: Bucket::full(limits.rate_all, now),
+            turns: Turns::of_all(),
+        };
         let books = Books { all, by_client: BTreeMap::new(), forgot_at: now, refused: 0 };
         Arc::new(Self { limits, books: Mutex::new(books), meters: RpcMeters::default() })
     }
@@ -202,7 +218,10 @@ impl Clients {
         own.fill(now);
         let cost = u64::from(cost).saturating_mul(1000);
         let (wait, reason) = if own.left < cost {
-            (own.time_for(cost - own.left), "this client asks for more than rpc.client_cost_per_s")
+            (
+                own.time_for(cost.saturating_add(own.owed) - own.left),
+                "this client asks for more than rpc.client_cost_per_s",
+            )
         } else if own.used().saturating_add(cost) > all.left {
             let lacking = own.used().saturating_add(cost) - all.left;
             (all.time_for(lacking), "all clients together ask for more than rpc.cost_per_s")
@@ -213,6 +232,35 @@ impl Clients {
         };
         books.refused += 1;
         Err(RpcError::busy(wait, reason))
+    }
+
+    /// Takes a cost that shows only when all is done. A client that has less owes the rest, and may ask for nothing before it has come
+    /// in; what all have is not owed: others find room at once.
+    pub(super) fn charge(&self, who: &Who, cost: u32) {
+        if cost == 0 {
+            return;
+        }
+        let (now, cost) = (Instant::now(), u64::from(cost).saturating_mul(1000));
+        let mut books = self.lock();
+        books.all.bucket.fill(now);
+        books.all.bucket.left = books.all.bucket.left.saturating_sub(cost);
+        if let Some(account) = books.by_client.get_mut(who) {
+            account.bucket.fill(now);
+            account.bucket.charge(cost);
+        }
+    }
+
+    /// How long it takes until a client owes nothing, if it does owe.
+    pub(super) fn owes(&self, who: &Who) -> Option<Duration> {
+        let mut books = self.lock();
+        let bucket = &mut books.by_client.get_mut(who)?.bucket;
+        bucket.fill(Instant::now());
+        (bucket.owed > 0).then(|| bucket.time_for(bucket.owed))
+    }
+
+    /// The turns of a client.
+    pub(super) fn turns(&self, who: &Who) -> Result<Turns, RpcError> {
+        Ok(self.lock().account(who, &self.limits)?.turns.clone())
     }
 
     /// What their requests are counted by.
@@ -251,7 +299,11 @@ impl Books {
                 return Err(RpcError::busy(RETRY, "too many clients ask at once"));
             }
         }
-        let fresh = || Account { held: Amounts::default(), bucket: Bucket::full(limits.rate_each, now) };
+        let fresh = || Account {
+            held: Amounts::default(),
+            bucket: Bucket::full(limits.rate_each, now),
+            turns: Turns::of_one(),
+        };
         Ok(self.by_client.entry(who.clone()).or_insert_with(fresh))
     }
 
@@ -347,6 +399,23 @@ mod tests {
         let wait = error.retry_after.unwrap();
         assert!(wait <= Duration::from_millis(1000), "{wait:?}");
         assert!(clients.spend(&who(3), 1).is_ok(), "whoever comes new finds room");
+    }
+
+    #[test]
+    fn what_came_to_more_than_a_client_has_is_owed_by_it_alone() {
+        let clients = Clients::new(&RpcConfig { client_cost_per_s: 100, ..RpcConfig::default() });
+        assert!(clients.spend(&who(1), 1).is_ok());
+        clients.charge(&who(1), 1_000);
+        let wait = clients.spend(&who(1), 1).unwrap_err().retry_after.unwrap();
+        assert!(wait > Duration::from_secs(7), "800 are owed, of which 100 come in a second: {wait:?}");
+        assert!(clients.owes(&who(1)).is_some_and(|wait| wait > Duration::from_secs(7)));
+        assert!(clients.spend(&who(2), 100).is_ok() && clients.owes(&who(2)).is_none());
+        let now = Instant::now();
+        let mut bucket = Bucket::full(10, now);
+        bucket.charge(25_000);
+        assert_eq!((bucket.left, bucket.owed, bucket.used()), (0, 5_000, 25_000));
+        bucket.fill(now + Duration::from_millis(600));
+        assert_eq!((bucket.left, bucket.owed), (1_000, 0));
     }
 
     #[test]

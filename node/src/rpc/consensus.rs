@@ -12,14 +12,15 @@ use super::{
     Context, RpcError,
     json::{address, hex, time},
     net::net_info,
+    params::Params,
     status::validator,
 };
 use crate::handle::{NodeHandle, NodeStatus};
 
 /// The height, the view and its leader.
-pub(crate) async fn consensus_state(context: &Arc<Context>) -> Result<Value, RpcError> {
+pub(crate) async fn consensus_state(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     context
-        .read(|node| {
+        .read(params.asked_by(), |node| {
             let status = node.status();
             let (height, round) = standing(&status);
             let (start_time, leader) = leader(node, &status)?;
@@ -38,9 +39,9 @@ pub(crate) async fn consensus_state(context: &Arc<Context>) -> Result<Value, Rpc
 }
 
 /// The same with all validators, and with the peers.
-pub(crate) async fn dump_consensus_state(context: &Arc<Context>) -> Result<Value, RpcError> {
+pub(crate) async fn dump_consensus_state(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let mut dump = context
-        .read(|node| {
+        .read(params.asked_by(), |node| {
             let status = node.status();
             let (height, round) = standing(&status);
             let (start_time, leader) = leader(node, &status)?;

@@ -7,16 +7,15 @@ use althing_ledger::Application;
 use althing_p2p::Network;
 use tokio::sync::Semaphore;
 
-use super::{RpcError, clients::Clients, search::Searches, subscriptions::Subscriptions};
+use super::{
+    RpcError,
+    caller::Caller,
+    clients::Clients,
+    search::Searches,
+    subscriptions::Subscriptions,
+    turns::{Sort, Turn, Turns, measured},
+};
 use crate::{config::RpcConfig, handle::NodeHandle, storage::StoreError};
-
-/// Reads from the disk or the application at once; each takes a thread.
-const MAX_READS: usize = 8;
-/// Of these so many ask the application: one that hangs must not keep clients from the node's own answers, such as what hangs.
-const MAX_QUESTIONS: usize = 4;
-
-/// Looks at the disk on the way of submissions at once.
-const MAX_LOOKS: usize = 4;
 
 /// The node behind the methods.
 pub(crate) struct Context {
@@ -27,9 +26,7 @@ pub(crate) struct Context {
     pub(crate) subscriptions: Subscriptions,
     /// What each client uses.
     pub(crate) clients: Arc<Clients>,
-    reads: Arc<Semaphore>,
-    looks: Arc<Semaphore>,
-    questions: Arc<Semaphore>,
+    turns: Turns,
     /// Whoever asks whether the node is ready waits behind no client.
     probe: Arc<Semaphore>,
     /// Searches of the index under way.
@@ -38,40 +35,40 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(node: NodeHandle, network: Option<Network>, config: RpcConfig) -> Self {
-        let turns = |turns| Arc::new(Semaphore::new(turns));
-        let (reads, looks, questions) = (turns(MAX_READS), turns(MAX_LOOKS), turns(MAX_QUESTIONS));
-        let probe = turns(1);
+        let (turns, probe) = (Turns::of_all(), Arc::new(Semaphore::new(1)));
         let (clients, searches) = (Clients::new(&config), Searches::default());
         let subscriptions = Subscriptions::default();
-        Self { node, config, network, subscriptions, clients, reads, looks, questions, probe, searches }
+        Self { node, config, network, subscriptions, clients, turns, probe, searches }
     }
 
-    /// Does something that blocks, off the event loop, in its turn.
+    /// Does something that blocks for a client, off the event loop, in a turn of its own.
     pub(crate) async fn read<T: Send + 'static>(
-        self: &Arc<Self>,
+        &self,
+        caller: &Caller,
         read: impl FnOnce(&NodeHandle) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        let turn = Arc::clone(&self.reads).acquire_owned().await.map_err(RpcError::internal)?;
-        let node = self.node.clone();
-        // The turn goes along and comes back with what was read: it is not over when the client has gone, and what was read does not
-        // pile up where nobody takes it.
-        let work = tokio::task::spawn_blocking(move || (read(&node), turn));
-        let (result, _turn) = work.await.map_err(|error| {
-            tracing::error!(%error, "a read for a client failed");
-            RpcError::internal("the read failed; the node's log says why")
-        })?;
+        self.in_turn(caller, Sort::Read, read).await?.0
+    }
+
+    /// As [`Self::read`], of what the answer is made of: the turn lasts until that is encoded, as it may take many times the memory
+    /// before. Whoever waits after it has to give the turn back with [`Caller::rest`].
+    pub(crate) async fn show<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        read: impl FnOnce(&NodeHandle) -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let (result, turn) = self.in_turn(caller, Sort::Read, read).await?;
+        caller.keep(turn);
         result
     }
 
     /// As [`Self::read`], for a short look on the way of a submission, or at what became of it: it never queues behind reads.
     pub(crate) async fn look<T: Send + 'static>(
-        self: &Arc<Self>,
+        &self,
+        caller: &Caller,
         look: impl FnOnce(&NodeHandle) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        let turn = Arc::clone(&self.looks).acquire_owned().await.map_err(RpcError::internal)?;
-        let node = self.node.clone();
-        let work = tokio::task::spawn_blocking(move || (look(&node), turn));
-        work.await.map_err(RpcError::internal)?.0
+        self.in_turn(caller, Sort::Look, look).await?.0
     }
 
     /// Asks the application whether it answers.
@@ -85,12 +82,43 @@ impl Context {
 
     /// As [`Self::read`], where it is the application that is asked: it may take its time.
     pub(crate) async fn ask<T: Send + 'static>(
-        self: &Arc<Self>,
+        &self,
+        caller: &Caller,
         ask: impl FnOnce(&dyn Application) -> T + Send + 'static,
     ) -> Result<T, RpcError> {
-        let question = Arc::clone(&self.questions).acquire_owned().await.map_err(RpcError::internal)?;
-        let (answer, _question) = self.read(move |node| Ok((ask(&**node.application()), question))).await?;
+        let question = self.turns.take(&caller.turns()?, Sort::Question).await?;
+        let (answer, _question) =
+            self.read(caller, move |node| Ok((ask(&**node.application()), question))).await?;
         Ok(answer)
+    }
+
+    /// Does something that blocks for the node's own sake, in nobody's turn: whoever calls this does so once at a time.
+    pub(crate) async fn own<T: Send + 'static>(
+        &self,
+        own: impl FnOnce(&NodeHandle) -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let node = self.node.clone();
+        tokio::task::spawn_blocking(move || own(&node)).await.map_err(broken)?
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        sort: Sort,
+        work: impl FnOnce(&NodeHandle) -> T + Send + 'static,
+    ) -> Result<(T, Turn), RpcError> {
+        // The one before would be waited for in vain.
+        caller.rest();
+        let turn = self.turns.take(&caller.turns()?, sort).await?;
+        let (node, payer) = (self.node.clone(), caller.clone());
+        // The turn goes along and comes back with what was read: it is not over when the client has gone, and what was read does not
+        // pile up where nobody takes it.
+        let work = move || {
+            let (result, cost) = measured(|| work(&node));
+            payer.charge(cost);
+            (result, turn)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(broken)
     }
 
     /// The height asked for, or the newest one whose results are stored.
@@ -115,4 +143,9 @@ pub(crate) fn stored<T>(
 ) -> Result<T, RpcError> {
     found?
         .ok_or_else(|| RpcError::internal(format!("the {what} of height {height} is not kept by this node")))
+}
+
+fn broken(error: tokio::task::JoinError) -> RpcError {
+    tracing::error!(%error, "a read for a client failed");
+    RpcError::internal("the read failed; the node's log says why")
 }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::{
     Context, RpcError,
@@ -11,6 +12,7 @@ use super::{
     caller::Caller,
     method::Method,
     params::Params,
+    turns::measured,
 };
 
 /// Requests in one batch.
@@ -163,11 +165,32 @@ async fn call(context: &Arc<Context>, call: Call, alone: bool) -> Option<Answer>
             meters.error(error.code);
         }
         // Encoded here: of answers that wait to be sent only the bytes are kept.
-        id.map(|id| Answer::new(params.asked_by(), id, result, alone))
+        match id {
+            Some(id) => encoded(params.asked_by(), id, result, alone).await.map(Some),
+            None => Ok(None),
+        }
     });
-    work.await.unwrap_or_else(|error| {
+    work.await.and_then(|answer| answer).unwrap_or_else(|error| {
         tracing::error!(%error, method = method.name, "a request failed");
         let error = RpcError::internal("the request failed; the node's log says why");
         shown.map(|id| Answer::new(&caller, id, Err(error), alone))
     })
+}
+
+/// Encodes an answer: what was read for it in a turn that it kept, in that.
+async fn encoded(
+    caller: &Caller,
+    id: Value,
+    result: Result<Value, RpcError>,
+    alone: bool,
+) -> Result<Answer, JoinError> {
+    let Some(turn) = caller.kept() else { return Ok(Answer::new(caller, id, result, alone)) };
+    let caller = caller.clone();
+    let work = move || {
+        let (answer, cost) = measured(|| Answer::new(&caller, id, result, alone));
+        caller.charge(cost);
+        drop(turn);
+        answer
+    };
+    spawn_blocking(work).await
 }

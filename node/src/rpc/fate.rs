@@ -8,7 +8,7 @@ use althing_ledger::TxResult;
 use althing_mempool::{Refusal, Status as Standing, TxBytes};
 use serde_json::{Value, json};
 
-use super::{Context, RpcError, json::hex};
+use super::{Context, RpcError, caller::Caller, json::hex};
 use crate::{handle::NodeHandle, journal::Ending};
 
 /// What is known of a transaction.
@@ -85,21 +85,21 @@ impl Fate {
 }
 
 /// Where a transaction stands now.
-pub(super) async fn fate(context: &Arc<Context>, tx: TxHash) -> Result<Fate, RpcError> {
+pub(super) async fn fate(context: &Arc<Context>, caller: &Caller, tx: TxHash) -> Result<Fate, RpcError> {
     // First the journal, then the chain: what is executed in between is found there.
     let known = context.node.journal().get(&tx);
     let dropped = match &known {
         Some((bytes, Some(Ending::Dropped { code, codespace, log }))) => {
             let refusal = Refusal { code: *code, codespace: codespace.clone(), log: log.clone() };
             // Before the chain is asked: that it was executed would be a reason, too.
-            Some((is_over(context, bytes.clone()).await? == Some(true), refusal))
+            Some((is_over(context, caller, bytes.clone()).await? == Some(true), refusal))
         }
         _ => None,
     };
     let ended = known.as_ref().and_then(|(_, ending)| ending.clone());
     let its_end = ended.clone();
-    match context.look(move |node| place(node, &tx, its_end)).await? {
-        Place::Executed(found) => return executed(context, tx, found, ended).await,
+    match context.look(caller, move |node| place(node, &tx, its_end)).await? {
+        Place::Executed(found) => return executed(context, caller, tx, found, ended).await,
         // That it is over may be by this very block.
         Place::NotYet => return Ok(Fate::Pending),
         Place::None => {}
@@ -121,8 +121,8 @@ pub(super) async fn fate(context: &Arc<Context>, tx: TxHash) -> Result<Fate, Rpc
         }
         Standing::Committed { height } => {
             let height = Height(height);
-            match context.look(move |node| in_block(node, &tx, height)).await? {
-                Some(found) => executed(context, tx, found, None).await,
+            match context.look(caller, move |node| in_block(node, &tx, height)).await? {
+                Some(found) => executed(context, caller, tx, found, None).await,
                 // Not executed yet.
                 None => Ok(Fate::Pending),
             }
@@ -133,6 +133,7 @@ pub(super) async fn fate(context: &Arc<Context>, tx: TxHash) -> Result<Fate, Rpc
 /// What failed in a block may still do what it says, if its sequence was not used.
 async fn executed(
     context: &Arc<Context>,
+    caller: &Caller,
     tx: TxHash,
     found: Found,
     ended: Option<Ending>,
@@ -142,9 +143,9 @@ async fn executed(
         End::Final => true,
         End::Unsure => false,
         End::Ask(bytes) => {
-            let is_over = is_over(context, bytes).await? != Some(false);
+            let is_over = is_over(context, caller, bytes).await? != Some(false);
             // That it has done what it says meanwhile would be a reason, too; the chain says so before the application does.
-            match context.look(move |node| place(node, &tx, ended)).await? {
+            match context.look(caller, move |node| place(node, &tx, ended)).await? {
                 Place::NotYet => return Ok(Fate::Pending),
                 Place::Executed(Found { result, height, index, end: End::Final }) => {
                     return Ok(Fate::Executed { result, height, index, is_final: true });
@@ -156,8 +157,8 @@ async fn executed(
     Ok(Fate::Executed { result, height, index, is_final })
 }
 
-async fn is_over(context: &Arc<Context>, bytes: TxBytes) -> Result<Option<bool>, RpcError> {
-    context.ask(move |application| application.is_over(&bytes)).await
+async fn is_over(context: &Arc<Context>, caller: &Caller, bytes: TxBytes) -> Result<Option<bool>, RpcError> {
+    context.ask(caller, move |application| application.is_over(&bytes)).await
 }
 
 /// Where the chain's index, or else the journal, says that a transaction is.

@@ -20,7 +20,9 @@ const MAX_METAS: u64 = 20;
 pub(crate) async fn header(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let height = context.height(params.height("height")?)?;
     context
-        .read(move |node| Ok(json!({ "header": header_of(node, &kept(node, height)?.block.header)? })))
+        .read(params.asked_by(), move |node| {
+            Ok(json!({ "header": header_of(node, &kept(node, height)?.block.header)? }))
+        })
         .await
 }
 
@@ -28,7 +30,7 @@ pub(crate) async fn header(context: &Arc<Context>, params: &Params) -> Result<Va
 pub(crate) async fn header_by_hash(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let hash = BlockHash(params.hash("hash")?);
     context
-        .read(move |node| {
+        .read(params.asked_by(), move |node| {
             let body = by_hash(node, &hash)?;
             let header = body.map(|body| header_of(node, &body.block.header)).transpose()?;
             Ok(json!({ "header": header }))
@@ -44,7 +46,7 @@ pub(crate) async fn blockchain(context: &Arc<Context>, params: &Params) -> Resul
     let high = bound("maxHeight")?.unwrap_or(newest.0).min(newest.0);
     let low = bound("minHeight")?.unwrap_or(1);
     let metas = context
-        .read(move |node| {
+        .read(params.asked_by(), move |node| {
             let lowest = node.chain().oldest()?.unwrap_or(Height(1));
             let low = low.max(lowest.0).max((high + 1).saturating_sub(MAX_METAS));
             if low > high && newest > Height(0) {

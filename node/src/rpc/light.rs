@@ -31,7 +31,7 @@ pub(crate) async fn epochs(context: &Arc<Context>, params: &Params) -> Result<Va
     let from = Epoch(params.number("from")?.unwrap_or(1));
     let limit = params.number("limit")?.unwrap_or(PER_PAGE).clamp(1, PER_PAGE);
     context
-        .read(move |node| {
+        .show(params.asked_by(), move |node| {
             let ends = Source::new(node.chain(), node.epochs()).ends(from, limit as usize, MAX_PAGE_BYTES)?;
             let ends: Vec<_> = ends.iter().map(|end| base64(end.encode())).collect();
             Ok(json!({ "ends": ends }))
@@ -44,7 +44,7 @@ pub(crate) async fn links(context: &Arc<Context>, params: &Params) -> Result<Val
     let from = params.height("from")?.unwrap_or(Height(1));
     let limit = params.number("limit")?.unwrap_or(LINKS_PER_PAGE).clamp(1, LINKS_PER_PAGE);
     context
-        .read(move |node| {
+        .show(params.asked_by(), move |node| {
             let source = Source::new(node.chain(), node.epochs());
             let (mut links, mut bytes, mut height) = (Vec::new(), 0, from);
             while (links.len() as u64) < limit && bytes < MAX_PAGE_BYTES {
@@ -63,7 +63,7 @@ pub(crate) async fn links(context: &Arc<Context>, params: &Params) -> Result<Val
 pub(crate) async fn start(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let height = context.height(params.height("height")?)?;
     context
-        .read(move |node| {
+        .show(params.asked_by(), move |node| {
             let start = Source::new(node.chain(), node.epochs()).start(height)?;
             Ok(json!({ "start": base64(start.encode()) }))
         })
@@ -92,7 +92,7 @@ pub(crate) async fn proof(context: &Arc<Context>, params: &Params) -> Result<Val
         context.height(Some(Height(height)))?;
     }
     context
-        .read(move |node| {
+        .show(params.asked_by(), move |node| {
             let (runs, claim) = Source::new(node.chain(), node.epochs()).proof(subject)?;
             let runs: Vec<_> = runs.iter().map(|run| base64(run.encode())).collect();
             Ok(json!({ "runs": runs, "claim": base64(claim.encode()) }))

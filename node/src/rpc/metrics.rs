@@ -4,7 +4,7 @@ use std::{fmt::Write, fs, path::Path, sync::Arc};
 
 use althing_consensus::{Height, Power};
 
-use super::{Context, RpcError, clients::Kind};
+use super::{Context, RpcError, caller::Caller, clients::Kind};
 use crate::{
     handle::NodeStatus,
     meters::{BOUNDS_MS, Histogram},
@@ -103,10 +103,11 @@ fn seconds(us: u64) -> String {
 }
 
 /// All metrics as they are now.
-pub(super) async fn page(context: &Arc<Context>, home: &Path) -> Result<String, RpcError> {
+pub(super) async fn page(context: &Arc<Context>, caller: &Caller, home: &Path) -> Result<String, RpcError> {
     let home = home.to_owned();
-    let (sizes, oldest) =
-        context.read(move |node| Ok((sizes(&home), node.chain().oldest()?.unwrap_or_default()))).await?;
+    let (sizes, oldest) = context
+        .read(caller, move |node| Ok((sizes(&home), node.chain().oldest()?.unwrap_or_default())))
+        .await?;
     let mut page = Page::default();
     page.many(&BUILD, [([env!("CARGO_PKG_VERSION").to_owned()], 1)]);
     let status = context.node.status();

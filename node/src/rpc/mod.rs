@@ -43,6 +43,7 @@ mod stream;
 mod subscriptions;
 mod tls;
 mod transactions;
+mod turns;
 mod waits;
 mod websocket;
 

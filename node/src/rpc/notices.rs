@@ -15,9 +15,9 @@ use crate::{epochs::Epochs, handle::NodeHandle, storage::CarriedNotice, workers:
 
 /// The evidence of the executed blocks, the newest first, a page of it.
 pub(crate) async fn althing_evidence(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
-    let params = params.clone();
+    let (caller, params) = (params.asked_by(), params.clone());
     context
-        .read(move |node| {
+        .show(caller, move |node| {
             let total = executed_convictions(node)?;
             let (from, most) = params.paging(total)?;
             let above = total - from;

@@ -1,8 +1,6 @@
 //! What an executed block tells subscribers, in the order and the words of this dialect: `NewBlock`, `NewBlockHeader`, `NewBlockEvents`,
 //! a `Tx` for each transaction, `ValidatorSetUpdates` where the block ends an epoch.
 
-use std::collections::BTreeMap;
-
 use althing_consensus::{Epoch, Height, Power, Validator};
 use althing_ledger::Event;
 use serde_json::{Value, json};
@@ -18,7 +16,7 @@ use crate::{
     body::Body,
     epochs::EpochContext,
     handle::NodeHandle,
-    query::{BLOCK_HEIGHT, TX_HASH, TX_HEIGHT, TX_SENDER, attributes},
+    query::{BLOCK_HEIGHT, TX_HASH, TX_HEIGHT, TX_SENDER, Values, attributes},
     storage::StoredResults,
 };
 
@@ -90,6 +88,11 @@ impl<'a> Published<'a> {
         [Told::Block, Told::Header, Told::Events].into_iter().chain(txs).chain(validators)
     }
 
+    /// How many transactions it has.
+    pub(super) fn txs(&self) -> usize {
+        self.body.txs.len()
+    }
+
     /// The attributes that queries are about.
     pub(super) fn attributes(&self, told: Told) -> Vec<(String, String)> {
         let mut all = vec![(TOLD.to_owned(), told.name().to_owned())];
@@ -121,12 +124,8 @@ impl<'a> Published<'a> {
         format!("{}.{part}.0", self.height)
     }
 
-    /// What is told, with these attributes: the part of the message that is the same for all who hear it.
-    pub(super) fn tail(&self, told: Told, attributes: &[(String, String)]) -> Result<String, RpcError> {
-        let mut events: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (key, value) in attributes {
-            events.entry(key).or_default().push(value);
-        }
+    /// What is told, with these values: the part of the message that is the same for all who hear it.
+    pub(super) fn tail(&self, told: Told, events: &Values<'_>) -> Result<String, RpcError> {
         let data = json!({ "type": format!("tendermint/event/{}", told.name()), "value": self.value(told)? });
         Ok(format!("\"data\":{data},\"events\":{}}}}}", json!(events)))
     }

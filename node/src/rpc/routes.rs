@@ -207,7 +207,7 @@ async fn metrics(
         return refused(Refusal { status: StatusCode::UNAUTHORIZED, error });
     }
     let page = match caller.begin(METRICS_COST) {
-        Ok(_place) => metrics::page(&context, &door.home).await,
+        Ok(_place) => metrics::page(&context, &caller, &door.home).await,
         Err(busy) => Err(busy),
     };
     match page {

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use tokio::{runtime, task::JoinHandle};
 
-/// Threads that may wait for the disk or the application at once: for each of the turns in [`Context`](super::Context), and some.
+/// Threads that may wait for the disk or the application at once: for each of the [turns](super::turns), and some.
 const MAX_BLOCKING: usize = 32;
 /// How long reads under way are waited for when the node stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);

@@ -3,15 +3,20 @@
 //! A search takes turns with other reads, some milliseconds each. Its answer is the whole page and the true count, or an error: a search that
 //! would be too much work or take too long is told how to narrow itself.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use althing_consensus::Height;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::{Context, RpcError, blocks, caller::Who, params::Params, transactions};
+use super::{
+    Context, RpcError, blocks,
+    caller::{Caller, Who},
+    params::Params,
+    transactions,
+};
 use crate::handle::NodeHandle;
 use crate::query::Query;
 use crate::search::{Direction, Search, SearchError};
@@ -23,6 +28,8 @@ const MAX_SEARCHES: (usize, usize) = (8, 2);
 const MAX_TIME: Duration = Duration::from_secs(10);
 /// What the answers of a page may come to, as JSON.
 const MAX_PAGE_BYTES: usize = 8 << 20;
+/// Pages that there can be.
+const PAGES: RangeInclusive<u64> = 1..=1_000_000_000;
 /// When to try again if too many search.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -40,12 +47,21 @@ impl Searches {
     fn begin<'a>(searches: &'a Self, who: &'a Who) -> Result<Searching<'a>, RpcError> {
         let mut under_way = searches.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (all, own) = (under_way.len(), under_way.iter().filter(|one| *one == who).count());
-        if all >= MAX_SEARCHES.0 || own >= MAX_SEARCHES.1 {
+        // As of all that is shared: never more than is still free.
+        if own >= MAX_SEARCHES.1 || all + own + 1 > MAX_SEARCHES.0 {
             let reason = format!("{all} searches are under way, {own} of them yours");
             return Err(RpcError::busy(RETRY, reason));
         }
         under_way.push(who.clone());
         Ok(Searching(searches, who))
+    }
+}
+
+#[cfg(test)]
+impl Searches {
+    /// How many are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
@@ -61,29 +77,31 @@ impl Drop for Searching<'_> {
 /// The transactions that meet a query.
 pub(crate) async fn tx_search(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let prove = params.flag("prove")?;
-    let (found, total) = search(context, params, Direction::Ascending, Search::txs).await?;
     let show =
         move |node: &NodeHandle, height, places: &[u32]| transactions::shown(node, height, places, prove);
-    let txs = page(context, found, show).await?;
+    let (txs, total) = search(context, params, Direction::Ascending, Search::txs, show).await?;
     Ok(json!({ "txs": txs, "total_count": total.to_string() }))
 }
 
 /// The blocks whose own events meet a query.
 pub(crate) async fn block_search(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
-    let (found, total) = search(context, params, Direction::Descending, Search::blocks).await?;
     let show =
         |node: &NodeHandle, height, _: &[u32]| Ok(vec![blocks::shown(node, &blocks::kept(node, height)?)?]);
-    let blocks = page(context, found, show).await?;
+    let (blocks, total) = search(context, params, Direction::Descending, Search::blocks, show).await?;
     Ok(json!({ "blocks": blocks, "total_count": total.to_string() }))
 }
 
-/// What is on the page that is asked for, and how many there are in all.
-async fn search(
+/// What is on the page that is asked for, as it is shown, and how many there are in all.
+pub(super) async fn search<S>(
     context: &Arc<Context>,
     params: &Params,
     usual: Direction,
     begin: Begin,
-) -> Result<(Vec<TxLocation>, u64), RpcError> {
+    show: S,
+) -> Result<(Vec<Value>, u64), RpcError>
+where
+    S: Fn(&NodeHandle, Height, &[u32]) -> Result<Vec<Value>, RpcError> + Copy + Send + 'static,
+{
     let query = Query::parse(&params.text("query")?).map_err(|error| {
         RpcError::params(format!("query: {error}; such as tx.height > 5 AND transfer.sender = 'x'"))
     })?;
@@ -93,52 +111,69 @@ async fn search(
         "" => usual,
         _ => return Err(RpcError::params("order_by: expected asc, desc or nothing")),
     };
-    // Whether there is such a page shows when all are counted.
+    // Whether there is such a page shows when all are counted; some there never is.
+    if let Some(page) = params.number("page")?.filter(|page| !PAGES.contains(page)) {
+        let reason = format!("page: there is no page {page} of a search, the first is 1");
+        return Err(RpcError::params(reason));
+    }
     let (first, count) = params.paging(u64::MAX)?;
-    let _place = Searches::begin(&context.searches, params.asked_by().who())?;
+    let caller = params.asked_by();
+    // Until the page is read: that may be more work than finding out what is on it.
+    let _place = Searches::begin(&context.searches, caller.who())?;
     let run = async {
         let mut search = context
-            .read(move |node| {
+            .read(caller, move |node| {
                 let newest = *node.executed().borrow();
                 let page = first..first.saturating_add(count);
                 Ok(begin(node.chain(), &query, newest, direction, page)?)
             })
             .await?;
         loop {
+            solvent(caller).await;
             let (after, done) = context
-                .read(move |node| {
+                .read(caller, move |node| {
                     let done = search.step(node.chain())?;
                     Ok((search, done))
                 })
                 .await?;
             search = after;
             if done {
-                return Ok(search);
+                break;
             }
         }
+        params.paging(search.total())?;
+        Ok((page(context, caller, search.found(), show).await?, search.total()))
     };
-    let search = timeout(MAX_TIME, run).await.unwrap_or_else(|_| {
+    timeout(MAX_TIME, run).await.unwrap_or_else(|_| {
         let seconds = MAX_TIME.as_secs();
         Err(RpcError::internal(format!(
             "the search took longer than {seconds} s: narrow the query with bounds of the height (tx.height, block.height)"
         )))
-    })?;
-    params.paging(search.total())?;
-    Ok((search.found().to_vec(), search.total()))
+    })
+}
+
+/// A search goes on as fast as its client can pay for it.
+async fn solvent(caller: &Caller) {
+    while let Some(wait) = caller.owes() {
+        caller.rest();
+        sleep(wait).await;
+    }
 }
 
 /// What was found, as it is shown, each block read in its own turn.
 async fn page(
     context: &Arc<Context>,
-    found: Vec<TxLocation>,
+    caller: &Caller,
+    found: &[TxLocation],
     show: impl Fn(&NodeHandle, Height, &[u32]) -> Result<Vec<Value>, RpcError> + Copy + Send + 'static,
 ) -> Result<Vec<Value>, RpcError> {
     let (mut shown, mut bytes) = (Vec::with_capacity(found.len()), 0);
     for of_block in found.chunk_by(|one, next| one.height == next.height) {
         let height = of_block[0].height;
+        solvent(caller).await;
         let places: Vec<_> = of_block.iter().map(|at| at.index).collect();
         let values = context
-            .read(move |node| {
+            .show(caller, move |node| {
                 let values = show(node, height, &places)?;
                 Ok(values.into_iter().map(|value| (value.to_string().len(), value)).collect::<Vec<_>>())
             })
@@ -176,11 +211,10 @@ mod tests {
         let who: Vec<_> = (0..5u8).map(|n| Who::at([10, 0, 0, n].into())).collect();
         let refused = |who: &Who| Searches::begin(&searches, who).err().map(|busy| busy.code);
         let mut held = Vec::new();
-        for one in &who[..4] {
-            held.extend((0..2).map(|_| Searches::begin(&searches, one).unwrap()));
-            assert_eq!(refused(one), Some(-32004), "it has two");
+        for (one, finds_room_for) in who.iter().zip([2, 2, 2, 1, 1]) {
+            held.extend((0..finds_room_for).map(|_| Searches::begin(&searches, one).unwrap()));
+            assert_eq!(refused(one), Some(-32004), "it has two, or its share");
         }
-        assert_eq!(refused(&who[4]), Some(-32004), "there are eight");
         held.pop();
         assert_eq!(refused(&who[4]), None);
     }

@@ -24,12 +24,12 @@ pub(crate) fn health() -> Value {
 }
 
 /// What the node is, how far it has come, and whether it votes. `althing` holds what this dialect has no word for.
-pub(crate) async fn status(context: &Arc<Context>) -> Result<Value, RpcError> {
+pub(crate) async fn status(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let status = context.node.status();
     // The heights' own channel is never behind the index that clients ask next.
     let newest = *context.node.executed().borrow();
     let (latest, earliest) = context
-        .read(move |node| {
+        .read(params.asked_by(), move |node| {
             let block = |height: Height| match height {
                 Height(0) => Ok(None),
                 height => {
@@ -156,7 +156,7 @@ async fn epoch_at(context: &Arc<Context>, params: &Params) -> Result<(Height, Ar
         asked => context.height(asked)?,
     };
     let epoch = context
-        .read(move |node| {
+        .read(params.asked_by(), move |node| {
             let below = kept(node, height.min(newest))?.block.header;
             let of = |epoch| {
                 let found = node.epochs().entered(epoch);

@@ -105,7 +105,7 @@ pub(crate) async fn events(context: &Arc<Context>, params: &Params) -> Result<Va
     let found = loop {
         executed.borrow_and_update();
         let asked = query.clone();
-        let page = context.read(move |node| read(node, cursor, asked.as_deref(), limit)).await?;
+        let page = context.show(caller, move |node| read(node, cursor, asked.as_deref(), limit)).await?;
         cursor = page.next;
         if !page.events.is_empty() {
             break page.events;
@@ -114,6 +114,7 @@ pub(crate) async fn events(context: &Arc<Context>, params: &Params) -> Result<Va
             // Who cannot pay for more is told how far it came.
             Instant::now() >= patience || caller.spend(SLICE_COST).is_err()
         } else {
+            caller.rest();
             tokio::select! {
                 changed = timeout_at(until, executed.changed()) => !matches!(changed, Ok(Ok(()))),
                 () = caller.gone() => true,

@@ -21,12 +21,18 @@ use super::{
     clients::{Clients, Kind, Place},
     published::Published,
 };
-use crate::{handle::NodeHandle, query::Query};
+use crate::{
+    handle::NodeHandle,
+    query::{self, Query},
+};
 
 /// Events on their way to one subscriber: those of the largest blocks.
 const MAX_UNSENT: usize = 20_008;
 /// If blocks come so much faster than all subscribers can be told of them, some are left out.
 const MAX_BEHIND: u64 = 64;
+
+/// So many transactions, each looked at for one condition more, cost a subscriber 1.
+const LOOKS_PER_COST: usize = 500;
 
 /// All subscriptions.
 #[derive(Default)]
@@ -125,6 +131,18 @@ impl Subscriber {
         }
     }
 
+    /// Pays for being told of the block that begins at this cursor; whoever cannot hears nothing of it. Who is behind pays nothing.
+    fn pays(self: &Arc<Self>, cost: u32, cursor: &str) -> bool {
+        if self.lock().is_some() {
+            return false;
+        }
+        let paid = self.outbox.clients.spend(&self.outbox.who, cost).is_ok();
+        if !paid {
+            self.miss(cursor);
+        }
+        paid
+    }
+
     /// Hears of the next block again if it has taken all that it was sent, the notice of what it missed at the end of it.
     fn resume(self: &Arc<Self>) {
         let mut behind = self.lock();
@@ -138,7 +156,7 @@ impl Subscriber {
     /// An error in the words of this dialect, as its clients hand that to whoever reads the subscription; the cursor is beside them.
     fn tell(self: &Arc<Self>, cursor: &str) -> bool {
         let reason = format!(
-            "events were left out, as this client did not take them in time; althing_events has them from cursor {cursor} on"
+            "events were left out, as this client did not take them in time, or asks for more than its share; althing_events has them from cursor {cursor} on"
         );
         let error = json!({ "code": RpcError::GAP, "message": "Gap", "data": reason, "cursor": cursor, "query": self.text });
         let notice = json!({ "jsonrpc": "2.0", "id": self.id, "error": error }).to_string();
@@ -225,17 +243,26 @@ impl Subscriptions {
     }
 
     /// Tells of a block. Blocks on the disk.
-    fn publish(&self, node: &NodeHandle, height: Height) -> Result<(), RpcError> {
-        let topics = self.topics();
+    pub(super) fn publish(&self, node: &NodeHandle, height: Height) -> Result<(), RpcError> {
+        let mut topics = self.topics();
         topics.iter().flat_map(|(_, subscribers)| subscribers).for_each(Subscriber::resume);
         let block = Published::read(node, height)?;
+        // What nobody pays for is not looked at: all hear of blocks in one task.
+        let beginning = beginning(height);
+        for (query, subscribers) in &mut topics {
+            let looks = block.txs().saturating_mul(1 + query.conditions().len());
+            let cost = u32::try_from(1 + looks / LOOKS_PER_COST).unwrap_or(u32::MAX);
+            subscribers.retain(|one| one.pays(cost, &beginning));
+        }
+        topics.retain(|(_, subscribers)| !subscribers.is_empty());
         for told in block.all() {
             let attributes = block.attributes(told);
+            let values = query::by_key(&attributes);
             let mut tail: Option<Arc<str>> = None;
-            for (_, subscribers) in topics.iter().filter(|(query, _)| query.matches(&attributes)) {
+            for (_, subscribers) in topics.iter().filter(|(query, _)| query.matches_any(&values)) {
                 let tail = match &tail {
                     Some(tail) => tail,
-                    None => tail.insert(block.tail(told, &attributes)?.into()),
+                    None => tail.insert(block.tail(told, &values)?.into()),
                 };
                 let cursor = block.cursor(told);
                 subscribers.iter().for_each(|one| one.offer(tail, &cursor));
@@ -245,8 +272,7 @@ impl Subscriptions {
     }
 
     fn miss(&self, height: Height) {
-        // Where `althing_events` begins with this block.
-        let cursor = format!("{height}.0.0");
+        let cursor = beginning(height);
         self.topics().iter().flat_map(|(_, subscribers)| subscribers).for_each(|one| one.miss(&cursor));
     }
 
@@ -262,6 +288,11 @@ impl Subscriptions {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Topic>> {
         self.by_query.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where `althing_events` begins with a block.
+fn beginning(height: Height) -> String {
+    format!("{height}.0.0")
 }
 
 /// Tells of each block that is executed, until the node stops.
@@ -282,7 +313,7 @@ pub(super) async fn follow(context: Arc<Context>) {
             }
             done = done.next();
             let (height, of) = (done, Arc::clone(&context));
-            if let Err(error) = context.read(move |node| of.subscriptions.publish(node, height)).await {
+            if let Err(error) = context.own(move |node| of.subscriptions.publish(node, height)).await {
                 tracing::error!(height = height.0, error = error.data, "cannot tell subscribers of a block");
                 all.miss(height);
             }

@@ -22,7 +22,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::*;
+use super::{caller::Caller, turns::Sort, *};
 use crate::{
     client::{Access, Client, ClientError, NodeUrl},
     config::RpcConfig,
@@ -328,17 +328,38 @@ async fn the_application_answers_for_itself() {
 async fn a_slow_application_keeps_no_client_from_the_nodes_own_answers() {
     let node = Scripted::start(RpcConfig::default()).await;
     let context = Arc::new(Context::new(node.handle.clone(), None, RpcConfig::default()));
+    let caller = Caller::in_tests(Arc::clone(&context.clients));
     let (release, held) = std::sync::mpsc::channel::<()>();
     let held = Arc::new(std::sync::Mutex::new(held));
     for _ in 0..20 {
-        let (context, held) = (context.clone(), held.clone());
-        tokio::spawn(async move { context.ask(move |_| held.lock().map(|held| held.recv()).is_ok()).await });
+        let (context, held, caller) = (context.clone(), held.clone(), caller.clone());
+        tokio::spawn(async move {
+            context.ask(&caller, move |_| held.lock().map(|held| held.recv()).is_ok()).await
+        });
     }
     // Now each of them has its turn or waits for it.
     tokio::task::yield_now().await;
-    let read = tokio::time::timeout(Duration::from_secs(20), context.read(|_| Ok(7))).await;
+    let read = tokio::time::timeout(Duration::from_secs(20), context.read(&caller, |_| Ok(7))).await;
     assert_eq!(read.expect("there is room for it").unwrap(), 7);
     drop(release);
+}
+
+#[tokio::test]
+async fn what_an_answer_is_made_of_keeps_its_turn() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let context = Context::new(node.handle.clone(), None, RpcConfig::default());
+    let caller = Caller::in_tests(Arc::clone(&context.clients));
+    let free = || caller.turns().unwrap().free(Sort::Read);
+    let (asking, _presence) = caller.clone().present(caller.begin(1).unwrap());
+    for _ in 0..9 {
+        context.show(&asking, |_| Ok(())).await.unwrap();
+        assert_eq!(free(), 3, "the turn before is given back for it");
+    }
+    context.read(&asking, |_| Ok(())).await.unwrap();
+    assert_eq!(free(), 4);
+    context.show(&asking, |_| Ok(())).await.unwrap();
+    asking.rest();
+    assert_eq!(free(), 4);
 }
 
 #[tokio::test]

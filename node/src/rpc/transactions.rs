@@ -114,7 +114,8 @@ async fn admit(
         Err(error) => return not_taken(error).map(Err),
     };
     // The mempool forgets, and then finds that it has expired, or that its sequence is used: by itself.
-    let on_chain = context.look(move |node| Ok(node.chain().tx_location(&hash)?.is_some())).await?;
+    let on_chain =
+        context.look(params.asked_by(), move |node| Ok(node.chain().tx_location(&hash)?.is_some())).await?;
     Ok(if on_chain { Ok(Admitted::Committed) } else { Err(refusal) })
 }
 
@@ -179,7 +180,7 @@ fn not_committed(context: &Context, hash: &TxHash, fate: &Fate) -> RpcError {
 pub(crate) async fn tx(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let (hash, prove) = (TxHash(params.hash("hash")?), params.flag("prove")?);
     context
-        .read(move |node| {
+        .show(params.asked_by(), move |node| {
             let not_found = || RpcError::internal(format!("tx ({}) not found", hex(hash)));
             let location = node.chain().tx_location(&hash)?.ok_or_else(not_found)?;
             shown(node, location.height, &[location.index], prove)?.pop().ok_or_else(not_found)

@@ -17,7 +17,7 @@ const WAIT_MS: u64 = 30_000;
 /// Where a transaction stands.
 pub(crate) async fn tx_status(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
     let tx = TxHash(params.hash("hash")?);
-    Ok(fate(context, tx).await?.shown(&tx))
+    Ok(fate(context, params.asked_by(), tx).await?.shown(&tx))
 }
 
 /// Where a transaction stands once it has come to an end, or when the time is over.
@@ -49,7 +49,7 @@ pub(super) async fn end_of(
     loop {
         // First the place, then the look: what happens in between is told.
         let mut place = context.node.journal().wait_for(tx);
-        let fate = fate(context, tx).await?;
+        let fate = fate(context, params.asked_by(), tx).await?;
         if fate.is_end() {
             return Ok(fate);
         }

@@ -9,6 +9,8 @@ use crate::storage::{ChainStore, Places, StoreError, Term};
 
 /// Entries read at once: first few, as the next height may be far away, then more.
 const FETCH: (usize, usize) = (4, 64);
+/// Where entries have so many places, few are kept in memory.
+const MANY_PLACES: usize = 1_000;
 
 #[derive(Debug)]
 pub(super) struct List {
@@ -46,7 +48,11 @@ impl List {
                 Places::Some | Places::All(_) => 1,
             });
             *work += places.sum::<u64>();
-            self.fetch = (self.fetch * 2).min(FETCH.1);
+            let large = |places: &Places| matches!(places, Places::These(all) if all.len() > MANY_PLACES);
+            self.fetch = match self.entries.iter().any(|(_, places)| large(places)) {
+                true => FETCH.0,
+                false => (self.fetch * 2).min(FETCH.1),
+            };
         }
         let next = self.entries.front().map(|(height, _)| *height);
         Ok(next.filter(|height| low <= *height && *height <= high))

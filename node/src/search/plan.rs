@@ -89,9 +89,13 @@ impl Plan {
 
     fn attribute(&mut self, condition: &Condition) {
         let Condition { key, test } = condition;
-        match test {
-            Test::Is(value) => self.terms.push(Term::is(self.subject, key, value)),
-            _ => self.terms.push(Term::has(self.subject, key)),
+        let term = match test {
+            Test::Is(value) => Term::is(self.subject, key, value),
+            _ => Term::has(self.subject, key),
+        };
+        // Each is read once, however many conditions there are on a key.
+        if !self.terms.contains(&term) {
+            self.terms.push(term);
         }
         // Of a block its entry says that it has the key; of transactions, not which.
         let decided =

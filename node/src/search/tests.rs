@@ -299,3 +299,12 @@ fn a_search_that_is_too_much_work_says_how_to_narrow_it_and_the_parts_make_the_w
         assert_eq!(parts, all.iter().map(wanted).collect());
     }
 }
+
+#[test]
+fn a_list_is_read_once_however_many_conditions_are_about_it() {
+    let fixture = Fixture::grown();
+    let query = "transfer.sender CONTAINS 'a' AND transfer.sender EXISTS AND transfer.sender CONTAINS '1'";
+    let query = Query::parse(query).unwrap();
+    let search = fixture.search(Subject::Txs, &query, Direction::Ascending, 0..10).unwrap();
+    assert_eq!(search.lists.len(), 1);
+}

@@ -11,8 +11,8 @@ use super::{
 
 /// Every method, by name.
 pub(crate) static METHODS: &[Method] = &[
-    read("abci_info", "What the application says it is, and where it stands", 2, &[], |context, _| {
-        Box::pin(application::abci_info(context))
+    read("abci_info", "What the application says it is, and where it stands", 2, &[], |context, params| {
+        Box::pin(application::abci_info(context, params))
     }),
     read(
         "abci_query",
@@ -202,13 +202,13 @@ pub(crate) static METHODS: &[Method] = &[
     read("consensus_params", "The parameters that hold at a height", 2, &[HEIGHT], |context, params| {
         Box::pin(status::consensus_params(context, params))
     }),
-    read("consensus_state", "The height, the view and its leader", 4, &[], |context, _| {
-        Box::pin(consensus::consensus_state(context))
+    read("consensus_state", "The height, the view and its leader", 4, &[], |context, params| {
+        Box::pin(consensus::consensus_state(context, params))
     }),
     Method {
         role: Role::Admin,
-        ..read("dump_consensus_state", "The same with validators and peers", 10, &[], |context, _| {
-            Box::pin(consensus::dump_consensus_state(context))
+        ..read("dump_consensus_state", "The same with validators and peers", 10, &[], |context, params| {
+            Box::pin(consensus::dump_consensus_state(context, params))
         })
     },
     read("genesis", "The genesis document", 50, &[], |context, _| {
@@ -235,9 +235,13 @@ pub(crate) static METHODS: &[Method] = &[
     read("rpc.discover", "This list, as an OpenRPC document", 20, &[], |_, _| {
         Box::pin(async { Ok(discover()) })
     }),
-    read("status", "What the node is, how far it has come, and whether it votes", 4, &[], |context, _| {
-        Box::pin(status::status(context))
-    }),
+    read(
+        "status",
+        "What the node is, how far it has come, and whether it votes",
+        4,
+        &[],
+        |context, params| Box::pin(status::status(context, params)),
+    ),
     read(
         "subscribe",
         "Over a WebSocket: all that meets a query, from now on",

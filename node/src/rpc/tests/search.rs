@@ -1,6 +1,10 @@
 //! Searches as clients ask for them.
 
 use super::*;
+use crate::{
+    rpc::search::search,
+    search::{Direction, Search},
+};
 
 /// Ten blocks: of none, one, two, none … transactions.
 async fn grown() -> Scripted {
@@ -78,10 +82,31 @@ async fn what_is_no_search_is_refused() {
         (json!({ "query": "tx.height > 0", "order_by": "up" }), -32602),
         (json!({ "query": "tx.height > 0", "page": 2 }), -32602),
         (json!({ "query": "tx.height > 0", "page": 0 }), -32602),
+        (json!({ "query": "tx.height > 0", "page": "18446744073709551615" }), -32602),
         (json!({ "query": "x".repeat(513) }), -32602),
     ] {
         assert_eq!(error_code(client.call("tx_search", params.clone()).await), expected, "{params}");
     }
+    let page = json!({ "query": "tx.height > 0", "page": "18446744073709551615" });
+    let error = client.call("tx_search", page).await.unwrap_err().to_string();
+    assert!(error.contains("no page 18446744073709551615 of a search"), "{error}");
     let status = client.call("status", json!({})).await.unwrap();
     assert_eq!(status["node_info"]["other"]["tx_index"], "on");
+}
+
+#[tokio::test]
+async fn a_search_lasts_until_its_page_is_read() {
+    let node = grown().await;
+    let context = Arc::new(Context::new(node.handle.clone(), None, RpcConfig::default()));
+    let of_all: &'static Arc<Context> = Box::leak(Box::new(Arc::clone(&context)));
+    let caller = Caller::in_tests(Arc::clone(&context.clients));
+    let query = vec![("query".to_owned(), "tx.height > 0".to_owned())];
+    let params = params::Params::from_uri(query, &caller);
+    let show = move |_: &NodeHandle, _, places: &[u32]| {
+        assert_eq!(of_all.searches.under_way(), 1, "the page is of the search, and counts as it does");
+        Ok(vec![json!(0); places.len()])
+    };
+    let found = search(&context, &params, Direction::Ascending, Search::txs, show).await.unwrap();
+    assert_eq!((found.0.len(), found.1), (7, 7));
+    assert_eq!(context.searches.under_way(), 0);
 }

@@ -4,6 +4,7 @@ use futures::{SinkExt, StreamExt};
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
 use super::*;
+use crate::rpc::{caller::Who, subscriptions::Outbox};
 
 struct Socket(WebSocketStream<TcpStream>);
 
@@ -185,4 +186,33 @@ async fn a_node_that_stops_hangs_up() {
         Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1001),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn who_cannot_pay_for_blocks_misses_them_and_others_do_not() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let context = Context::new(node.handle.clone(), None, RpcConfig::default());
+    let caller = |last| {
+        let who = Who::at([10, 0, 0, last].into());
+        Caller::new(who, Some(Role::Read), Arc::clone(&context.clients), Arc::default())
+    };
+    let subscribe = |caller: &Caller| {
+        let (outbox, heard) = Outbox::new(&context, caller.who().clone());
+        let one = context.subscriptions.prepare(caller, "tx.height > 0".into(), json!(1), outbox).unwrap();
+        context.subscriptions.add(one);
+        heard
+    };
+    let (rich, poor) = (caller(1), caller(2));
+    let (mut told, mut missed) = (subscribe(&rich), subscribe(&poor));
+    node.execute(&[b"first"]);
+    // Less than all have, more than one has.
+    poor.charge(30_000);
+    context.subscriptions.publish(&node.handle, Height(1)).unwrap();
+    let told: Value = serde_json::from_str(&told.recv().await.unwrap().message()).unwrap();
+    assert_eq!(told["result"]["data"]["type"], "tendermint/event/Tx");
+    let missed: Value = serde_json::from_str(&missed.recv().await.unwrap().message()).unwrap();
+    assert_eq!(
+        (&missed["error"]["code"], &missed["error"]["cursor"]),
+        (&json!(RpcError::GAP), &json!("1.0.0"))
+    );
 }
