@@ -20,6 +20,7 @@ mod door;
 mod error;
 mod fate;
 mod files;
+mod handshake;
 mod headers;
 mod health;
 mod json;

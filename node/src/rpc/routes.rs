@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension, Router,
     body::{Body, Bytes},
-    extract::{Path, Query, Request, State, WebSocketUpgrade, rejection::QueryRejection},
+    extract::{Path, Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, Method as Verb, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -22,6 +22,7 @@ use super::{
     clients::Place,
     dispatch,
     door::{Connection, Door, Refusal},
+    handshake::Handshake,
     health, method, metrics, websocket,
 };
 
@@ -161,14 +162,17 @@ async fn asked(
 async fn upgraded(
     State(context): State<Arc<Context>>,
     Extension(caller): Extension<Caller>,
-    upgrade: WebSocketUpgrade,
+    mut request: Request,
 ) -> Response {
     if let Err(error) = caller.may(Role::Read) {
         return refused(Refusal { status: StatusCode::UNAUTHORIZED, error });
     }
-    match caller.spend(UPGRADE_COST) {
-        Ok(()) => websocket::upgrade(context, caller, upgrade),
-        Err(busy) => refused(Refusal::busy(busy)),
+    if let Err(busy) = caller.spend(UPGRADE_COST) {
+        return refused(Refusal::busy(busy));
+    }
+    match Handshake::of(&mut request) {
+        Ok(handshake) => websocket::upgrade(context, caller, handshake),
+        Err(refusal) => refused(refusal),
     }
 }
 

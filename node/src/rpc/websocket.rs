@@ -7,16 +7,17 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    body::Bytes,
-    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code},
-    response::Response,
-};
+use axum::{body::Bytes, response::Response};
+use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval_at},
+};
+use tokio_tungstenite::tungstenite::{
+    Error, Message,
+    protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
 use super::{
@@ -24,6 +25,7 @@ use super::{
     answer::envelope,
     caller::Caller,
     dispatch,
+    handshake::{Handshake, Socket, send},
     params::Params,
     subscriptions::{Delivery, Outbox, Subscriber},
 };
@@ -32,8 +34,6 @@ use super::{
 const MAX_AT_ONCE: usize = 16;
 /// Longest message that is read. What has come of one is counted only when it is whole: so long it adds up over all connections.
 const MAX_MESSAGE_BYTES: usize = 256 << 10;
-/// What is read from a connection at once.
-const READ_BUFFER_BYTES: usize = 16 << 10;
 /// How often a connection is asked whether it is there. Clients of this dialect leave where they hear nothing for 30 s.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// One from which nothing came for so long is gone.
@@ -54,17 +54,15 @@ pub(crate) struct Errand {
 }
 
 /// Answers the request to speak over a WebSocket from now on.
-pub(super) fn upgrade(context: Arc<Context>, caller: Caller, upgrade: WebSocketUpgrade) -> Response {
+pub(super) fn upgrade(context: Arc<Context>, caller: Caller, handshake: Handshake) -> Response {
     let max = context.config.max_body_bytes.min(MAX_MESSAGE_BYTES);
-    let upgrade = upgrade.max_message_size(max).max_frame_size(max);
-    let upgrade = upgrade.read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0);
-    upgrade.on_upgrade(move |socket| Connection::new(context, caller, socket).serve())
+    handshake.serve(max, move |socket| Connection::new(context, caller, socket).serve())
 }
 
 struct Connection {
     context: Arc<Context>,
     caller: Caller,
-    socket: WebSocket,
+    socket: Socket,
     session: Arc<Session>,
     deliveries: mpsc::Receiver<Delivery>,
     errands: JoinSet<(Arc<Errand>, Option<Bytes>)>,
@@ -72,7 +70,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(context: Arc<Context>, caller: Caller, socket: WebSocket) -> Self {
+    fn new(context: Arc<Context>, caller: Caller, socket: Socket) -> Self {
         let (outbox, deliveries) = Outbox::new(&context, caller.who().clone());
         let session = Arc::new(Session { outbox, subscribed: Mutex::default() });
         let (errands, heard) = (JoinSet::new(), Instant::now());
@@ -85,7 +83,7 @@ impl Connection {
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
             let sent = tokio::select! {
-                message = self.socket.recv(), if self.errands.len() < MAX_AT_ONCE => match message {
+                message = self.socket.next(), if self.errands.len() < MAX_AT_ONCE => match message {
                     Some(Ok(message)) => self.take(message),
                     _ => return self.leave(),
                 },
@@ -97,8 +95,7 @@ impl Connection {
                     }
                 },
                 Some(delivery) = self.deliveries.recv() => {
-                    let message = Message::text(delivery.message());
-                    self.socket.send(message).await
+                    send(&mut self.socket, delivery.message()).await
                 }
                 _ = pings.tick() => match self.heard.elapsed() < SILENCE {
                     true => self.socket.send(Message::Ping(Bytes::new())).await,
@@ -106,26 +103,26 @@ impl Connection {
                 },
                 stopped = executed.changed() => match stopped {
                     Ok(()) => Ok(()),
-                    Err(_) => break (close_code::AWAY, "the node is stopping"),
+                    Err(_) => break (CloseCode::Away, "the node is stopping"),
                 },
             };
             if sent.is_err() {
                 return self.leave();
             }
             if self.caller.is_greedy() {
-                break (close_code::AGAIN, "too many requests after being told to wait");
+                break (CloseCode::Again, "too many requests after being told to wait");
             }
         };
         self.forget();
         close(self.socket, end.0, end.1).await;
     }
 
-    fn take(&mut self, message: Message) -> Result<(), axum::Error> {
+    fn take(&mut self, message: Message) -> Result<(), Error> {
         self.heard = Instant::now();
         let body = match message {
             Message::Text(text) => Bytes::from(text),
             Message::Binary(bytes) => bytes,
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {
                 // Who sends too many is greedy, and its connection ends.
                 _ = self.caller.spend(1);
                 return Ok(());
@@ -144,17 +141,17 @@ impl Connection {
         Ok(())
     }
 
-    async fn answer(&mut self, errand: &Errand, answer: Option<Bytes>) -> Result<(), axum::Error> {
+    async fn answer(&mut self, errand: &Errand, answer: Option<Bytes>) -> Result<(), Error> {
         for one in errand.lock().drain(..) {
             // It may have been given up in the same message.
             if self.session.lock().values().any(|number| *number == one.number) {
                 self.context.subscriptions.add(one);
             }
         }
-        let Some(answer) = answer else { return Ok(()) };
-        // What is written here is JSON, and so text.
-        let text = Utf8Bytes::try_from(answer).map_err(axum::Error::new)?;
-        self.socket.send(Message::Text(text)).await
+        match answer {
+            Some(answer) => send(&mut self.socket, answer).await,
+            None => Ok(()),
+        }
     }
 
     /// The connection is gone already.
@@ -169,7 +166,7 @@ impl Connection {
     }
 }
 
-async fn close(mut socket: WebSocket, code: u16, reason: &str) {
+async fn close(mut socket: Socket, code: CloseCode, reason: &str) {
     // A reason longer than this does not fit into the frame.
     let reason: String = reason.chars().filter(char::is_ascii).take(120).collect();
     let frame = CloseFrame { code, reason: reason.into() };

@@ -1,7 +1,10 @@
 //! `/websocket`: requests, subscriptions, and those who are slow.
 
 use futures::{SinkExt, StreamExt};
-use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+use tokio_tungstenite::{
+    WebSocketStream, client_async, client_async_with_config,
+    tungstenite::{Message, protocol::WebSocketConfig},
+};
 
 use super::*;
 use crate::rpc::{caller::Who, subscriptions::Outbox};
@@ -61,6 +64,31 @@ async fn every_method_is_there_over_a_websocket_too_and_several_at_once() {
     assert_eq!(socket.hear().await["id"], 3);
     socket.0.send(Message::text("{")).await.unwrap();
     assert_eq!(socket.hear().await["error"]["code"], -32700);
+}
+
+#[tokio::test]
+async fn long_messages_come_in_frames() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let stream = TcpStream::connect(node.address).await.unwrap();
+    // So that nothing longer than a frame is kept for a connection: this client reads no longer ones.
+    let config = WebSocketConfig::default().max_frame_size(Some(64 << 10));
+    let url = format!("ws://{}/websocket", node.address);
+    let mut socket = Socket(client_async_with_config(url, stream, Some(config)).await.unwrap().0);
+    socket.subscribe(1, BLOCKS).await;
+    let tx = vec![7; 60_000];
+    node.execute(&[&tx, &tx]);
+    let told = socket.hear().await;
+    let txs = &told["result"]["data"]["value"]["block"]["data"]["txs"];
+    assert_eq!((&txs[0], &txs[1]), (&json!(BASE64.encode(&tx)), &json!(BASE64.encode(&tx))));
+    let block = socket.ask(2, "block", json!({ "height": "1" })).await;
+    assert_eq!(&block["result"]["block"]["data"]["txs"], txs);
+}
+
+#[tokio::test]
+async fn what_is_no_handshake_is_told_so() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let (status, answer) = get(node.address, "/websocket").await;
+    assert_eq!((status, &answer["error"]["code"]), (400, &json!(-32600)));
 }
 
 #[tokio::test]
