@@ -26,6 +26,7 @@ use althing_node::{
     config::RpcConfig,
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
@@ -100,8 +101,8 @@ pub async fn run(plan: Plan, tell: impl Fn(&str)) -> Summary {
 
     sleep_until(begun + ended + SETTLE + half).await;
     tell("without readers again");
-    let sent = payments.sent();
     let paid = payments.stop().await;
+    let sent = paid.len() as u64;
     tell("all transfers are decided");
     let height = chain.level().await;
     let views_failed = views(&mut chain, first, height).await;
@@ -200,7 +201,7 @@ async fn executed(chain: &Chain, access: &Access, from: u64, to: u64) -> BTreeMa
 
 /// How many acknowledged transfers have another status than that they are committed.
 async fn untold(chain: &Chain, access: &Access, paid: &[Payment]) -> u64 {
-    let asked = futures::future::join_all((0..ASKERS).map(|asker| async move {
+    let asked = join_all((0..ASKERS).map(|asker| async move {
         let mut clients: Vec<_> =
             (0..VALIDATORS).map(|index| Client::with(chain.url(index), access.clone())).collect();
         let mut untold = 0;
@@ -221,13 +222,9 @@ async fn untold(chain: &Chain, access: &Access, paid: &[Payment]) -> u64 {
     asked.await.into_iter().sum()
 }
 
+/// All at once: a node hangs up on whoever is silent for a minute.
 async fn listen(slow: Vec<Slow>, height: u64) -> Vec<Found> {
-    let mut all = Vec::new();
-    // One after the other: each reads thousands of messages, and they shall not be limited together.
-    for one in slow {
-        all.push(one.listen(height).await);
-    }
-    all
+    join_all(slow.into_iter().map(|one| one.listen(height))).await
 }
 
 /// The result of a method, asked again while the node is busy.

@@ -2,10 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -43,7 +40,6 @@ pub(super) struct Payment {
 pub(super) struct Payments {
     stop: watch::Sender<bool>,
     paying: tokio::task::JoinHandle<Vec<Payment>>,
-    sent: Arc<AtomicU64>,
 }
 
 /// The way to one node, with connections that are kept.
@@ -62,8 +58,6 @@ impl Payments {
             (0..chain.len()).map(|node| Arc::new(Lane::new(chain.url(node), access))).collect();
         let chain_id = chain.genesis().chain_id().to_owned();
         let (stop, mut stopped) = watch::channel(false);
-        let sent = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&sent);
         let paying = tokio::spawn(async move {
             let (mut under_way, mut due) = (JoinSet::new(), Instant::now());
             for number in 0_u64.. {
@@ -76,17 +70,11 @@ impl Payments {
                 let tx = transfer(&chain_id, &keys, account, number / keys.len() as u64);
                 let by = account % lanes.len();
                 under_way.spawn(pay(Arc::clone(&lanes[by]), by, tx, due, due - begun));
-                count.fetch_add(1, Ordering::Relaxed);
                 due += Duration::from_secs(1) / rate;
             }
             under_way.join_all().await
         });
-        Self { stop, paying, sent }
-    }
-
-    /// How many were due so far.
-    pub(super) fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+        Self { stop, paying }
     }
 
     /// Sends no more, and waits for those under way.
