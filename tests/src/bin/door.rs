@@ -1,4 +1,4 @@
-//! Looks whether many clients can hurt a chain, with real processes: readers by the thousand, and subscribers that do not read.
+//! Looks whether many clients can hurt a chain, with real processes: readers by the thousand, and subscribers that hardly read.
 
 #![allow(clippy::print_stdout)]
 
@@ -16,7 +16,7 @@ struct Arguments {
     /// Clients that read, each as fast as it is answered.
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(0..=20_000))]
     clients: u32,
-    /// Subscribers that do not read.
+    /// Subscribers that hardly read.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=1_000))]
     slow: u32,
     /// How long they stay; the chain is alone for half of that before, and half of it after.

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `payments` | transfers at a steady rate |
 //! | `visitors` | readers, as fast as they are answered |
-//! | `slow` | subscribers that do not read |
+//! | `slow` | subscribers that hardly read |
 //! | `verdict` | the figures, and what must not be |
 
 mod payments;
@@ -28,11 +28,14 @@ use althing_node::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use futures::future::join_all;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
 
 use self::{
     payments::{Payment, Payments},
-    slow::{Found, Slow},
+    slow::Found,
     visitors::Visitors,
 };
 pub use self::{
@@ -58,7 +61,7 @@ const ASKERS: usize = 8;
 pub struct Plan {
     /// Clients that read.
     pub clients: usize,
-    /// Subscribers that do not read.
+    /// Subscribers that hardly read.
     pub slow: usize,
     /// How long they stay; half of it before and half of it after is measured without them.
     pub seconds: u64,
@@ -90,7 +93,9 @@ pub async fn run(plan: Plan, tell: impl Fn(&str)) -> Summary {
         (0..VALIDATORS).map(|index| (chain.ports().rpc(index), chain.url(index))).collect();
     let addresses: Vec<_> = nodes.iter().map(|(address, _)| *address).collect();
     let began = begun.elapsed();
+    let (end, last_height) = watch::channel(None);
     let slow = slow::subscribe(plan.slow, &nodes).await;
+    let slow: Vec<_> = slow.into_iter().map(|one| tokio::spawn(one.listen(last_height.clone()))).collect();
     // What is committed from here on the subscribers must hear of, in the end.
     let since = chain.node(0).reaches(first).await;
     let visitors = Visitors::come(plan.clients, &addresses);
@@ -110,7 +115,9 @@ pub async fn run(plan: Plan, tell: impl Fn(&str)) -> Summary {
     let executed = executed(&chain, &access, first + 1, height).await;
     tell(&format!("{sent} transfers in {height} blocks"));
     let last = executed.values().flatten().max().copied().unwrap_or(first);
-    let heard = listen(slow, last).await;
+    _ = end.send_replace(Some(last));
+    let heard: Vec<Found> =
+        join_all(slow).await.into_iter().map(|one| one.expect("it does not panic")).collect();
     tell("slow subscribers have listened; asking for the status of each transfer");
     // One without a gap ends with the first transfer of the last block.
     let due: BTreeSet<TxHash> =
@@ -220,11 +227,6 @@ async fn untold(chain: &Chain, access: &Access, paid: &[Payment]) -> u64 {
         untold
     }));
     asked.await.into_iter().sum()
-}
-
-/// All at once: a node hangs up on whoever is silent for a minute.
-async fn listen(slow: Vec<Slow>, height: u64) -> Vec<Found> {
-    join_all(slow.into_iter().map(|one| one.listen(height))).await
 }
 
 /// The result of a method, asked again while the node is busy.

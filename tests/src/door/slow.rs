@@ -1,7 +1,6 @@
-//! Subscribers that do not read what they asked for: the node has to drop what they miss, say so once they listen again, and tell from
-//! where to go on.
+//! Subscribers that hardly read what they asked for: the node has to drop what they miss, say so, and tell from where to go on.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use althing_crypto::TxHash;
 use althing_node::{
@@ -13,6 +12,7 @@ use futures::{SinkExt, StreamExt, future::join_all};
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpSocket, TcpStream},
+    sync::watch,
     time::timeout,
 };
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
@@ -20,18 +20,20 @@ use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 use super::visitors::own_address;
 use crate::processes::PATIENCE;
 
+/// How long a subscriber takes for a message: many more come meanwhile. One that took nothing at all would be hung up on.
+const SLOWNESS: Duration = Duration::from_secs(2);
 /// What the system keeps for a subscriber that does not read: little, so that the node has to.
 const RECEIVE_BUFFER_BYTES: u32 = 8 << 10;
 /// Addresses beyond those of the readers.
 const FIRST_ADDRESS: usize = 20_000;
 
-/// A subscriber that does not read.
+/// A subscriber that hardly reads.
 pub(super) struct Slow {
     socket: WebSocketStream<TcpStream>,
     node: NodeUrl,
 }
 
-/// What one found when it listened again.
+/// What one found in the end.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// It was told of a gap, and where it can go on.
@@ -75,20 +77,24 @@ impl Slow {
         }
     }
 
-    /// Listens again, up to the notice of a gap, then follows the cursor in it up to this height.
-    pub(super) async fn listen(mut self, height: u64) -> Found {
-        let mut found = Found::default();
-        while let Some(message) = self.message().await {
+    /// Listens, slowly until the last height is known; up to the notice of a gap, then follows the cursor in it up to that height.
+    pub(super) async fn listen(mut self, mut last: watch::Receiver<Option<u64>>) -> Found {
+        let (mut found, mut reached) = (Found::default(), 0);
+        loop {
+            _ = timeout(SLOWNESS, last.wait_for(Option::is_some)).await;
+            if last.borrow().is_some_and(|last| reached >= last) {
+                break;
+            }
+            let Some(message) = self.message().await else { break };
             if let Some(cursor) = cursor_of_gap(&message) {
                 found.gap = true;
-                fill(&self.node, cursor, height, &mut found).await;
-                return found;
+                let height = last.wait_for(Option::is_some).await.ok().and_then(|last| *last);
+                fill(&self.node, cursor, height.expect("the run ends with a height"), &mut found).await;
+                break;
             }
             if let Some(result) = message["result"]["data"]["value"]["TxResult"].as_object() {
                 found.heard.extend(hash_of(&result["tx"]));
-                if integer(&result["height"]).is_some_and(|at| at >= height) {
-                    break;
-                }
+                reached = integer(&result["height"]).unwrap_or(reached);
             }
         }
         found
