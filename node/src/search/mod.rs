@@ -1,6 +1,6 @@
 //! Searches of the index: all transactions, or blocks, that meet a query; those of one page, and how many there are.
 //!
-//! The conditions become lists of entries of the index, each in the order of heights ([`plan`]). The lists are gone through side by
+//! The conditions become lists of entries of the index, each in the order of heights (`plan`). The lists are gone through side by
 //! side, always on to the farthest of their next heights; where all have the same one, the transactions that all name are
 //! what is looked for, once those conditions that entries cannot decide are tested on the results. So bounds on the height bound the
 //! work, whatever the other conditions are, and the rarest condition bounds it where heights are open.
