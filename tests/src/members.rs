@@ -243,7 +243,7 @@ impl Members {
         let mut intervals: Vec<u64> =
             blocks.windows(2).map(|pair| pair[1].header.time_ms - pair[0].header.time_ms).collect();
         intervals.sort_unstable();
-        let own = address(&self.chain, newcomer);
+        let own = self.position(newcomer, height).await;
         let after = blocks.iter().filter(|block| block.header.height.0 > death);
         Summary {
             height,
@@ -256,6 +256,15 @@ impl Members {
             changes,
             blocks_after_the_death: after.filter(|block| block.signers.contains(&own)).count() as u64,
         }
+    }
+
+    /// The place of a member among those of a height.
+    async fn position(&mut self, member: usize, height: u64) -> u64 {
+        let own = address(&self.chain, member);
+        let set = self.chain.node(0).ask("validators", json!({ "height": height.to_string() })).await;
+        let members = set["validators"].as_array().expect("a list");
+        let position = members.iter().position(|one| one["address"] == own.as_str());
+        position.expect("it validates") as u64
     }
 
     /// The chain up to a height, as the first node has it.
@@ -278,8 +287,8 @@ struct Block {
     header: Header,
     /// The view of the certificate that commits it, or one above it.
     committed_in: u64,
-    /// The addresses of those who signed that.
-    signers: BTreeSet<String>,
+    /// The places of those who signed that, among the members of its epoch.
+    signers: BTreeSet<u64>,
     /// Transactions that did not fail.
     executed: Vec<TxHash>,
 }
@@ -290,13 +299,13 @@ impl Block {
         let list = |value: &Value| value.as_array().expect("a list").clone();
         let hashes = list(&block["data"]["txs"]).into_iter().map(|tx| TxHash::of(&bytes(&tx)));
         let done = list(&results["txs_results"]).into_iter().map(|result| result["code"] == 0);
-        let signatures = list(&signed["commit"]["signatures"]);
+        let certificate = &signed["commit"]["althing_certificate"];
         Self {
             header: Header::decode(&bytes(&signed["header_bytes"])).expect("a header"),
-            committed_in: integer(&signed["commit"]["althing_certificate"]["view"]).expect("a view"),
-            signers: signatures
+            committed_in: integer(&certificate["view"]).expect("a view"),
+            signers: list(&certificate["signers"])
                 .iter()
-                .map(|one| one["validator_address"].as_str().expect("text").to_owned())
+                .map(|place| place.as_u64().expect("a place"))
                 .collect(),
             executed: hashes.zip(done).filter(|(_, done)| *done).map(|(hash, _)| hash).collect(),
         }

@@ -112,7 +112,9 @@ fn not_executed(node: &NodeHandle, due: Vec<Due>, chain_tells: bool) -> Result<V
         }
         let results = node.chain().results(at.height)?;
         let code = results.and_then(|results| results.tx_results.get(at.index as usize).map(|one| one.code));
-        let ending = Ending::executed(at.height, at.index, code.unwrap_or_default());
+        // Pruned just now: what it came to is not to be guessed.
+        let Some(code) = code else { continue };
+        let ending = Ending::executed(at.height, at.index, code);
         node.journal().change(|book| book.executed(&due.tx, ending, chain_tells, now_ms()));
     }
     Ok(open)

@@ -16,10 +16,10 @@ pub fn attributes(events: &[Event]) -> impl Iterator<Item = (String, &str)> {
     all(events).map(|(key, value, _)| (key, value))
 }
 
-/// As [`attributes`], of those that the application wants indexed. Its word for heights and hashes, which the node knows by itself, does
-/// not count.
+/// As [`attributes`], of those that the application wants indexed. Its word for heights, hashes and senders, which the node knows by
+/// itself, does not count.
 pub fn indexed_attributes(events: &[Event]) -> impl Iterator<Item = (String, &str)> {
-    let own = [TX_HEIGHT, TX_HASH, BLOCK_HEIGHT];
+    let own = [TX_HEIGHT, TX_HASH, TX_SENDER, BLOCK_HEIGHT];
     let indexed = all(events).filter(move |(key, _, index)| *index && !own.contains(&key.as_str()));
     indexed.map(|(key, value, _)| (key, value))
 }

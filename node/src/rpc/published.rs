@@ -64,9 +64,8 @@ impl<'a> Published<'a> {
     pub(super) fn read(node: &'a NodeHandle, height: Height) -> Result<Self, RpcError> {
         let body = kept(node, height)?;
         let results = stored(node.chain().results(height), "result", height)?;
-        let senders = node.chain().senders(height)?;
-        let senders =
-            senders.by_place(body.txs.len()).into_iter().map(|one| one.map(str::to_owned)).collect();
+        // Not the index's: that may be off.
+        let senders = body.txs.iter().map(|tx| node.application().sender(tx)).collect();
         let epoch = |epoch| {
             let found = node.epochs().entered(epoch);
             found.map_err(|error| RpcError::internal(error.to_string()))

@@ -16,7 +16,7 @@ use tokio::time::timeout_at;
 
 use super::{Context, RpcError, blocks, context::stored, json::hex, params::Params, waits};
 use crate::handle::NodeHandle;
-use crate::query::{BLOCK_HEIGHT, Query, TX_HASH, TX_HEIGHT, attributes};
+use crate::query::{BLOCK_HEIGHT, Query, TX_HASH, TX_HEIGHT, TX_SENDER, attributes};
 
 /// Events in one answer: by default, and at most.
 const LIMIT: (u64, u64) = (100, 1_000);
@@ -141,11 +141,13 @@ fn read(node: &NodeHandle, from: Cursor, query: Option<&Query>, limit: usize) ->
         }
         let body = blocks::kept(node, height)?;
         let results = stored(node.chain().results(height), "result", height)?;
-        let txs = body.block.txs.iter().map(Some).zip(results.tx_results.iter().map(|result| &result.events));
+        let txs = body.block.txs.iter().zip(&body.txs).map(Some);
+        let txs = txs.zip(results.tx_results.iter().map(|result| &result.events));
         let parts = (0u32..).zip(txs.chain([(None, &results.events)]));
         for (part, (tx, events)) in parts.skip(first.part as usize) {
-            let hash = tx.map(hex);
-            if query.is_some_and(|query| !meets(query, height, hash.as_deref(), events)) {
+            let hash = tx.map(|(hash, _)| hex(hash));
+            let sender = || tx.and_then(|(_, bytes)| node.application().sender(bytes));
+            if query.is_some_and(|query| !meets(query, height, hash.as_deref(), sender(), events)) {
                 continue;
             }
             let skipped = if part == first.part { first.event as usize } else { 0 };
@@ -166,13 +168,20 @@ fn read(node: &NodeHandle, from: Cursor, query: Option<&Query>, limit: usize) ->
 }
 
 /// Whether the events of a part meet a query, with what is known of the part besides.
-fn meets(query: &Query, height: Height, hash: Option<&str>, events: &[Event]) -> bool {
+fn meets(
+    query: &Query,
+    height: Height,
+    hash: Option<&str>,
+    sender: Option<String>,
+    events: &[Event],
+) -> bool {
     let height = height.to_string();
     let mut all: Vec<(String, &str)> = attributes(events).collect();
-    let own = match hash {
+    let mut own = match hash {
         Some(hash) => vec![("tm.event", "Tx"), (TX_HASH, hash), (TX_HEIGHT, &height)],
         None => vec![("tm.event", "NewBlockEvents"), (BLOCK_HEIGHT, &height)],
     };
+    own.extend(sender.as_deref().map(|sender| (TX_SENDER, sender)));
     all.extend(own.into_iter().map(|(key, value)| (key.to_owned(), value)));
     query.matches(&all)
 }

@@ -56,6 +56,18 @@ async fn a_stream_of_any_pages_is_the_same() {
 }
 
 #[tokio::test]
+async fn a_stream_knows_senders_as_searches_do() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let key = ed25519::SecretKey::from_seed([1; 32]);
+    let sender = Address::of(&key.public_key());
+    let tx = Transaction::transfer("test-1", &key, 0, 0, sender, 1, "").encode();
+    node.execute(&[b"a", &tx]);
+    let query = format!("tx.sender = '{sender}'");
+    let (events, _) = page(&node, json!({ "cursor": "1.0.0", "query": query })).await;
+    assert_eq!(events, ["1.1 index=1"]);
+}
+
+#[tokio::test]
 async fn a_query_chooses_whole_transactions_and_blocks() {
     let node = Scripted::start(RpcConfig::default()).await;
     node.execute(&[b"a", b"b"]);
