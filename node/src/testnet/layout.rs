@@ -23,6 +23,8 @@ const ACCOUNTS: usize = 10;
 const CHAIN_ID: &str = "althing-testnet";
 /// What clients may ask for in a second: all are one address here, and one person, who may want to see what the chain can do.
 const COST_PER_S: u64 = 200_000;
+/// Of these one client may have half: what is under way while the chain stands still for some seconds.
+const CONNECTIONS: usize = 4_096;
 
 /// `DIR/validator-0 …` and `DIR/accounts/0.key …`.
 #[derive(Debug, Clone)]
@@ -144,6 +146,10 @@ impl Layout {
                 peers.iter().filter(|peer| peer.identity != identity.public_key()).cloned().collect();
             config.rpc.listen = self.rpc_address(index);
             (config.rpc.cost_per_s, config.rpc.client_cost_per_s) = (COST_PER_S, COST_PER_S);
+            let rpc = &mut config.rpc;
+            (rpc.max_connections, rpc.max_connections_per_client) = (CONNECTIONS, CONNECTIONS);
+            (rpc.max_requests, rpc.max_requests_per_client) = (CONNECTIONS, CONNECTIONS);
+            (rpc.max_waiting, rpc.max_waiting_per_client) = (CONNECTIONS, CONNECTIONS);
             if self.app.is_remote() {
                 config.application.address = Some(app_command::address(&home));
             }
