@@ -24,6 +24,7 @@ mod samples;
 mod script;
 mod seal;
 mod seeds;
+mod served;
 mod transaction;
 mod wire;
 mod witness;

@@ -1,106 +1,10 @@
-//! JSON-RPC, from the bytes of a connection to those of the answer, against a chain of one block.
+//! JSON-RPC, from the bytes of a connection to those of the answer, against the chain of [`served`](super::served).
 //!
 //! The first byte says what the rest is: bytes of HTTP, the body of a POST, or method and query of a GET.
 
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
-
-use althing_consensus::{AppHash, Epoch, Execution, Height, Phase, View};
-use althing_crypto::{Hash, TxHash, sha256};
-use althing_ledger::{Application, TxResult};
-use althing_mempool::Outcome;
-use althing_node::body::Body;
-use althing_node::config::RpcConfig;
-use althing_node::epochs::{Epochs, Seat};
-use althing_node::handle::{self, Ask, HandleBackend, NodeHandle, NodeStatus, Parts, Standing};
-use althing_node::journal::{Journal, JournalLimits};
-use althing_node::rpc::serve_stream;
-use althing_node::storage::{ChainStore, MemoryStore, StoredResults};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::runtime::{Builder, Runtime};
 
-use super::chain::{CHAIN, fresh_ledger};
-use super::samples;
-
-/// What an answer may take, several times over: a batch of them ends at 8 MiB.
-const MAX_ANSWER: usize = 10 << 20;
-
-/// A node that takes every transaction, and commits none.
-struct Served {
-    runtime: Runtime,
-    node: NodeHandle,
-    config: RpcConfig,
-    _kept: tokio::sync::watch::Sender<NodeStatus>,
-}
-
-static SERVED: LazyLock<Served> = LazyLock::new(|| {
-    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
-    let (node, backend) = handle::channel(parts(), status());
-    let HandleBackend { mut asks, status, executed, journal, .. } = backend;
-    executed.send_replace(Height(1));
-    runtime.spawn(async move {
-        let _kept = executed;
-        while let Some(ask) = asks.recv().await {
-            // An asker that has gone is no error.
-            let _ = match ask {
-                Ask::Submit { tx, answer } => {
-                    let outcome = Outcome::Accepted { duplicate: tx.len() % 2 == 0 };
-                    journal.answered(&TxHash::of(&tx), &outcome);
-                    answer.send(outcome).is_ok()
-                }
-                Ask::Standing { answer, .. } => answer.send(Standing::Unknown).is_ok(),
-                Ask::Notice { notice, answer } => {
-                    let taken = notice.epoch().0 % 2 == 0;
-                    answer.send(if taken { Ok(()) } else { Err("not this one".to_owned()) }).is_ok()
-                }
-                Ask::Pending { limit, answer } => answer.send(vec![vec![7]; limit.min(3)]).is_ok(),
-            };
-        }
-    });
-    let config = RpcConfig { commit_timeout_ms: 1, max_body_bytes: 4_096, ..RpcConfig::default() };
-    Served { runtime, node, config, _kept: status }
-});
-
-/// A chain whose block 1 is stored and executed.
-fn parts() -> Parts {
-    let chain = ChainStore::new(Arc::new(MemoryStore::new()));
-    let genesis = Body { block: CHAIN.opening.clone(), txs: Vec::new() };
-    chain.begin(CHAIN.genesis.hash(), &genesis).expect("memory");
-    let body = Arc::new(samples::body(1, None));
-    let certificate = samples::qc(Phase::Commit, 1, body.block.hash());
-    chain.commit(std::slice::from_ref(&body), &certificate).expect("memory");
-    let execution =
-        Execution { height: Height(1), app_hash: AppHash::default(), results_root: sha256(b"results") };
-    let tx_results = vec![TxResult::default(); body.txs.len()];
-    let results = StoredResults { execution, next_epoch: Hash::ZERO, tx_results, events: Vec::new() };
-    chain.put_results(&body.block.txs, &results, None).expect("memory");
-    let application: Arc<dyn Application> = Arc::new(fresh_ledger(&CHAIN.genesis).0);
-    let genesis = CHAIN.genesis.clone();
-    let epochs = Arc::new(Epochs::new(&genesis, chain.clone(), Seat::default()));
-    // Soon full: no block takes anything out of it.
-    let limits = JournalLimits { max_txs: 800, max_bytes: 1 << 20, status_kept: Duration::from_secs(1) };
-    let (identity, journal) = (CHAIN.identities[0].public_key(), Journal::in_memory(limits));
-    Parts { genesis, chain, application, epochs, identity, journal }
-}
-
-fn status() -> NodeStatus {
-    NodeStatus {
-        epoch: Epoch(1),
-        view: View(2),
-        committed: Height(1),
-        executed: Height(1),
-        app_hash: AppHash::default(),
-        catching_up: false,
-        pending_txs: 3,
-        pending_bytes: 3,
-        validators: CHAIN.set().clone(),
-        params: Arc::new(CHAIN.genesis.params().clone()),
-        position: None,
-        peers: Arc::new([]),
-        halted: None,
-    }
-}
+use super::served::exchange;
 
 /// Says the bytes to the server, and looks at what it answers.
 pub fn rpc(bytes: &[u8]) {
@@ -160,45 +64,4 @@ pub(super) fn envelope(answer: &Value) {
             ["the read failed", "the request failed"].iter().any(|said| error.to_string().contains(said));
         assert!(!panicked, "a method panicked: {answer}");
     }
-}
-
-/// What the server says to a client that says this and no more, and perhaps hangs up before it has heard the answer, as a request
-/// that is not whole would keep the server waiting.
-pub(super) fn exchange(request: Vec<u8>, hangs_up: bool) -> Vec<u8> {
-    let Served { runtime, node, config, .. } = &*SERVED;
-    runtime.block_on(async {
-        let (mut client, server) = tokio::io::duplex(1 << 16);
-        let serving = tokio::spawn(serve_stream(node.clone(), config.clone(), server));
-        let (mut read, mut write) = tokio::io::split(&mut client);
-        let say = async {
-            // A server that hangs up has heard enough.
-            let _ = write.write_all(&request).await;
-            if hangs_up {
-                let _ = write.shutdown().await;
-            }
-        };
-        let mut answer = Vec::new();
-        let (_, heard) = tokio::join!(say, read.read_to_end(&mut answer));
-        heard.expect("memory");
-        serving.await.expect("the server does not panic");
-        assert!(answer.len() <= MAX_ANSWER, "an answer of {} bytes", answer.len());
-        answer
-    })
-}
-
-/// What the server says to a client that says this, and hangs up once it has heard enough.
-pub(super) fn exchange_until(request: Vec<u8>, enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
-    let Served { runtime, node, config, .. } = &*SERVED;
-    runtime.block_on(async {
-        let (mut client, server) = tokio::io::duplex(1 << 16);
-        let serving = tokio::spawn(serve_stream(node.clone(), config.clone(), server));
-        client.write_all(&request).await.expect("memory");
-        let mut answer = Vec::new();
-        while !enough(&answer) && client.read_buf(&mut answer).await.expect("memory") > 0 {
-            assert!(answer.len() <= MAX_ANSWER, "an answer of {} bytes", answer.len());
-        }
-        drop(client);
-        serving.await.expect("the server does not panic");
-        answer
-    })
 }
