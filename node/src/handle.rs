@@ -4,6 +4,7 @@
 //! watch channels, and sends [`Ask`]s through a bounded one. The node's shell holds the [`HandleBackend`]: it answers the asks
 //! and publishes what changed. No question of a client makes the driver wait.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use althing_consensus::{AppHash, ConsensusParams, Epoch, Height, Notice, Position, ValidatorSet, View};
@@ -103,6 +104,13 @@ pub enum Ask {
         tx: Vec<u8>,
         /// Takes the outcome of its admission.
         answer: oneshot::Sender<Outcome>,
+    },
+    /// Take several transactions into the mempool.
+    SubmitMany {
+        /// The bytes of each, at most `max_tx_bytes` of the genesis parameters.
+        txs: Vec<Vec<u8>>,
+        /// Takes the outcomes of all once the last one is known, in any order.
+        answer: oneshot::Sender<Vec<(TxHash, Outcome)>>,
     },
     /// Take a notice towards a block.
     Notice {
@@ -264,6 +272,54 @@ impl NodeHandle {
             entered.keep().await?;
         }
         Ok(Submission { hash, outcome })
+    }
+
+    /// As [`Self::submit_for`], of many transactions at once: they are durable with one sync, and their outcomes stand in their order. What
+    /// the journal has no room for is refused by itself.
+    pub async fn submit_many_for(
+        &self,
+        client: &str,
+        txs: Vec<Vec<u8>>,
+    ) -> Result<Vec<Submission>, AskError> {
+        let hashes: Vec<TxHash> = txs.iter().map(|tx| TxHash::of(tx)).collect();
+        let above = *self.executed.borrow();
+        let too_large: Vec<Option<Refusal>> = txs.iter().map(|tx| self.too_large(tx)).collect();
+        let entering = hashes.iter().zip(&txs).zip(&too_large).filter(|(_, too_large)| too_large.is_none());
+        let entering = entering.map(|((hash, tx), _)| (*hash, &tx[..]));
+        let entered = self.node.journal.enter_many(entering, client, above);
+        let mut known: HashMap<TxHash, Outcome> = HashMap::new();
+        let full = |full: Full| Refusal {
+            code: Code::Full as u32,
+            codespace: CODESPACE.to_owned(),
+            log: full.to_string(),
+        };
+        let (mut offered, mut refused) = (Vec::with_capacity(txs.len()), entered.refused().clone());
+        for (index, tx) in txs.into_iter().enumerate() {
+            let refusal = too_large[index].clone().or_else(|| refused.remove(&hashes[index]).map(full));
+            match refusal {
+                Some(refusal) => drop(known.insert(hashes[index], Outcome::Refused(refusal))),
+                None if known.contains_key(&hashes[index]) => {}
+                None => offered.push(tx),
+            }
+        }
+        if !offered.is_empty() {
+            known.extend(self.ask(|answer| Ask::SubmitMany { txs: offered, answer }).await?);
+        }
+        let executed = *self.executed.borrow();
+        let submissions = hashes.iter().map(|hash| {
+            let outcome = match known.get(hash).ok_or(AskError::Stopping)? {
+                // Nobody is told of a commit before its results can be read.
+                Outcome::Committed { height } if Height(*height) > executed => {
+                    Outcome::Accepted { duplicate: true }
+                }
+                outcome => outcome.clone(),
+            };
+            Ok(Submission { hash: *hash, outcome })
+        });
+        let submissions: Vec<Submission> = submissions.collect::<Result<_, AskError>>()?;
+        let accepted = submissions.iter().filter(|one| matches!(one.outcome, Outcome::Accepted { .. }));
+        entered.keep(accepted.map(|one| &one.hash)).await?;
+        Ok(submissions)
     }
 
     /// Hands in a transaction without waiting for its admission: it is durable in the journal, which knows later what became of it.

@@ -24,28 +24,55 @@ impl Counter {
 /// The upper bounds of a [`Histogram`]'s buckets, in milliseconds; beyond the last there is one more.
 pub const BOUNDS_MS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 
+/// Bounds a tenth apart or less up to a second, where percentiles are to be told from the buckets.
+pub const FINE_BOUNDS_MS: [u64; 72] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28,
+    29, 30, 33, 36, 39, 42, 46, 50, 55, 60, 66, 72, 79, 86, 94, 103, 113, 124, 136, 149, 163, 179, 196, 215,
+    236, 259, 284, 312, 343, 377, 414, 455, 500, 550, 605, 665, 731, 804, 884, 1_000, 2_000, 3_000, 5_000,
+    10_000,
+];
+
 /// How long something takes, each time it happens.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Histogram {
-    buckets: [Counter; BOUNDS_MS.len() + 1],
+    bounds_ms: &'static [u64],
+    buckets: Box<[Counter]>,
     sum_us: AtomicU64,
 }
 
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::within(&BOUNDS_MS)
+    }
+}
+
 impl Histogram {
+    /// One with these bounds, ascending.
+    pub fn within(bounds_ms: &'static [u64]) -> Self {
+        let buckets = (0..=bounds_ms.len()).map(|_| Counter::default()).collect();
+        Self { bounds_ms, buckets, sum_us: AtomicU64::new(0) }
+    }
+
+    /// The bounds, in milliseconds.
+    pub fn bounds_ms(&self) -> &'static [u64] {
+        self.bounds_ms
+    }
+
     /// It took so long once more.
     pub fn took(&self, time: Duration) {
-        let within = BOUNDS_MS.partition_point(|bound| time > Duration::from_millis(*bound));
+        let within = self.bounds_ms.partition_point(|bound| time > Duration::from_millis(*bound));
         self.buckets[within].more();
         self.sum_us.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 
     /// For each bound how often it took no longer, then how often it happened at all.
-    pub fn up_to(&self) -> [u64; BOUNDS_MS.len() + 1] {
+    pub fn up_to(&self) -> Vec<u64> {
         let mut sum = 0;
-        std::array::from_fn(|bucket| {
-            sum += self.buckets[bucket].count();
+        let count = |bucket: &Counter| {
+            sum += bucket.count();
             sum
-        })
+        };
+        self.buckets.iter().map(count).collect()
     }
 
     /// All of it together, in microseconds.
@@ -55,7 +82,7 @@ impl Histogram {
 }
 
 /// What the node's own work is counted by.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Meters {
     /// Views entered.
     pub views: Counter,
@@ -77,6 +104,27 @@ pub struct Meters {
     pub dropped_txs: Counter,
     /// From a block's being handed to the application until its results and its state are stored.
     pub execution: Histogram,
+    /// From a block's own time, when its leader began to make it, until this node has it committed and hands it to the store.
+    pub finalization: Histogram,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        let counter = Counter::default;
+        Self {
+            views: counter(),
+            failed_views: counter(),
+            refused_proposals: counter(),
+            refused_signatures: counter(),
+            misbehaviour: counter(),
+            accepted_txs: counter(),
+            known_txs: counter(),
+            refused_txs: counter(),
+            dropped_txs: counter(),
+            execution: Histogram::default(),
+            finalization: Histogram::within(&FINE_BOUNDS_MS),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -117,8 +117,8 @@ impl Driver {
         self.tell_mempool(step, Input::MaxTxBytes(max as usize));
     }
 
-    pub(super) fn submitted(&mut self, step: &mut Step, ticket: u64, tx: Vec<u8>) {
-        self.tell_mempool(step, Input::Submit { source: Source::Local { ticket }, txs: vec![tx] });
+    pub(super) fn submitted(&mut self, step: &mut Step, ticket: u64, txs: Vec<Vec<u8>>) {
+        self.tell_mempool(step, Input::Submit { source: Source::Local { ticket }, txs });
     }
 
     /// From gossip, which this node passes on only when it would vouch for it.
@@ -308,7 +308,7 @@ mod tests {
 
     fn submit(bench: &mut Bench, names: std::ops::Range<u64>) {
         for n in names {
-            bench.act(|driver, step| driver.submitted(step, n, n.to_be_bytes().to_vec()));
+            bench.act(|driver, step| driver.submitted(step, n, vec![n.to_be_bytes().to_vec()]));
         }
     }
 

@@ -64,6 +64,13 @@ pub enum Event {
         /// Its bytes.
         tx: Vec<u8>,
     },
+    /// A client hands in several transactions. Gets one [`Effect::Answer`] for each, all under this number.
+    SubmitMany {
+        /// The shell's number for it.
+        ticket: u64,
+        /// The bytes of each.
+        txs: Vec<Vec<u8>>,
+    },
     /// A client hands in a notice. Gets one [`Effect::NoticeAnswer`].
     SubmitNotice {
         /// The shell's number for it.

@@ -178,7 +178,8 @@ impl Driver {
             Event::Gossip { from, id, txs } => self.gossip_arrived(step, from, id, txs),
             Event::Request { from, id, request } => self.asked(step, from, id, request),
             Event::Response { id, response } => self.answered(step, id, response),
-            Event::Submit { ticket, tx } => self.submitted(step, ticket, tx),
+            Event::Submit { ticket, tx } => self.submitted(step, ticket, vec![tx]),
+            Event::SubmitMany { ticket, txs } => self.submitted(step, ticket, txs),
             Event::SubmitNotice { ticket, notice } => self.notice_submitted(step, ticket, notice),
             Event::Done(done) => self.done(step, done),
         }

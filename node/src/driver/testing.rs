@@ -104,7 +104,7 @@ impl Bench {
         let hash = althing_crypto::TxHash::of(tx);
         let tx = tx.to_vec();
         self.act(|driver, step| {
-            driver.submitted(step, 0, tx);
+            driver.submitted(step, 0, vec![tx]);
             driver.prechecks_known(step, vec![(hash, Ok(admission()))]);
             driver.checked(step, vec![(hash, Ok(CheckedTx { next_sequence: None }))]);
         });

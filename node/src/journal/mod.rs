@@ -25,6 +25,7 @@ mod record;
 mod segment;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -191,6 +192,26 @@ impl Journal {
         Ok(Entered { journal: self.clone(), tx })
     }
 
+    /// As [`Self::enter`], of several. Those that find no room are told apart.
+    pub(crate) fn enter_many<'a>(
+        &self,
+        txs: impl Iterator<Item = (TxHash, &'a [u8])>,
+        client: &str,
+        above: Height,
+    ) -> EnteredMany {
+        let txs: Vec<(TxHash, TxBytes)> = txs.map(|(tx, bytes)| (tx, TxBytes::from(bytes))).collect();
+        let mut entered = EnteredMany { journal: self.clone(), txs: Vec::new(), refused: BTreeMap::new() };
+        let mut state = self.0.lock();
+        for (tx, bytes) in txs {
+            match state.book.enter(tx, bytes, client, above) {
+                Ok(()) => entered.txs.push(tx),
+                Err(full) => _ = entered.refused.insert(tx, full),
+            }
+        }
+        drop(state);
+        entered
+    }
+
     /// The mempool's answer to a submission, from whomever. To be told in the order of what the mempool does.
     pub fn answered(&self, tx: &TxHash, outcome: &Outcome) {
         let now = self.0.now();
@@ -300,6 +321,37 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         self.journal.0.lock().book.leave(&self.tx);
+    }
+}
+
+/// Several submissions under way; dropped, they are over.
+pub(crate) struct EnteredMany {
+    journal: Journal,
+    txs: Vec<TxHash>,
+    refused: BTreeMap<TxHash, Full>,
+}
+
+impl EnteredMany {
+    /// Those that found no room.
+    pub(crate) fn refused(&self) -> &BTreeMap<TxHash, Full> {
+        &self.refused
+    }
+
+    /// Returns once these, which the mempool has taken, may be acknowledged.
+    pub(crate) async fn keep(&self, taken: impl Iterator<Item = &TxHash>) -> Result<(), Broken> {
+        let now = self.journal.0.now();
+        let newest = self.journal.change(|book| taken.map(|tx| book.keep(tx, now)).max());
+        match newest {
+            Some(batch) => self.journal.durable(batch).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for EnteredMany {
+    fn drop(&mut self) {
+        let mut state = self.journal.0.lock();
+        self.txs.iter().for_each(|tx| state.book.leave(tx));
     }
 }
 

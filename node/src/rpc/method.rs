@@ -59,6 +59,8 @@ pub(crate) enum Kind {
     Hash,
     /// A transaction: base64, and in a URI `0x…` or text in quotes.
     Tx,
+    /// A list of transactions in base64; none in a URI.
+    Txs,
     /// Bytes in hexadecimal or base64.
     Bytes,
 }

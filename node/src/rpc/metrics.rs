@@ -5,10 +5,7 @@ use std::{fmt::Write, fs, path::Path, sync::Arc};
 use althing_consensus::{Height, Power};
 
 use super::{Context, RpcError, caller::Caller, clients::Kind};
-use crate::{
-    handle::NodeStatus,
-    meters::{BOUNDS_MS, Histogram},
-};
+use crate::{handle::NodeStatus, meters::Histogram};
 
 mod families;
 
@@ -78,12 +75,17 @@ impl Page {
     fn histogram(&mut self, family: &Family, histogram: &Histogram) {
         self.family(family);
         let (bucket, up_to) = (format!("{}_bucket", family.name), histogram.up_to());
-        let bounds = BOUNDS_MS.iter().map(|ms| seconds(ms * 1_000)).chain(["+Inf".to_owned()]);
-        for (bound, count) in bounds.zip(up_to) {
+        let bounds = histogram.bounds_ms().iter().map(|ms| seconds(ms * 1_000)).chain(["+Inf".to_owned()]);
+        for (bound, count) in bounds.zip(&up_to) {
             self.line(&bucket, &["le"], &[&bound], &count.to_string());
         }
         self.line(&format!("{}_sum", family.name), &[], &[], &seconds(histogram.sum_us()));
-        self.line(&format!("{}_count", family.name), &[], &[], &up_to[BOUNDS_MS.len()].to_string());
+        self.line(
+            &format!("{}_count", family.name),
+            &[],
+            &[],
+            &up_to.last().copied().unwrap_or_default().to_string(),
+        );
     }
 
     fn line(&mut self, name: &str, labels: &[&str], values: &[&str], number: &str) {
@@ -141,6 +143,7 @@ fn consensus(page: &mut Page, context: &Context, status: &NodeStatus, oldest: He
     page.one(&REFUSED_PROPOSALS, meters.refused_proposals.count());
     page.one(&REFUSED_SIGNATURES, meters.refused_signatures.count());
     page.one(&MISBEHAVIOUR, meters.misbehaviour.count());
+    page.histogram(&FINALIZATION, &meters.finalization);
 }
 
 fn mempool(page: &mut Page, context: &Context, status: &NodeStatus) {

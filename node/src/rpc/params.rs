@@ -12,8 +12,11 @@ use super::{
     RpcError,
     caller::{Caller, Presence},
     clients::Place,
-    method::Method,
+    method::{Kind as MethodKind, Method},
 };
+
+/// Transactions in one list.
+pub(crate) const MAX_TXS: usize = 1_000;
 
 /// The parameters of one request.
 #[derive(Debug, Clone)]
@@ -35,11 +38,22 @@ impl Params {
         asked_by: &Caller,
     ) -> Result<Self, RpcError> {
         let names: Vec<&str> = method.param_names().collect();
-        Ok(Self { values: Self::named(params, &names)?, uri: false, id: None, asked_by: asked_by.clone() })
+        let lists: Vec<&str> = method
+            .params
+            .iter()
+            .filter(|param| param.kind == MethodKind::Txs)
+            .map(|param| param.name)
+            .collect();
+        Ok(Self {
+            values: Self::named(params, &names, &lists)?,
+            uri: false,
+            id: None,
+            asked_by: asked_by.clone(),
+        })
     }
 
-    /// As [`Self::from_json`]; `names` are the method's parameters in their order.
-    fn named(params: Option<Value>, names: &[&str]) -> Result<Map<String, Value>, RpcError> {
+    /// As [`Self::from_json`]; `names` are the method's parameters in their order, `lists` those that take a list of texts.
+    fn named(params: Option<Value>, names: &[&str], lists: &[&str]) -> Result<Map<String, Value>, RpcError> {
         let values = match params {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(values)) => values,
@@ -60,7 +74,19 @@ impl Params {
         // They are kept until the answer is there: nothing that no method reads, and nothing that grows in memory.
         let mut values = values;
         values.retain(|name, _| names.contains(&name.as_str()));
-        if let Some((name, _)) = values.iter().find(|(_, value)| value.is_array() || value.is_object()) {
+        let refused = |(name, value): &(&String, &Value)| match value {
+            Value::Array(list) => {
+                !lists.contains(&name.as_str()) || list.len() > MAX_TXS || !list.iter().all(Value::is_string)
+            }
+            value => value.is_object(),
+        };
+        if let Some((name, Value::Array(list))) = values.iter().find(refused)
+            && lists.contains(&name.as_str())
+        {
+            let reason = format!("{name}: a list of {}, at most {MAX_TXS} strings are taken", list.len());
+            return Err(RpcError::params(reason));
+        }
+        if let Some((name, _)) = values.iter().find(refused) {
             return Err(RpcError::params(format!("{name}: a list or an object, no parameter takes one")));
         }
         Ok(values)
@@ -186,6 +212,20 @@ impl Params {
         }
     }
 
+    /// A list of transactions.
+    pub(crate) fn txs(&self, name: &str) -> Result<Vec<Vec<u8>>, RpcError> {
+        let fault = |reason: String| RpcError::params(format!("{name}: {reason}"));
+        let Some(Value::Array(list)) = self.get(name) else {
+            return Err(fault("missing, or no list of strings in base64".to_owned()));
+        };
+        let read = |(index, text): (usize, &Value)| {
+            BASE64
+                .decode(text.as_str().unwrap_or_default())
+                .map_err(|error| fault(format!("{index}: not base64: {error}")))
+        };
+        list.iter().enumerate().map(read).collect()
+    }
+
     /// At most so many bytes, in hexadecimal, or else in base64.
     pub(crate) fn blob(&self, name: &str, max: usize) -> Result<Vec<u8>, RpcError> {
         let text = self.text(name)?;
@@ -244,9 +284,10 @@ mod tests {
     use super::*;
 
     const NAMES: &[&str] = &["height", "prove", "path", "data", "tx", "hash"];
+    const LISTS: &[&str] = &["data"];
 
     fn from_json(params: Value) -> Params {
-        Params { values: Params::named(Some(params), NAMES).unwrap(), ..Params::default() }
+        Params { values: Params::named(Some(params), NAMES, LISTS).unwrap(), ..Params::default() }
     }
 
     fn from_uri(name: &str, text: &str) -> Params {
@@ -281,6 +322,7 @@ mod tests {
         assert_eq!(from_uri("data", "\"ab\"").hex("data").unwrap(), b"ab");
         assert_eq!(from_json(json!({"tx": "YWI="})).tx("tx").unwrap(), b"ab");
         assert_eq!(from_uri("tx", "0x6162").tx("tx").unwrap(), b"ab");
+        assert_eq!(from_json(json!({"data": ["YWI=", "Yw=="]})).txs("data").unwrap(), [&b"ab"[..], b"c"]);
         let hash = Hash::from_bytes([0xab; 32]);
         for text in [
             hash.to_string(),
@@ -314,11 +356,18 @@ mod tests {
             (from_json(json!({"hash": "ab"})).hash("hash").map(drop), "hash: ab is not 32 bytes"),
             (from_json(json!({"hash": long})).hash("hash").map(drop), "x… is not 32 bytes"),
             (
-                Params::named(Some(json!([1, 2, 3, 4, 5, 6, 7])), NAMES).map(drop),
+                Params::named(Some(json!([1, 2, 3, 4, 5, 6, 7])), NAMES, LISTS).map(drop),
                 "7 params, this method takes 6",
             ),
-            (Params::named(Some(json!({"tx": [0]})), NAMES).map(drop), "tx: a list or an object"),
-            (Params::named(Some(json!("x")), NAMES).map(drop), "must be an object or an array"),
+            (Params::named(Some(json!({"tx": [0]})), NAMES, LISTS).map(drop), "tx: a list or an object"),
+            (Params::named(Some(json!({"data": [0]})), NAMES, LISTS).map(drop), "data: a list of 1"),
+            (
+                Params::named(Some(json!({"data": vec!["x"; 1_001]})), NAMES, LISTS).map(drop),
+                "data: a list of 1001",
+            ),
+            (from_json(json!({"data": ["YWI=", "%"]})).txs("data").map(drop), "data: 1: not base64"),
+            (from_json(json!({"data": "YWI="})).txs("data").map(drop), "data: missing, or no list"),
+            (Params::named(Some(json!("x")), NAMES, LISTS).map(drop), "must be an object or an array"),
         ];
         for (result, expected) in cases {
             let error = result.expect_err(expected);

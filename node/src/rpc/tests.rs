@@ -38,6 +38,7 @@ mod dialect;
 mod events;
 mod fates;
 mod limits;
+mod many;
 mod notices;
 mod search;
 mod subscriptions;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use althing_consensus::engine::{self, Halt};
 use althing_consensus::{AppHash, Height, Micros, Now, View};
-use althing_crypto::Encoding;
+use althing_crypto::{Encoding, TxHash};
 use althing_mempool::{Outcome as Admission, TxBytes};
 use althing_p2p::{Network, Peer, PeerKey, Responder, Validation};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::lanes::{Lanes, Outcome};
 use super::network::{Pending, decode};
 use crate::config::PeerConfig;
-use crate::driver::{Done, Driver, Effect, Event};
+use crate::driver::{Done, Driver, Effect, Event, Job, StoreJob};
 use crate::handle::{Ask, HandleBackend, NodeStatus, PeerInfo};
 use crate::meters::Meters;
 use crate::run::peers;
@@ -58,10 +58,21 @@ pub(crate) struct Actor {
     wake: Option<tokio::time::Instant>,
     /// Numbers for clients and peers that wait for an answer.
     numbers: u64,
-    tickets: HashMap<u64, oneshot::Sender<Admission>>,
+    tickets: HashMap<u64, Ticket>,
     notices: HashMap<u64, oneshot::Sender<Result<(), String>>>,
     pending: HashMap<u64, Pending>,
     status: NodeStatus,
+}
+
+/// Who waits for what becomes of a submission.
+enum Ticket {
+    One(oneshot::Sender<Admission>),
+    /// All are answered together: so many are not known yet.
+    Many {
+        left: usize,
+        known: Vec<(TxHash, Admission)>,
+        answer: oneshot::Sender<Vec<(TxHash, Admission)>>,
+    },
 }
 
 impl Actor {
@@ -166,8 +177,14 @@ impl Actor {
         match ask {
             Ask::Submit { tx, answer } => {
                 let ticket = self.number();
-                self.tickets.insert(ticket, answer);
+                self.tickets.insert(ticket, Ticket::One(answer));
                 self.step(Event::Submit { ticket, tx })
+            }
+            Ask::SubmitMany { txs, answer } => {
+                let ticket = self.number();
+                let (left, known) = (txs.len(), Vec::with_capacity(txs.len()));
+                self.tickets.insert(ticket, Ticket::Many { left, known, answer });
+                self.step(Event::SubmitMany { ticket, txs })
             }
             Ask::Notice { notice, answer } => {
                 let ticket = self.number();
@@ -190,7 +207,10 @@ impl Actor {
 
     fn perform(&mut self, effect: Effect) -> Result<(), Fatal> {
         match effect {
-            Effect::Job(job) => self.wiring.lanes.give(job)?,
+            Effect::Job(job) => {
+                self.time(&job);
+                self.wiring.lanes.give(job)?;
+            }
             Effect::Send { to, wire } => self.send(&to, &wire),
             Effect::Broadcast(wire) => _ = self.wiring.network.broadcast(wire.class(), wire.encode().into()),
             Effect::Gossip(txs) => {
@@ -220,8 +240,7 @@ impl Actor {
                     }
                     Admission::Refused(_) => meters.refused_txs.more(),
                 }
-                // Whoever submitted may have gone.
-                let _ = self.tickets.remove(&ticket).map(|answer| answer.send(outcome));
+                self.answer(ticket, hash, outcome);
             }
             Effect::NoticeAnswer { ticket, outcome } => {
                 // Whoever handed it in may have gone.
@@ -255,6 +274,33 @@ impl Actor {
             Effect::Superseded(other) => return Err(self.superseded(&other)),
         }
         Ok(())
+    }
+
+    /// Counts how long it took from the making of blocks to their commit; those of a past that is fetched tell nothing of that.
+    fn time(&self, job: &Job) {
+        let Job::Store(StoreJob::Commit { bodies, .. }) = job else { return };
+        if !self.status.catching_up {
+            for body in bodies {
+                let made = UNIX_EPOCH + Duration::from_millis(body.block.header.time_ms);
+                let took = SystemTime::now().duration_since(made).unwrap_or_default();
+                self.wiring.backend.meters.finalization.took(took);
+            }
+        }
+    }
+
+    /// Whoever submitted may have gone.
+    fn answer(&mut self, ticket: u64, hash: TxHash, outcome: Admission) {
+        match self.tickets.remove(&ticket) {
+            Some(Ticket::One(answer)) => _ = answer.send(outcome),
+            Some(Ticket::Many { left, mut known, answer }) => {
+                known.push((hash, outcome));
+                match left - 1 {
+                    0 => _ = answer.send(known),
+                    left => _ = self.tickets.insert(ticket, Ticket::Many { left, known, answer }),
+                }
+            }
+            None => {}
+        }
     }
 
     fn send(&self, to: &PeerKey, wire: &Wire) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Kind, METHODS, Param};
+use super::{super::params::MAX_TXS, Kind, METHODS, Param};
 
 /// The OpenRPC document of this interface.
 pub(crate) fn discover() -> Value {
@@ -53,6 +53,11 @@ fn schema(kind: Kind) -> Value {
         Kind::Hex => json!({ "type": "string", "pattern": "^(0x)?([0-9A-Fa-f]{2})*$" }),
         Kind::Hash => json!({ "type": "string", "pattern": "^((0x)?[0-9A-Fa-f]{64}|[0-9A-Za-z+/]{43}=)$" }),
         Kind::Tx => json!({ "type": "string", "contentEncoding": "base64" }),
+        Kind::Txs => json!({
+            "type": "array",
+            "maxItems": MAX_TXS,
+            "items": { "type": "string", "contentEncoding": "base64" },
+        }),
         Kind::Bytes => json!({ "type": "string" }),
     }
 }

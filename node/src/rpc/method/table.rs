@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        application, blocks, consensus, headers, light, net, notices, search, status, stream, transactions,
-        waits,
+        application, blocks, consensus, hashes, headers, light, many, net, notices, search, status, stream,
+        transactions, waits,
     },
     Handler, Kind, Method, Param, Role,
     documents::discover,
@@ -25,6 +25,32 @@ pub(crate) static METHODS: &[Method] = &[
             optional("prove", Kind::Flag, "whether the answer should come with a proof"),
         ],
         |context, params| Box::pin(application::abci_query(context, params)),
+    ),
+    read(
+        "althing_block_hashes",
+        "The hashes of a block's transactions, once the block is executed",
+        4,
+        &[
+            optional("height", Kind::Height, "the height; none: the newest one that is executed"),
+            optional(
+                "wait_ms",
+                Kind::Number,
+                "for how long to wait for it, in milliseconds; none: not at all; 60000 at most",
+            ),
+            optional(
+                "bytes",
+                Kind::Number,
+                "how many bytes of each hash, from its first; none: 32; 0: no hashes",
+            ),
+        ],
+        |context, params| Box::pin(hashes::block_hashes(context, params)),
+    ),
+    submit(
+        "althing_broadcast_txs",
+        "Hands in up to 1000 transactions and answers with the mempool's verdict on each; costs 2 more for each",
+        5,
+        &[required("txs", Kind::Txs, "the transactions")],
+        |context, params| Box::pin(many::broadcast_txs(context, params)),
     ),
     read(
         "althing_certificate",

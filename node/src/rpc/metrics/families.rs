@@ -53,6 +53,10 @@ families! {
         counter("althing_consensus_refused_signatures_total", "Signatures that the safety rules refused");
     MISBEHAVIOUR =
         counter("althing_consensus_misbehaviour_total", "Validators seen to contradict themselves, each time");
+    FINALIZATION = histogram(
+        "althing_consensus_finalization_seconds",
+        "From a block's own time, by its leader's clock, until this node has it committed and hands it to the store"
+    );
     PENDING_TXS = gauge("althing_mempool_txs", "Pending transactions");
     PENDING_BYTES = gauge("althing_mempool_bytes", "The bytes of the pending transactions");
     SUBMISSIONS = by(
