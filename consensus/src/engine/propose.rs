@@ -6,8 +6,8 @@ use crate::block_tree::NoPath;
 use crate::engine::validity::{may_carry, root_of, run_of};
 use crate::engine::{Action, BuildPayload, Engine, Step};
 use crate::{
-    Block, Certificate, Header, Height, Message, Notice, ProposalDraft, SignRequest, TimeoutCertificate,
-    Verified, View, Vouched, no_evidence, notices_root, payload_root,
+    Block, Certificate, Header, Height, Message, Micros, Notice, ProposalDraft, SignRequest,
+    TimeoutCertificate, Verified, View, Vouched, no_evidence, notices_root, payload_root,
 };
 
 /// The payload of this view's own proposal.
@@ -73,7 +73,7 @@ impl Engine {
             return self.propose_again(step, block, tc);
         }
         let header = self.next_header(step, parent, parent_hash);
-        match self.turn(&header, parent_hash) {
+        match self.turn(step.now.mono, &header, parent_hash) {
             Turn::Wait => {}
             Turn::Build => self.ask_payload(step, &header),
             Turn::Propose(load) => self.propose(step, header, load, tc),
@@ -99,7 +99,7 @@ impl Engine {
         }
     }
 
-    fn turn(&self, header: &Header, parent: BlockHash) -> Turn {
+    fn turn(&self, now: Micros, header: &Header, parent: BlockHash) -> Turn {
         let permitted =
             may_carry(header.height, header.vouched.height, self.config.params.max_unexecuted_blocks);
         if permitted {
@@ -116,7 +116,11 @@ impl Engine {
         // A closing block waits for its justify block's commit and the last execution, so that it closes.
         let closes = self.tree.is_committed(&parent)
             && self.newest_work_height().is_some_and(|height| self.executed >= height);
-        if closes || self.timers.may_be_empty { Turn::Propose(Load::default()) } else { Turn::Wait }
+        if closes || self.timers.may_be_empty || self.is_heartbeat_due(now) {
+            Turn::Propose(Load::default())
+        } else {
+            Turn::Wait
+        }
     }
 
     fn ask_payload(&mut self, step: &mut Step, header: &Header) {

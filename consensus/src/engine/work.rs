@@ -65,7 +65,7 @@ impl Engine {
             || self.candidates.values().any(|one| one.stage.is_live())
             || self.newest_work_height().is_some()
             || self.committed().height.0 == 0
-            || self.heartbeat().is_some_and(|at| at <= now)
+            || self.is_heartbeat_due(now)
     }
 
     /// When a chain at rest makes a block all the same.
@@ -73,6 +73,11 @@ impl Engine {
         let interval = self.config.params.heartbeat_ms;
         (interval > 0 && !self.is_closed())
             .then(|| self.timers.last_commit.after(Micros::from_millis(interval)))
+    }
+
+    /// Whether a block is due although there is nothing to put into it.
+    pub(super) fn is_heartbeat_due(&self, now: Micros) -> bool {
+        self.heartbeat().is_some_and(|at| at <= now)
     }
 
     /// T1: the view timer starts when there is work in the view, and stops when there is none.
@@ -136,7 +141,7 @@ impl Engine {
     /// Asks to be woken at the next deadline, if that has changed.
     pub(super) fn schedule(&mut self, step: &mut Step) {
         let timers = &self.timers;
-        let heartbeat = self.heartbeat().filter(|_| !timers.runs());
+        let heartbeat = self.heartbeat().filter(|at| !timers.runs() || *at > step.now.mono);
         let deadlines =
             [timers.view, timers.empty, timers.share, timers.repeat, timers.clock, timers.status, heartbeat];
         let next = deadlines.into_iter().flatten().min();

@@ -56,7 +56,16 @@ impl Fixture {
     }
 
     fn member_of(set: Arc<ValidatorSet>, me: u16, record: Option<&SafetyRecord>) -> Self {
-        let params = ConsensusParams { max_unexecuted_blocks: 0, ..ConsensusParams::default() };
+        Self::member_under(set, me, record, ConsensusParams::default())
+    }
+
+    fn member_under(
+        set: Arc<ValidatorSet>,
+        me: u16,
+        record: Option<&SafetyRecord>,
+        params: ConsensusParams,
+    ) -> Self {
+        let params = ConsensusParams { max_unexecuted_blocks: 0, ..params };
         let epoch_hash = epoch_hash(&set, &params);
         let vouched = Vouched {
             height: Height(0),
@@ -107,13 +116,22 @@ impl Fixture {
 
     /// The same among members of these powers.
     pub(super) fn started_among(powers: &[u64], me: u16) -> Self {
-        let mut fixture = Self::member_of(set_of(powers), me, None);
-        fixture.step(Input::Start);
-        for peer in (0..powers.len() as u16).filter(|peer| *peer != me) {
-            fixture.receive(peer, Admitted::Memory(Memory::default()));
+        Self::member_of(set_of(powers), me, None).start(powers.len() as u16, me)
+    }
+
+    /// As [`Self::started`], on a chain whose blocks come at least so often.
+    pub(super) fn beating(me: u16, heartbeat_ms: u64) -> Self {
+        let params = ConsensusParams { heartbeat_ms, ..ConsensusParams::default() };
+        Self::member_under(set_of(&[1; 4]), me, None, params).start(4, me)
+    }
+
+    fn start(mut self, members: u16, me: u16) -> Self {
+        self.step(Input::Start);
+        for peer in (0..members).filter(|peer| *peer != me) {
+            self.receive(peer, Admitted::Memory(Memory::default()));
         }
-        fixture.step(Input::Resumed);
-        fixture
+        self.step(Input::Resumed);
+        self
     }
 
     /// The actions, but for wake-ups and log lines.

@@ -25,6 +25,14 @@ fn the_leader_of_a_fresh_chain_makes_an_empty_block_after_a_third_of_the_timer()
 }
 
 #[test]
+fn once_the_heartbeat_is_due_the_leader_waits_for_nothing() {
+    let me = Fixture::new(4, 0).leader(1);
+    let mut f = Fixture::beating(me, 20);
+    assert_eq!(f.wait(19), []);
+    assert_eq!(Fixture::asked(&f.wait(1)), [(SignKind::Proposal, View(1))]);
+}
+
+#[test]
 fn a_view_without_a_proposal_is_given_up_and_repeated_at_a_constant_interval() {
     let follower = (0..4).find(|me| *me != Fixture::new(4, 0).leader(1)).expect("four members");
     let mut f = Fixture::started(follower);
