@@ -8,6 +8,7 @@ pub mod abci;
 pub mod asset;
 pub mod conformance;
 pub mod kv;
+pub mod noop;
 pub mod state;
 
 mod app_hash;

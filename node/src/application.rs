@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use althing_ledger::{
-    AppError, Application, AssetLedger, Bytes, abci::RemoteApplication, kv::KeyValue, state::StateFiles,
+    AppError, Application, AssetLedger, Bytes, abci::RemoteApplication, kv::KeyValue, noop::Noop,
+    state::StateFiles,
 };
 
 use crate::{config::NodeConfig, new_chain::Kind};
@@ -33,6 +34,7 @@ pub fn open(kind: &str, own: &[Own], files: Arc<dyn StateFiles>, config: &NodeCo
     match Kind::of(kind, own) {
         Some(Kind::Ledger) => Ok(Arc::new(AssetLedger::open(files, kept_heights)?)),
         Some(Kind::Kv) => Ok(Arc::new(KeyValue::open(files, kept_heights)?)),
+        Some(Kind::Noop) => Ok(Arc::new(Noop::open(files, kept_heights)?)),
         Some(Kind::Own(own)) => (own.open)(files, kept_heights),
         Some(Kind::Abci) => match &config.application.address {
             Some(address) => Ok(Arc::new(RemoteApplication::new(address.clone()))),
@@ -72,7 +74,8 @@ mod tests {
         assert!(error.contains("address of [application]"), "{error}");
         let error = open("evm").err().expect("there is none").to_string();
         assert!(
-            error.contains("\"evm\"") && error.contains("[\"names\", \"ledger\", \"kv\", \"abci\"]"),
+            error.contains("\"evm\"")
+                && error.contains("[\"names\", \"ledger\", \"kv\", \"noop\", \"abci\"]"),
             "{error}"
         );
     }

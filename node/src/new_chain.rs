@@ -16,6 +16,8 @@ pub enum Kind {
     Ledger,
     /// The key-value sample.
     Kv,
+    /// What counts transactions and does nothing else with them.
+    Noop,
     /// One in a process of its own, behind ABCI 2.0.
     Abci,
     /// One of the program's own.
@@ -25,7 +27,7 @@ pub enum Kind {
 impl Kind {
     /// All that a program with these of its own brings; those come first.
     pub fn all(own: &[Own]) -> impl Iterator<Item = Self> {
-        own.iter().copied().map(Kind::Own).chain([Kind::Ledger, Kind::Kv, Kind::Abci])
+        own.iter().copied().map(Kind::Own).chain([Kind::Ledger, Kind::Kv, Kind::Noop, Kind::Abci])
     }
 
     /// As genesis documents name it.
@@ -33,6 +35,7 @@ impl Kind {
         match self {
             Kind::Ledger => "ledger",
             Kind::Kv => "kv",
+            Kind::Noop => "noop",
             Kind::Abci => "abci",
             Kind::Own(own) => own.kind,
         }
@@ -43,6 +46,7 @@ impl Kind {
         match self {
             Kind::Ledger => "The asset ledger",
             Kind::Kv => "The key-value sample",
+            Kind::Noop => "One that counts transactions, any bytes, for measurements",
             Kind::Abci => "One in a process of its own, behind ABCI 2.0",
             Kind::Own(own) => own.about,
         }
@@ -91,7 +95,7 @@ pub fn document_of(
 ) -> Document {
     let state = match kind {
         Kind::Ledger => serde_json::to_value(plain_state(&validators, accounts)),
-        Kind::Kv | Kind::Abci => Ok(serde_json::json!({})),
+        Kind::Kv | Kind::Noop | Kind::Abci => Ok(serde_json::json!({})),
         Kind::Own(own) => serde_json::from_str(own.genesis_state),
     };
     let mut params = ConsensusParams::default();

@@ -31,7 +31,7 @@ fn setting(text: &str) -> Result<String, ConfigError> {
 pub(super) fn run(args: &Args, home: &Home, own: &'static [Own]) -> Result<ExitCode, Failure> {
     let config = NodeConfig::load(home, &args.set)?;
     logs::start(&config.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("p2p").enable_all().build()?;
     runtime.block_on(until_stopped(config, own, args.stop_with_stdin))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -238,7 +238,7 @@ impl Session {
                 load::accounts(&self.nodes[0], keys?).await?
             }
             Kind::Kv => load::setters(self.accounts.len()),
-            Kind::Abci => load::writers(self.accounts.len()),
+            Kind::Noop | Kind::Abci => load::writers(self.accounts.len()),
             Kind::Own(own) => load::of(own),
         };
         Ok(lanes(&self.nodes, genesis.chain_id(), senders))
