@@ -2,6 +2,12 @@
 
 import { RpcError } from "./rpc.js";
 
+/** A detail of an event. */
+export interface Attribute {
+  key: string;
+  value: string;
+}
+
 /** One event. */
 export interface ChainEvent {
   /** Where to go on behind this event: keep it with what the event led to. */
@@ -12,7 +18,18 @@ export interface ChainEvent {
   /** The hash of that transaction. */
   hash?: string;
   type: string;
-  attributes: Record<string, string>;
+  /** The details, in order; a key may come more than once. {@link attribute} finds one. */
+  attributes: Attribute[];
+}
+
+/** The values that an event has under a key, in order. */
+export function attributes(event: ChainEvent, key: string): string[] {
+  return event.attributes.filter((one) => one.key === key).map(({ value }) => value);
+}
+
+/** The first of them, if there is one. */
+export function attribute(event: ChainEvent, key: string): string | undefined {
+  return event.attributes.find((one) => one.key === key)?.value;
 }
 
 /** Which events to follow. */
@@ -30,7 +47,7 @@ export type Ask = (params: object, waitMs: number, signal?: AbortSignal) => Prom
 
 interface Page {
   cursor: string;
-  events: { cursor: string; height: string; tx_index?: number | null; hash?: string | null; type: string; attributes: { key: string; value: string }[] }[];
+  events: { cursor: string; height: string; tx_index?: number | null; hash?: string | null; type: string; attributes: Attribute[] }[];
 }
 
 const WAIT_MS = 20_000;
@@ -65,7 +82,7 @@ export async function* follow(ask: Ask, { cursor, query, signal }: EventOptions)
         ...(tx_index === undefined || tx_index === null ? {} : { txIndex: tx_index }),
         ...(hash === undefined || hash === null ? {} : { hash: hash.toLowerCase() }),
         type,
-        attributes: Object.fromEntries(attributes.map(({ key, value }) => [key, value])),
+        attributes: attributes.map(({ key, value }) => ({ key, value })),
       };
     }
     cursor = page.cursor;

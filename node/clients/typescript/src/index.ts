@@ -6,7 +6,7 @@ export * from "./instruction.js";
 export * from "./key.js";
 export * from "./transaction.js";
 export { Client, Refused, Undecided, type Account, type ClientOptions, type Submitted } from "./client.js";
-export type { ChainEvent, EventOptions } from "./events.js";
+export { attribute, attributes, type Attribute, type ChainEvent, type EventOptions } from "./events.js";
 export type { Fate, Status } from "./fate.js";
 export * from "./passing.js";
 export { NoAnswer, RpcError, type Endpoint } from "./rpc.js";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Client, NoAnswer, Refused, RpcError, Undecided, transactionHash } from "../src/index.js";
+import { Client, NoAnswer, Refused, RpcError, Undecided, attribute, attributes, transactionHash } from "../src/index.js";
 import { type Reply, fakeNode } from "./fake.js";
 
 const tx = new Uint8Array([1, 2, 3]);
@@ -73,15 +73,19 @@ test("what is open when the time is over is said to be open", async (t) => {
 });
 
 test("a stream of events goes on behind the last one", async (t) => {
-  const event = (cursor: string) => ({ cursor, height: "5", tx_index: 0, hash: "AB", type: "transfer", attributes: [{ key: "amount", value: "1" }] });
+  const pairs = [{ key: "member", value: "a" }, { key: "amount", value: "1" }, { key: "member", value: "b" }];
+  const event = (cursor: string) => ({ cursor, height: "5", tx_index: 0, hash: "AB", type: "transfer", attributes: pairs.map((pair) => ({ ...pair, index: true })) });
   // One that took the place of another, and has not executed as much.
   const behind: Reply = { error: { code: -32603, message: "Internal error", data: "cursor b must be less than or equal to the newest" } };
   const replies: Reply[] = [{ result: { cursor: "b", events: [event("a"), event("b")] } }, undefined, busy(1), behind, { result: { cursor: "c", events: [event("c")] } }];
   const node = await fakeNode(t, (_, number) => replies[number - 1]);
   const seen: string[] = [];
-  for await (const { cursor, height, attributes } of new Client(node.url).events({ cursor: "0", query: "q" })) {
+  for await (const event of new Client(node.url).events({ cursor: "0", query: "q" })) {
+    const { cursor, height } = event;
     seen.push(cursor);
-    assert.deepEqual([height, attributes], [5n, { amount: "1" }]);
+    assert.deepEqual([height, event.attributes], [5n, pairs]);
+    assert.deepEqual([attribute(event, "amount"), attribute(event, "other")], ["1", undefined]);
+    assert.deepEqual([attributes(event, "member"), attributes(event, "other")], [["a", "b"], []]);
     if (cursor === "c") break;
   }
   assert.deepEqual(seen, ["a", "b", "c"]);

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { type ChainEvent, AccountKey, Client, Refused, RpcError, Transaction, lockId, toHex } from "../src/index.js";
+import { type ChainEvent, AccountKey, Client, Refused, RpcError, Transaction, attribute, lockId, toHex } from "../src/index.js";
 
 const program = process.env["ALTHING"] ?? assert.fail("ALTHING names the program `althing`");
 const directory = mkdtempSync(join(tmpdir(), "althing-typescript-"));
@@ -163,5 +163,5 @@ test("a node that is killed is no reason to wait, and events go on behind the cu
   seen.push((await rest.next()).value as ChainEvent);
   stop.abort();
   assert.deepEqual(seen.map((event) => event.hash), hashes);
-  assert.ok(seen.every(({ type, attributes }) => type === "transfer" && attributes["amount"] === "1"));
+  assert.ok(seen.every((event) => event.type === "transfer" && attribute(event, "amount") === "1"));
 });
