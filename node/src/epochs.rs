@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use althing_consensus::engine::EngineConfig;
-use althing_consensus::{Door, EVIDENCE_EPOCHS, Epoch, EpochStart, Header, Height, ValidatorSet};
+use althing_consensus::{Door, EVIDENCE_EPOCHS, Epoch, EpochStart, Header, Height, Power, ValidatorSet};
 use althing_crypto::bls::VoteScheme;
 use althing_crypto::{bls, ed25519, mutant};
 use althing_genesis::Genesis;
 
-use crate::membership::{Membership, Stored};
+use crate::membership::{Membership, Stored, changes};
 use crate::recovery::door;
 use crate::storage::{ChainStore, Opening, StoreError};
 use crate::workers::Fatal;
@@ -125,6 +125,15 @@ impl Epochs {
         let members = Membership::from_stored(stored.clone(), self.scheme()).map_err(damaged)?;
         *read = Some((stored, members.clone()));
         Ok(members)
+    }
+
+    /// Whom the block of an executed height made vote with another power or key: by identity, with the power from then on, 0 of one who
+    /// votes no more. It counts from the epoch after.
+    pub fn changed(&self, height: Height) -> Result<Vec<(ed25519::PublicKey, Power)>, Fatal> {
+        // Registrations are stored so, too: they change nobody.
+        let Some(after) = self.chain.new_membership(height)? else { return Ok(Vec::new()) };
+        let before = self.chain.membership(Height(height.0.saturating_sub(1)))?;
+        Ok(changes(before.unwrap_or_else(|| self.genesis.to_stored()).members(), after.members()))
     }
 
     /// The header of the block that opened an epoch this node is or was in.

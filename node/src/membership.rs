@@ -40,13 +40,23 @@ struct Offered {
     number: u64,
 }
 
+/// One who votes, as it is stored: identity, vote key, power.
+pub(crate) type Member = ([u8; 32], [u8; 48], u64);
+
 /// As it is stored. Its keys were checked when they came in.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Stored {
-    members: Vec<([u8; 32], [u8; 48], u64)>,
+    members: Vec<Member>,
     params: ConsensusParams,
     registered: BTreeMap<[u8; 32], [u8; 48]>,
     offered: BTreeMap<[u8; 32], Offered>,
+}
+
+impl Stored {
+    /// Those who vote.
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.members
+    }
 }
 
 impl Encoding for Stored {
@@ -174,9 +184,8 @@ impl Membership {
     }
 
     pub(crate) fn to_stored(&self) -> Stored {
-        let member = |one: &Validator| (*one.identity.as_bytes(), *one.vote_key.bytes(), one.power.0);
         Stored {
-            members: self.set.members().iter().map(member).collect(),
+            members: as_stored(&self.set),
             params: self.params.clone(),
             registered: self.registered.clone(),
             offered: self.offered.clone(),
@@ -185,7 +194,7 @@ impl Membership {
 
     pub(crate) fn from_stored(stored: Stored, scheme: &'static dyn VoteScheme) -> Result<Self, String> {
         let Stored { members, params, registered, offered } = stored;
-        let member = |(identity, key, power): ([u8; 32], [u8; 48], u64)| {
+        let member = |(identity, key, power): Member| {
             let identity = ed25519::PublicKey::from_bytes(identity);
             Ok::<_, String>(Validator { identity, vote_key: parse(scheme, &key)?, power: Power(power) })
         };
@@ -193,6 +202,21 @@ impl Membership {
         let set = ValidatorSet::new(scheme, members).map_err(|error| error.to_string())?;
         Ok(Self { set, params, registered, offered })
     }
+}
+
+/// The members of a set, as they are stored.
+pub(crate) fn as_stored(set: &ValidatorSet) -> Vec<Member> {
+    let member = |one: &Validator| (*one.identity.as_bytes(), *one.vote_key.bytes(), one.power.0);
+    set.members().iter().map(member).collect()
+}
+
+/// Whose power or vote key is another: by identity, with the power after the change, 0 of one who is gone.
+pub(crate) fn changes(before: &[Member], after: &[Member]) -> Vec<(ed25519::PublicKey, Power)> {
+    let named = |identity: &[u8; 32], power| (ed25519::PublicKey::from_bytes(*identity), Power(power));
+    let new =
+        after.iter().filter(|one| !before.contains(one)).map(|(identity, _, power)| named(identity, *power));
+    let gone = before.iter().filter(|(identity, ..)| after.iter().all(|(other, ..)| other != identity));
+    new.chain(gone.map(|(identity, ..)| named(identity, 0))).collect()
 }
 
 fn registration(member: &Validator) -> ([u8; 32], [u8; 48]) {

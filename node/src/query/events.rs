@@ -8,26 +8,49 @@ pub const TX_HEIGHT: &str = "tx.height";
 pub const TX_HASH: &str = "tx.hash";
 /// The key of a transaction's sender, as the application writes it.
 pub const TX_SENDER: &str = "tx.sender";
+/// The key of what a subscriber is told of: a block, a transaction, new validators.
+pub const TM_EVENT: &str = "tm.event";
 /// The key of a block's height.
 pub const BLOCK_HEIGHT: &str = "block.height";
+/// What the node itself says.
+const OWN: [&str; 5] = [TX_HEIGHT, TX_HASH, TX_SENDER, BLOCK_HEIGHT, TM_EVENT];
 
-/// Every attribute as (kind and name, value). Without a kind or a name there is no key, and so nothing to ask for.
+/// Every attribute as (kind and name, value). Without a kind or a name there is no key, and so nothing to ask for. An application's word
+/// for heights, hashes and senders, which the node knows by itself, does not count.
 pub fn attributes(events: &[Event]) -> impl Iterator<Item = (String, &str)> {
     all(events).map(|(key, value, _)| (key, value))
 }
 
-/// As [`attributes`], of those that the application wants indexed. Its word for heights, hashes and senders, which the node knows by
-/// itself, does not count.
+/// As [`attributes`], of those that the application wants indexed.
 pub fn indexed_attributes(events: &[Event]) -> impl Iterator<Item = (String, &str)> {
-    let own = [TX_HEIGHT, TX_HASH, TX_SENDER, BLOCK_HEIGHT];
-    let indexed = all(events).filter(move |(key, _, index)| *index && !own.contains(&key.as_str()));
-    indexed.map(|(key, value, _)| (key, value))
+    all(events).filter(|(_, _, index)| *index).map(|(key, value, _)| (key, value))
 }
 
 fn all(events: &[Event]) -> impl Iterator<Item = (String, &str, bool)> {
     let named = events.iter().filter(|event| !event.kind.is_empty());
     named.flat_map(|event| {
         let named = event.attributes.iter().filter(|attribute| !attribute.key.is_empty());
-        named.map(|one| (format!("{}.{}", event.kind, one.key), one.value.as_str(), one.index))
+        let keyed = named.map(|one| (format!("{}.{}", event.kind, one.key), one.value.as_str(), one.index));
+        keyed.filter(|(key, ..)| !OWN.contains(&key.as_str()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use althing_ledger::Attribute;
+
+    use super::*;
+
+    #[test]
+    fn an_application_has_no_word_for_what_the_node_says_itself() {
+        let event = |kind: &str, key: &str| Event {
+            kind: kind.to_owned(),
+            attributes: vec![Attribute { key: key.to_owned(), value: "7".to_owned(), index: true }],
+        };
+        let own = [("tx", "height"), ("tx", "hash"), ("tx", "sender"), ("block", "height"), ("tm", "event")];
+        let events: Vec<_> =
+            own.into_iter().chain([("tx", "memo")]).map(|(kind, key)| event(kind, key)).collect();
+        assert_eq!(attributes(&events).collect::<Vec<_>>(), [("tx.memo".to_owned(), "7")]);
+        assert_eq!(indexed_attributes(&events).collect::<Vec<_>>(), [("tx.memo".to_owned(), "7")]);
+    }
 }

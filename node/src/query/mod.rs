@@ -24,7 +24,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-pub use events::{BLOCK_HEIGHT, TX_HASH, TX_HEIGHT, TX_SENDER, attributes, indexed_attributes};
+pub use events::{BLOCK_HEIGHT, TM_EVENT, TX_HASH, TX_HEIGHT, TX_SENDER, attributes, indexed_attributes};
 pub use parse::QueryError;
 
 use self::{decimal::Decimal, instant::Instant};

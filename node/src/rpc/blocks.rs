@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use althing_consensus::engine::EngineConfig;
-use althing_consensus::{Election, Epoch, Header, Height, Notice, QuorumCertificate};
-use althing_crypto::{BlockHash, Encoding};
+use althing_consensus::{Election, Epoch, Header, Height, Notice, Power, QuorumCertificate};
+use althing_crypto::{BlockHash, Encoding, ed25519};
 use serde_json::{Value, json};
 
 use super::{
     Context, RpcError,
     context::stored,
-    json::{self, NO_TIME, base64, block_id, events, hex, no_block_id, tx_result},
+    json::{self, NO_TIME, base64, block_id, hex, no_block_id, tx_result, validator_update},
     notices,
     params::Params,
 };
-use crate::{body::Body, epochs::EpochContext, handle::NodeHandle};
+use crate::{body::Body, epochs::EpochContext, handle::NodeHandle, storage::StoredResults};
 
 /// A certificate covers its block and those below that had none of their own; so far above is it searched.
 const MAX_COVERED: u64 = 1_000;
@@ -89,18 +89,38 @@ pub(crate) async fn block_results(context: &Arc<Context>, params: &Params) -> Re
         .show(params.asked_by(), move |node| {
             kept(node, height)?;
             let results = stored(node.chain().results(height), "result", height)?;
-            Ok(json!({
-                "height": height.to_string(),
-                "txs_results": results.tx_results.iter().map(tx_result).collect::<Vec<_>>(),
-                "finalize_block_events": events(&results.events),
-                "validator_updates": [],
-                "consensus_param_updates": null,
-                "app_hash": base64(results.execution.app_hash.as_bytes()),
-                // With it, what came of a height can be checked against the header that vouches for it.
-                "results_root": hex(results.execution.results_root),
-            }))
+            let mut shown = Outcome::of(node, &results)?.shown("txs_results", "finalize_block_events");
+            shown["height"] = height.to_string().into();
+            // With it, what came of a height can be checked against the header that vouches for it.
+            shown["results_root"] = hex(results.execution.results_root).into();
+            Ok(shown)
         })
         .await
+}
+
+/// What executing a block gave, and whom it made vote otherwise.
+pub(super) struct Outcome<'a> {
+    results: &'a StoredResults,
+    changed: Vec<(ed25519::PublicKey, Power)>,
+}
+
+impl<'a> Outcome<'a> {
+    /// Of the block with these results.
+    pub(super) fn of(node: &NodeHandle, results: &'a StoredResults) -> Result<Self, RpcError> {
+        Ok(Self { results, changed: node.epochs().changed(results.execution.height)? })
+    }
+
+    /// With the names that this dialect has for results and events, which are not the same everywhere.
+    pub(super) fn shown(&self, txs: &str, events: &str) -> Value {
+        let Self { results, changed } = self;
+        json!({
+            txs: results.tx_results.iter().map(tx_result).collect::<Vec<_>>(),
+            events: json::events(&results.events),
+            "validator_updates": changed.iter().map(|(key, power)| validator_update(key, *power)).collect::<Vec<_>>(),
+            "consensus_param_updates": null,
+            "app_hash": base64(results.execution.app_hash.as_bytes()),
+        })
+    }
 }
 
 /// A block's header and who committed it.
@@ -149,9 +169,8 @@ pub(super) fn header_of(node: &NodeHandle, header: &Header) -> Result<Value, Rpc
 }
 
 /// An epoch that a committed block is of; of genesis, the one that it opens.
-fn epoch_of(node: &NodeHandle, epoch: Epoch) -> Result<Arc<EpochContext>, RpcError> {
-    let found = node.epochs().entered(Epoch(epoch.0.max(1)));
-    found.map_err(|error| RpcError::internal(error.to_string()))
+pub(super) fn epoch_of(node: &NodeHandle, epoch: Epoch) -> Result<Arc<EpochContext>, RpcError> {
+    Ok(node.epochs().entered(Epoch(epoch.0.max(1)))?)
 }
 
 /// Who committed the block of a height. One BLS signature of all does not fit this dialect's list of signatures: each member is there as

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::caller::Role;
-use crate::{handle::AskError, storage::StoreError};
+use crate::{handle::AskError, storage::StoreError, workers::Fatal};
 
 /// A full queue or journal has room again after about so long.
 const FULL: Duration = Duration::from_secs(1);
@@ -109,6 +109,15 @@ impl From<StoreError> for RpcError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "a request could not be answered from the chain data");
         Self::internal("the node cannot read its chain data; its log says why")
+    }
+}
+
+impl From<Fatal> for RpcError {
+    fn from(error: Fatal) -> Self {
+        match error {
+            Fatal::Store(error) => error.into(),
+            other => Self::internal(other),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How things are written in this dialect: hashes in upper-case hexadecimal, other bytes in base64, 64-bit integers as
 //! strings, times by RFC 3339.
 
-use althing_consensus::Header;
+use althing_consensus::{Header, Power};
 use althing_crypto::{BlockHash, Hash, ed25519, sha256};
 use althing_ledger::{Event, TxResult};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -25,6 +25,22 @@ pub(crate) fn address(identity: &ed25519::PublicKey) -> String {
 
 pub(crate) fn public_key(identity: &ed25519::PublicKey) -> Value {
     json!({ "type": "tendermint/PubKeyEd25519", "value": base64(identity) })
+}
+
+pub(crate) fn validator(identity: &ed25519::PublicKey, power: Power) -> Value {
+    json!({
+        "address": address(identity),
+        "pub_key": public_key(identity),
+        "voting_power": power.to_string(),
+        "proposer_priority": "0",
+    })
+}
+
+/// A change of a validator, as an application tells it; in its encoding a key has another name than elsewhere.
+pub(crate) fn validator_update(identity: &ed25519::PublicKey, power: Power) -> Value {
+    let key =
+        json!({ "type": "tendermint.crypto.PublicKey_Ed25519", "value": { "ed25519": base64(identity) } });
+    json!({ "pub_key": { "Sum": key }, "power": power.to_string() })
 }
 
 /// A block's name. There are no parts here: a block is one part, itself.
@@ -61,13 +77,14 @@ pub(crate) fn header(header: &Header, epoch_hash: &Hash, proposer: Option<&ed255
 }
 
 pub(crate) fn events(events: &[Event]) -> Value {
-    let event = |event: &Event| {
-        let attributes = event.attributes.iter();
-        let attributes: Vec<_> =
-            attributes.map(|a| json!({ "key": a.key, "value": a.value, "index": a.index })).collect();
-        json!({ "type": event.kind, "attributes": attributes })
-    };
     events.iter().map(event).collect()
+}
+
+pub(crate) fn event(event: &Event) -> Value {
+    let attributes = event.attributes.iter();
+    let attributes: Vec<_> =
+        attributes.map(|a| json!({ "key": a.key, "value": a.value, "index": a.index })).collect();
+    json!({ "type": event.kind, "attributes": attributes })
 }
 
 pub(crate) fn tx_result(result: &TxResult) -> Value {

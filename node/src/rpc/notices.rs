@@ -83,8 +83,8 @@ pub(crate) fn notice(epochs: &Epochs, notice: &Notice) -> Result<Value, RpcError
 pub(crate) fn duplicate_vote(node: &NodeHandle, evidence: &Evidence) -> Result<Option<Value>, RpcError> {
     let Evidence::Votes(first, second) = evidence else { return Ok(None) };
     let (epochs, epoch) = (node.epochs(), evidence.epoch());
-    let opening = epochs.opening(epoch).map_err(|error| RpcError::internal(error.to_string()))?;
-    let of = epochs.entered(epoch).map_err(|error| RpcError::internal(error.to_string()))?;
+    let opening = epochs.opening(epoch)?;
+    let of = epochs.entered(epoch)?;
     let (set, identity) = (&of.config.set, identity(epochs, evidence)?);
     let vote = |vote: &Vote| {
         json!({
@@ -111,7 +111,7 @@ pub(crate) fn duplicate_vote(node: &NodeHandle, evidence: &Evidence) -> Result<O
 }
 
 fn identity(epochs: &Epochs, evidence: &Evidence) -> Result<ed25519::PublicKey, RpcError> {
-    let of = epochs.entered(evidence.epoch()).map_err(|error| RpcError::internal(error.to_string()))?;
+    let of = epochs.entered(evidence.epoch())?;
     let member = of.config.set.get(evidence.signer());
     Ok(member.ok_or_else(|| RpcError::internal("evidence against nobody"))?.identity)
 }

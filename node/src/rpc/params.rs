@@ -145,14 +145,18 @@ impl Params {
         number.map(Some).ok_or_else(fault)
     }
 
+    /// How many of a list are wanted, 100 at most. Programs of this dialect write -1 or 0 where they want what is usual: 30.
+    pub(crate) fn per_page(&self, name: &str) -> Result<u64, RpcError> {
+        const PER_PAGE: (u64, u64) = (30, 100);
+        let negative = matches!(self.get(name), Some(value) if value.as_i64().is_some_and(|n| n < 0)
+            || value.as_str().is_some_and(|text| self.unquoted(text).parse().is_ok_and(|n: i64| n < 0)));
+        let wanted = if negative { None } else { self.number(name)? };
+        Ok(wanted.filter(|n| *n > 0).unwrap_or(PER_PAGE.0).min(PER_PAGE.1))
+    }
+
     /// Which of `total` things `page` and `per_page` ask for: the place of the first, and how many at most.
     pub(crate) fn paging(&self, total: u64) -> Result<(u64, u64), RpcError> {
-        const PER_PAGE: (u64, u64) = (30, 100);
-        // Programs of this dialect write -1 or 0 where they want what is usual.
-        let negative = matches!(self.get("per_page"), Some(value) if value.as_i64().is_some_and(|n| n < 0)
-            || value.as_str().is_some_and(|text| self.unquoted(text).parse().is_ok_and(|n: i64| n < 0)));
-        let per_page = if negative { None } else { self.number("per_page")? };
-        let per_page = per_page.filter(|n| *n > 0).unwrap_or(PER_PAGE.0).min(PER_PAGE.1);
+        let per_page = self.per_page("per_page")?;
         let page = self.number("page")?.unwrap_or(1);
         let pages = total.div_ceil(per_page).max(1);
         if page == 0 || page > pages {

@@ -1,27 +1,24 @@
 //! What an executed block tells subscribers, in the order and the words of this dialect: `NewBlock`, `NewBlockHeader`, `NewBlockEvents`,
 //! a `Tx` for each transaction, `ValidatorSetUpdates` where the block ends an epoch.
 
-use althing_consensus::{Epoch, Height, Power, Validator};
+use althing_consensus::{Epoch, Height, Power};
+use althing_crypto::ed25519;
 use althing_ledger::Event;
 use serde_json::{Value, json};
 
 use super::{
     RpcError,
-    blocks::{header_of, kept, shown},
+    blocks::{Outcome, epoch_of, header_of, kept, shown},
     context::stored,
     json::{self, base64, hex},
-    status,
 };
 use crate::{
     body::Body,
-    epochs::EpochContext,
     handle::NodeHandle,
-    query::{BLOCK_HEIGHT, TX_HASH, TX_HEIGHT, TX_SENDER, Values, attributes},
+    membership::{as_stored, changes},
+    query::{BLOCK_HEIGHT, TM_EVENT, TX_HASH, TX_HEIGHT, TX_SENDER, Values, attributes},
     storage::StoredResults,
 };
-
-/// The attribute that says what is told.
-const TOLD: &str = "tm.event";
 
 /// A block that is executed.
 pub(super) struct Published<'a> {
@@ -31,8 +28,8 @@ pub(super) struct Published<'a> {
     results: StoredResults,
     /// Of each transaction, as far as the index knows it.
     senders: Vec<Option<String>>,
-    /// The validators that differ in the epoch which it opens, if it does: with a power of 0 if they are of it no more.
-    changed: Vec<Validator>,
+    /// Who votes with another power or key in the epoch which it opens, if it does: with a power of 0 if no more.
+    changed: Vec<(ed25519::PublicKey, Power)>,
 }
 
 /// One thing that is told of it.
@@ -66,16 +63,13 @@ impl<'a> Published<'a> {
         let results = stored(node.chain().results(height), "result", height)?;
         // Not the index's: that may be off.
         let senders = body.txs.iter().map(|tx| node.application().sender(tx)).collect();
-        let epoch = |epoch| {
-            let found = node.epochs().entered(epoch);
-            found.map_err(|error| RpcError::internal(error.to_string()))
-        };
         let header = &body.block.header;
-        let own = epoch(header.epoch)?;
+        let own = epoch_of(node, header.epoch)?;
         let changed = if header.vouched.next_epoch == own.config.epoch_hash {
             Vec::new()
         } else {
-            changes(&own, &*epoch(Epoch(header.epoch.0 + 1))?)
+            let next = epoch_of(node, Epoch(header.epoch.0 + 1))?;
+            changes(&as_stored(&own.config.set), &as_stored(&next.config.set))
         };
         Ok(Self { node, height, body, results, senders, changed })
     }
@@ -94,7 +88,7 @@ impl<'a> Published<'a> {
 
     /// The attributes that queries are about.
     pub(super) fn attributes(&self, told: Told) -> Vec<(String, String)> {
-        let mut all = vec![(TOLD.to_owned(), told.name().to_owned())];
+        let mut all = vec![(TM_EVENT.to_owned(), told.name().to_owned())];
         match told {
             Told::Tx(index) => {
                 all.push((TX_HASH.to_owned(), hex(self.body.block.txs[index])));
@@ -131,17 +125,11 @@ impl<'a> Published<'a> {
 
     fn value(&self, told: Told) -> Result<Value, RpcError> {
         let results = &self.results;
-        let result = |index: usize| json::tx_result(&results.tx_results[index]);
         Ok(match told {
             Told::Block => {
                 let mut block = shown(self.node, &self.body)?;
-                block["result_finalize_block"] = json!({
-                    "events": json::events(&results.events),
-                    "tx_results": (0..results.tx_results.len()).map(result).collect::<Vec<_>>(),
-                    "validator_updates": [],
-                    "consensus_param_updates": null,
-                    "app_hash": base64(results.execution.app_hash.as_bytes()),
-                });
+                block["result_finalize_block"] =
+                    Outcome::of(self.node, results)?.shown("tx_results", "events");
                 block
             }
             Told::Header => json!({ "header": header_of(self.node, &self.body.block.header)? }),
@@ -154,10 +142,11 @@ impl<'a> Published<'a> {
                 "height": self.height.to_string(),
                 "index": index,
                 "tx": base64(&self.body.txs[index]),
-                "result": result(index),
+                "result": json::tx_result(&results.tx_results[index]),
             }}),
             Told::Validators => {
-                json!({ "validator_updates": self.changed.iter().map(status::validator).collect::<Vec<_>>() })
+                let changed = self.changed.iter().map(|(identity, power)| json::validator(identity, *power));
+                json!({ "validator_updates": changed.collect::<Vec<_>>() })
             }
         })
     }
@@ -165,15 +154,4 @@ impl<'a> Published<'a> {
 
 fn add(all: &mut Vec<(String, String)>, events: &[Event]) {
     all.extend(attributes(events).map(|(key, value)| (key, value.to_owned())));
-}
-
-/// Who votes in the next epoch with another power, or no more.
-fn changes(own: &EpochContext, next: &EpochContext) -> Vec<Validator> {
-    let (own, next) = (own.config.set.members(), next.config.set.members());
-    let of = |members: &[Validator], one: &Validator| {
-        members.iter().find(|member| member.identity == one.identity).map(|member| member.power)
-    };
-    let changed = next.iter().filter(|one| of(own, one) != Some(one.power)).cloned();
-    let gone = own.iter().filter(|one| of(next, one).is_none());
-    changed.chain(gone.map(|one| Validator { power: Power(0), ..one.clone() })).collect()
 }

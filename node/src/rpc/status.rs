@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::{
     Context, RpcError,
-    blocks::kept,
+    blocks::{epoch_of, kept},
     context::stored,
-    json::{NO_TIME, address, base64, hex, public_key, time},
+    json::{self, NO_TIME, address, base64, hex, public_key, time},
     net,
     params::Params,
 };
@@ -158,13 +158,9 @@ async fn epoch_at(context: &Arc<Context>, params: &Params) -> Result<(Height, Ar
     let epoch = context
         .read(params.asked_by(), move |node| {
             let below = kept(node, height.min(newest))?.block.header;
-            let of = |epoch| {
-                let found = node.epochs().entered(epoch);
-                found.map_err(|error| RpcError::internal(error.to_string()))
-            };
-            let epoch = of(Epoch(below.epoch.0.max(1)))?;
+            let epoch = epoch_of(node, below.epoch)?;
             let ends = height > newest && below.vouched.next_epoch != epoch.config.epoch_hash;
-            if ends { of(Epoch(epoch.config.epoch.0 + 1)) } else { Ok(epoch) }
+            if ends { epoch_of(node, Epoch(epoch.config.epoch.0 + 1)) } else { Ok(epoch) }
         })
         .await?;
     Ok((height, epoch))
@@ -195,10 +191,5 @@ pub(crate) async fn validators(context: &Arc<Context>, params: &Params) -> Resul
 }
 
 pub(super) fn validator(member: &Validator) -> Value {
-    json!({
-        "address": address(&member.identity),
-        "pub_key": public_key(&member.identity),
-        "voting_power": member.power.to_string(),
-        "proposer_priority": "0",
-    })
+    json::validator(&member.identity, member.power)
 }

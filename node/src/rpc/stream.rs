@@ -14,9 +14,15 @@ use althing_ledger::Event;
 use serde_json::{Value, json};
 use tokio::time::timeout_at;
 
-use super::{Context, RpcError, blocks, context::stored, json::hex, params::Params, waits};
+use super::{
+    Context, RpcError, blocks,
+    context::stored,
+    json::{self, hex},
+    params::Params,
+    waits,
+};
 use crate::handle::NodeHandle;
-use crate::query::{BLOCK_HEIGHT, Query, TX_HASH, TX_HEIGHT, TX_SENDER, attributes};
+use crate::query::{BLOCK_HEIGHT, Query, TM_EVENT, TX_HASH, TX_HEIGHT, TX_SENDER, attributes};
 
 /// Events in one answer: by default, and at most.
 const LIMIT: (u64, u64) = (100, 1_000);
@@ -178,8 +184,8 @@ fn meets(
     let height = height.to_string();
     let mut all: Vec<(String, &str)> = attributes(events).collect();
     let mut own = match hash {
-        Some(hash) => vec![("tm.event", "Tx"), (TX_HASH, hash), (TX_HEIGHT, &height)],
-        None => vec![("tm.event", "NewBlockEvents"), (BLOCK_HEIGHT, &height)],
+        Some(hash) => vec![(TM_EVENT, "Tx"), (TX_HASH, hash), (TX_HEIGHT, &height)],
+        None => vec![(TM_EVENT, "NewBlockEvents"), (BLOCK_HEIGHT, &height)],
     };
     own.extend(sender.as_deref().map(|sender| (TX_SENDER, sender)));
     all.extend(own.into_iter().map(|(key, value)| (key.to_owned(), value)));
@@ -187,17 +193,12 @@ fn meets(
 }
 
 fn shown(event: &Event, behind: Cursor, hash: Option<&str>) -> Value {
-    let attributes = event.attributes.iter();
-    let attributes: Vec<Value> =
-        attributes.map(|one| json!({ "key": one.key, "value": one.value, "index": one.index })).collect();
-    json!({
-        "cursor": behind.to_string(),
-        "height": behind.height.to_string(),
-        "tx_index": hash.map(|_| behind.part),
-        "hash": hash,
-        "type": event.kind,
-        "attributes": attributes,
-    })
+    let mut shown = json::event(event);
+    shown["cursor"] = behind.to_string().into();
+    shown["height"] = behind.height.to_string().into();
+    shown["tx_index"] = hash.map(|_| behind.part).into();
+    shown["hash"] = hash.into();
+    shown
 }
 
 fn size(event: &Event) -> usize {

@@ -24,8 +24,6 @@ use crate::handle::{AskError, NodeHandle};
 
 /// The codespace of what this interface itself says about a transaction.
 pub const CODESPACE: &str = "rpc";
-/// Pending transactions shown: by default, and at most.
-const PENDING: (u64, u64) = (30, 100);
 
 /// Why this interface cannot tell what becomes of a transaction. The numbers never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,7 +228,7 @@ pub(super) fn shown(
 
 /// The first pending transactions.
 pub(crate) async fn unconfirmed_txs(context: &Arc<Context>, params: &Params) -> Result<Value, RpcError> {
-    let limit = params.number("limit")?.unwrap_or(PENDING.0).clamp(1, PENDING.1);
+    let limit = params.per_page("limit")?;
     let txs: Vec<_> = context.node.pending(limit as usize).await?.into_iter().map(base64).collect();
     let mut answer = num_unconfirmed_txs(context);
     answer["n_txs"] = txs.len().to_string().into();

@@ -322,6 +322,11 @@ impl ChainStore {
         newest.first().map(|(_, value)| decode(Table::Meta, value)).transpose()
     }
 
+    /// The membership after this height, if the block of it made it another than before.
+    pub(crate) fn new_membership(&self, height: Height) -> Result<Option<Stored>, StoreError> {
+        self.read(Table::Meta, &[MEMBERSHIPS, &height_key(height)].concat())
+    }
+
     /// The height of the newest committed block; 0 also before the chain has begun.
     pub fn committed(&self) -> Result<Height, StoreError> {
         let newest = self.0.range(Table::BlockIndex, &[], &[], 1, true)?;

@@ -5,6 +5,7 @@ use althing_consensus::{Notice, Phase, Position, QuorumCertificate, notices_root
 use super::*;
 use crate::{
     body::Body,
+    membership::Membership,
     storage::{ChainStore, Indexing, MemoryStore as MemoryDatabase, StoredResults},
 };
 
@@ -29,6 +30,21 @@ pub(super) fn append_with(node: &NodeHandle, txs: &[&[u8]], notices: Vec<Notice>
 
 /// The same with transactions that come to this code.
 pub(super) fn append_coded(node: &NodeHandle, txs: &[&[u8]], notices: Vec<Notice>, code: u32) -> Block {
+    append_all(node, txs, notices, code, None)
+}
+
+/// An empty one, after which these are the members.
+pub(super) fn append_changing(node: &NodeHandle, members: &Membership) -> Block {
+    append_all(node, &[], Vec::new(), 0, Some(members))
+}
+
+fn append_all(
+    node: &NodeHandle,
+    txs: &[&[u8]],
+    notices: Vec<Notice>,
+    code: u32,
+    changed: Option<&Membership>,
+) -> Block {
     let height = node.chain().committed().unwrap().next();
     let mut block = node.genesis().block(AppHash::default());
     block.txs = txs.iter().map(|tx| TxHash::of(tx)).collect();
@@ -52,11 +68,11 @@ pub(super) fn append_coded(node: &NodeHandle, txs: &[&[u8]], notices: Vec<Notice
     let app_hash = AppHash::new(vec![height.0 as u8; 32]).unwrap();
     let results = StoredResults {
         execution: Execution { height, app_hash, results_root: sha256(b"") },
-        next_epoch: node.genesis().epoch_hash(),
+        next_epoch: changed.map_or_else(|| node.genesis().epoch_hash(), Membership::hash),
         tx_results: (0..txs.len()).map(|index| TxResult { code, ..result(index) }).collect(),
         events: vec![Event { kind: "block".into(), attributes: vec![parity] }],
     };
-    node.chain().put_results(&block.txs, &results, None).unwrap();
+    node.chain().put_results(&block.txs, &results, changed).unwrap();
     block
 }
 

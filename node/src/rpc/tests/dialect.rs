@@ -1,6 +1,9 @@
 //! What the rest of this dialect's methods answer, word by word where its clients read it so.
 
+use althing_ledger::{ParamUpdates, ValidatorUpdate, VoteKey};
+
 use super::*;
+use crate::membership::Membership;
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
@@ -174,4 +177,38 @@ async fn the_interface_describes_itself() {
     assert!(methods.iter().any(|method| method["name"] == "rpc.discover" && method["x-role"] == "read"));
     let (_, by_uri) = get(node.address, "/rpc.discover").await;
     assert_eq!(by_uri["result"], document);
+}
+
+#[tokio::test]
+async fn whom_a_block_makes_vote_otherwise_is_in_its_results() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let alice = node.handle.identity();
+    let bob = ed25519::SecretKey::from_seed([2; 32]).public_key();
+    let vote_key = bls::SecretKey::from_seed(&bls::BLS, &[2; 32]);
+    let (key, proof) = (*vote_key.public_key().bytes(), *vote_key.prove_possession().as_bytes());
+    let update = |one: &ed25519::PublicKey, power, vote_key| ValidatorUpdate {
+        identity: *one.as_bytes(),
+        power,
+        vote_key,
+    };
+    let shown = |one: &ed25519::PublicKey, power: &str| {
+        let key = json!({ "ed25519": BASE64.encode(one) });
+        json!({ "pub_key": { "Sum": { "type": "tendermint.crypto.PublicKey_Ed25519", "value": key } }, "power": power })
+    };
+    let mut members = Membership::of_genesis(node.handle.genesis());
+    node.execute(&[]);
+    let changes = [
+        (vec![update(&bob, 5, Some(VoteKey { key, proof }))], json!([shown(&bob, "5")])),
+        (vec![update(&alice, 7, None)], json!([shown(&alice, "7")])),
+        (vec![update(&alice, 0, None), update(&bob, 6, None)], json!([shown(&bob, "6"), shown(&alice, "0")])),
+    ];
+    for (updates, _) in &changes {
+        members = members.after(updates, &ParamUpdates::default()).unwrap();
+        node.announce(chain::append_changing(&node.handle, &members));
+    }
+    let mut client = node.client();
+    for (height, expected) in (1..).zip([json!([])].into_iter().chain(changes.map(|(_, shown)| shown))) {
+        let results = client.call("block_results", json!({ "height": height })).await.unwrap();
+        assert_eq!(results["validator_updates"], expected, "height {height}");
+    }
 }

@@ -137,6 +137,16 @@ async fn pending_transactions_are_shown() {
     let answer = asked.await.unwrap();
     assert_eq!((&answer["n_txs"], &answer["total"]), (&json!("2"), &json!("3")));
     assert_eq!(answer["txs"], json!([BASE64.encode("a"), BASE64.encode("b")]));
+    for (asked, meant) in [(json!(-1), 30), (json!("0"), 30), (json!(101), 100), (Value::Null, 30)] {
+        let mut client = node.client();
+        let params = json!({ "limit": asked });
+        let call = tokio::spawn(async move { client.call("unconfirmed_txs", params).await.unwrap() });
+        match node.backend.asks.recv().await {
+            Some(Ask::Pending { limit, answer }) if limit == meant => answer.send(Vec::new()).unwrap(),
+            other => panic!("expected Pending with {meant}, got {other:?}"),
+        }
+        assert_eq!(call.await.unwrap()["n_txs"], "0");
+    }
     let count = node.client().call("num_unconfirmed_txs", json!({})).await.unwrap();
     assert_eq!((&count["n_txs"], &count["total_bytes"]), (&json!("3"), &json!("600")));
 }
