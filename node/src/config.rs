@@ -112,7 +112,8 @@ pub struct RpcConfig {
     pub max_bytes_per_client: usize,
     /// Bytes of events that wait to be sent over one WebSocket; beyond them events are left out, and the client is told.
     pub max_unsent_bytes: usize,
-    /// What all clients together may ask for in a second, in the costs that `docs/rpc.md` gives each method.
+    /// What all clients without a key may ask for in a second, and as much again all with one, in the costs that `docs/rpc.md` gives
+    /// each method.
     pub cost_per_s: u64,
     /// Of this, one client.
     pub client_cost_per_s: u64,
@@ -255,8 +256,8 @@ impl Default for RpcConfig {
             max_bytes: 128 << 20,
             max_bytes_per_client: 64 << 20,
             max_unsent_bytes: 8 << 20,
-            cost_per_s: 20_000,
-            client_cost_per_s: 5_000,
+            cost_per_s: 4_000,
+            client_cost_per_s: 2_000,
             commit_timeout_ms: 10_000,
         }
     }

@@ -72,6 +72,11 @@ impl Who {
             v4 => v4,
         })
     }
+
+    /// Whether the operator knows who that is.
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self, Self::Key(_))
+    }
 }
 
 impl fmt::Display for Who {

@@ -3,8 +3,9 @@
 //! Of everything that is held (connections, requests under way, waiting places, subscriptions, bytes) a client may hold what its own
 //! limit says, and never more than is still free: one alone can fill half, two a third each, and whoever comes new always finds
 //! room (the dynamic threshold of Choudhury and Hahne, "Dynamic queue length thresholds", 1998). The cost of requests is taken
-//! from a bucket of the client's and from one of all, which fill with time; by the same rule a client may have used of late only as much
-//! as is left for all.
+//! from a bucket of the client's and from one of all (of all with a key, or of all without), which fill with time; by the same rule a client may have used of late only as much
+//! as is left for all. Who is refused is told when its turn comes, behind all that it was told before, at the rate of its share: a crowd
+//! that does as it is told comes as fast as it can be served, and whoever asks too much at once waits behind itself alone.
 
 use std::{
     collections::BTreeMap,
@@ -12,15 +13,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{RpcError, caller::Who, metrics::RpcMeters, turns::Turns};
+use super::{RpcError, budget::Bucket, caller::Who, metrics::RpcMeters, turns::Turns};
 use crate::config::RpcConfig;
 
 /// Clients that are kept account of. One that holds nothing and has not asked for a while is forgotten.
 const MAX_CLIENTS: usize = 16_384;
-/// A bucket holds what it gets in so many seconds.
-const BURST_S: u64 = 2;
 /// What someone is told who can only wait for others to end.
 const RETRY: Duration = Duration::from_millis(500);
+/// How often it is counted between how many clients the budget is shared.
+const COUNT_EVERY: Duration = Duration::from_millis(500);
 
 /// Something that is held for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,66 +75,29 @@ struct Limits {
 }
 
 struct Books {
-    all: Account,
+    held: Amounts,
+    known: Pool,
+    strangers: Pool,
     by_client: BTreeMap<Who, Account>,
     forgot_at: Instant,
     /// Requests refused for being too many, since the start.
     refused: u64,
 }
 
-/// What is held, the bucket of what may be spent, and the turns at what all share.
+/// What clients of a kind may spend together: those whose keys the operator gave them, or all others. A crowd of strangers takes nothing of
+/// what is there for the others.
+struct Pool {
+    bucket: Bucket,
+    /// How many use it, and when that was counted.
+    crowd: (u64, Instant),
+}
+
+/// What one client holds, the bucket of what it may spend, and its turns at what all share.
 #[derive(Debug, Clone)]
 struct Account {
     held: Amounts,
     bucket: Bucket,
     turns: Turns,
-}
-
-/// Costs in thousandths, so that what comes within a millisecond is whole.
-#[derive(Debug, Clone)]
-struct Bucket {
-    rate: u64,
-    left: u64,
-    /// What was spent beyond that.
-    owed: u64,
-    at: Instant,
-}
-
-impl Bucket {
-    fn full(rate: u64, now: Instant) -> Self {
-        Self { rate, left: rate.saturating_mul(BURST_S * 1000), owed: 0, at: now }
-    }
-
-    fn capacity(&self) -> u64 {
-        self.rate.saturating_mul(BURST_S * 1000)
-    }
-
-    fn fill(&mut self, now: Instant) {
-        let passed_ms = u64::try_from(now.saturating_duration_since(self.at).as_millis()).unwrap_or(u64::MAX);
-        if passed_ms > 0 {
-            let gained = passed_ms.saturating_mul(self.rate);
-            let paid = gained.min(self.owed);
-            self.owed -= paid;
-            self.left = self.left.saturating_add(gained - paid).min(self.capacity());
-            // What is left of a millisecond counts next time.
-            self.at = self.at.checked_add(Duration::from_millis(passed_ms)).unwrap_or(now);
-        }
-    }
-
-    fn used(&self) -> u64 {
-        (self.capacity() - self.left).saturating_add(self.owed)
-    }
-
-    /// Takes this out, whether it is in it or not.
-    fn charge(&mut self, cost: u64) {
-        self.owed = self.owed.saturating_add(cost.saturating_sub(self.left));
-        self.left = self.left.saturating_sub(cost);
-    }
-
-    /// How long it takes until so much more is in it.
-    fn time_for(&self, lacking: u64) -> Duration {
-        Duration::from_millis(lacking.div_ceil(self.rate.max(1)).max(1))
-    }
 }
 
 /// Something held by a client, given back when dropped.
@@ -163,7 +127,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut books = self.clients.lock();
         let index = self.kind as usize;
-        books.all.held[index] = books.all.held[index].saturating_sub(self.amount);
+        books.held[index] = books.held[index].saturating_sub(self.amount);
         if let Some(account) = books.by_client.get_mut(&self.who) {
             account.held[index] = account.held[index].saturating_sub(self.amount);
         }
@@ -175,12 +139,16 @@ impl Clients {
     pub(crate) fn new(config: &RpcConfig) -> Arc<Self> {
         let now = Instant::now();
         let limits = Limits::of(config);
-        let all = Account {
+        let pool = || Pool { bucket: Bucket::full(limits.rate_all, now), crowd: (1, now) };
+        let (known, strangers) = (pool(), pool());
+        let books = Books {
             held: Amounts::default(),
-            bucket: Bucket::full(limits.rate_all, now),
-            turns: Turns::of_all(),
+            known,
+            strangers,
+            by_client: BTreeMap::new(),
+            forgot_at: now,
+            refused: 0,
         };
-        let books = Books { all, by_client: BTreeMap::new(), forgot_at: now, refused: 0 };
         Arc::new(Self { limits, books: Mutex::new(books), meters: RpcMeters::default() })
     }
 
@@ -188,7 +156,7 @@ impl Clients {
     pub(super) fn take(self: &Arc<Self>, who: &Who, kind: Kind, amount: u64) -> Result<Place, RpcError> {
         let mut books = self.lock();
         let (index, name) = (kind as usize, kind.name());
-        let free = self.limits.all[index].saturating_sub(books.all.held[index]);
+        let free = self.limits.all[index].saturating_sub(books.held[index]);
         let account = books.account(who, &self.limits)?;
         let wanted = account.held[index].saturating_add(amount);
         let reason = match wanted {
@@ -200,7 +168,7 @@ impl Clients {
             }
             _ => {
                 account.held[index] = wanted;
-                books.all.held[index] = books.all.held[index].saturating_add(amount);
+                books.held[index] = books.held[index].saturating_add(amount);
                 return Ok(Place { clients: Arc::clone(self), who: who.clone(), kind, amount });
             }
         };
@@ -212,8 +180,7 @@ impl Clients {
     pub(super) fn spend(&self, who: &Who, cost: u32) -> Result<(), RpcError> {
         let now = Instant::now();
         let mut books = self.lock();
-        books.all.bucket.fill(now);
-        let all = books.all.bucket.clone();
+        let (all, crowd) = books.pool_at(who, now);
         let own = &mut books.account(who, &self.limits)?.bucket;
         own.fill(now);
         let cost = u64::from(cost).saturating_mul(1000);
@@ -227,9 +194,11 @@ impl Clients {
             (all.time_for(lacking), "all clients together ask for more than rpc.cost_per_s")
         } else {
             own.left -= cost;
-            books.all.bucket.left -= cost;
+            books.pool(who).bucket.left -= cost;
             return Ok(());
         };
+        let takes = own.time_for(cost).max(all.time_for(cost.saturating_mul(crowd)));
+        let wait = wait.max(own.turn(now, takes));
         books.refused += 1;
         Err(RpcError::busy(wait, reason))
     }
@@ -242,8 +211,9 @@ impl Clients {
         }
         let (now, cost) = (Instant::now(), u64::from(cost).saturating_mul(1000));
         let mut books = self.lock();
-        books.all.bucket.fill(now);
-        books.all.bucket.left = books.all.bucket.left.saturating_sub(cost);
+        let all = &mut books.pool(who).bucket;
+        all.fill(now);
+        all.left = all.left.saturating_sub(cost);
         if let Some(account) = books.by_client.get_mut(who) {
             account.bucket.fill(now);
             account.bucket.charge(cost);
@@ -275,7 +245,7 @@ impl Clients {
 
     /// What all clients hold together of each kind.
     pub(super) fn held(&self) -> Amounts {
-        self.lock().all.held
+        self.lock().held
     }
 
     /// How many clients have an account, and how often one was told to come back later.
@@ -305,6 +275,24 @@ impl Books {
             turns: Turns::of_one(),
         };
         Ok(self.by_client.entry(who.clone()).or_insert_with(fresh))
+    }
+
+    /// What this client spends from with others.
+    fn pool(&mut self, who: &Who) -> &mut Pool {
+        if who.is_known() { &mut self.known } else { &mut self.strangers }
+    }
+
+    /// What is in it now, and how many share it; at least one.
+    fn pool_at(&mut self, who: &Who, now: Instant) -> (Bucket, u64) {
+        if now.saturating_duration_since(self.pool(who).crowd.1) >= COUNT_EVERY {
+            let beside = |other: &Who| other.is_known() == who.is_known();
+            let users =
+                self.by_client.iter().filter(|(other, own)| beside(other) && own.bucket.is_in_use(now));
+            self.pool(who).crowd = (users.count().max(1) as u64, now);
+        }
+        let pool = self.pool(who);
+        pool.bucket.fill(now);
+        (pool.bucket.clone(), pool.crowd.0)
     }
 
     /// Looking at all of them is not to be had for each request of a flood.
@@ -402,6 +390,27 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_as_large_as_the_crowd_is_small_and_who_is_refused_waits_behind_itself_alone() {
+        let clients =
+            Clients::new(&RpcConfig { client_cost_per_s: 100, cost_per_s: 100, ..RpcConfig::default() });
+        let refused = |who: Who| loop {
+            if let Err(error) = clients.spend(&who, 10) {
+                break error.retry_after.unwrap();
+            }
+        };
+        // As many as there are share what comes in a second: of two, each waits twice as long.
+        let alone = refused(who(1));
+        _ = refused(who(2));
+        clients.lock().strangers.crowd.1 -= COUNT_EVERY;
+        let turns: Vec<_> = (0..4).map(|_| refused(who(3))).collect();
+        assert!(
+            turns.is_sorted() && turns[3] - turns[2] >= Duration::from_millis(190),
+            "{alone:?} {turns:?}"
+        );
+        assert!(refused(who(2)) < turns[3]);
+    }
+
+    #[test]
     fn what_came_to_more_than_a_client_has_is_owed_by_it_alone() {
         let clients = Clients::new(&RpcConfig { client_cost_per_s: 100, ..RpcConfig::default() });
         assert!(clients.spend(&who(1), 1).is_ok());
@@ -410,24 +419,6 @@ mod tests {
         assert!(wait > Duration::from_secs(7), "800 are owed, of which 100 come in a second: {wait:?}");
         assert!(clients.owes(&who(1)).is_some_and(|wait| wait > Duration::from_secs(7)));
         assert!(clients.spend(&who(2), 100).is_ok() && clients.owes(&who(2)).is_none());
-        let now = Instant::now();
-        let mut bucket = Bucket::full(10, now);
-        bucket.charge(25_000);
-        assert_eq!((bucket.left, bucket.owed, bucket.used()), (0, 5_000, 25_000));
-        bucket.fill(now + Duration::from_millis(600));
-        assert_eq!((bucket.left, bucket.owed), (1_000, 0));
-    }
-
-    #[test]
-    fn a_bucket_fills_with_time_and_not_beyond_its_brim() {
-        let now = Instant::now();
-        let mut bucket = Bucket::full(10, now);
-        bucket.left = 0;
-        bucket.fill(now + Duration::from_millis(500));
-        assert_eq!(bucket.left, 5_000);
-        assert_eq!(bucket.time_for(1_000), Duration::from_millis(100));
-        bucket.fill(now + Duration::from_secs(3_600));
-        assert_eq!((bucket.left, bucket.used()), (20_000, 0));
     }
 
     #[test]

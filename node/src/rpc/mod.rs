@@ -11,6 +11,7 @@
 mod answer;
 mod application;
 mod blocks;
+mod budget;
 mod caller;
 mod clients;
 mod consensus;

@@ -164,7 +164,10 @@ fn give_keys(chain: &Chain) {
         // As a node has it that nobody has configured, but for the memory of a subscriber: so that seconds fill it.
         chain.configure(index, |config| {
             let (listen, max_unsent_bytes) = (config.rpc.listen, MAX_UNSENT_BYTES);
-            config.rpc = RpcConfig { listen, keys: Some(file), max_unsent_bytes, ..RpcConfig::default() };
+            // They share one machine, and so what clients may take of it.
+            let cost_per_s = RpcConfig::default().cost_per_s / VALIDATORS as u64;
+            config.rpc =
+                RpcConfig { listen, keys: Some(file), max_unsent_bytes, cost_per_s, ..RpcConfig::default() };
         });
     }
 }

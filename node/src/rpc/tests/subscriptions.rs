@@ -234,7 +234,7 @@ async fn who_cannot_pay_for_blocks_misses_them_and_others_do_not() {
     let (mut told, mut missed) = (subscribe(&rich), subscribe(&poor));
     node.execute(&[b"first"]);
     // Less than all have, more than one has.
-    poor.charge(30_000);
+    poor.charge(6_000);
     context.subscriptions.publish(&node.handle, Height(1)).unwrap();
     let told: Value = serde_json::from_str(&told.recv().await.unwrap().message()).unwrap();
     assert_eq!(told["result"]["data"]["type"], "tendermint/event/Tx");
