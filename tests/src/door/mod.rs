@@ -131,7 +131,7 @@ pub async fn run(plan: Plan, tell: impl Fn(&str)) -> Summary {
         slow: plan.slow,
         alone,
         crowded,
-        ratio_percent: crowded.p99_ms * 100 / alone.p99_ms.max(1),
+        ratio_percent: alone.zip(crowded).map(|(alone, crowded)| crowded.p99_ms * 100 / alone.p99_ms.max(1)),
         views_failed,
         sent,
         acknowledged: acknowledged.len() as u64,
@@ -148,7 +148,7 @@ pub async fn run(plan: Plan, tell: impl Fn(&str)) -> Summary {
             .collect(),
         height,
         agree,
-        fault: paid.iter().find_map(|payment| payment.fault.clone()),
+        faults: paid.iter().filter_map(fault).collect(),
     }
 }
 
@@ -172,8 +172,18 @@ fn give_keys(chain: &Chain) {
     }
 }
 
+/// What is wrong with a transfer as its client saw it, if anything is.
+fn fault(payment: &Payment) -> Option<String> {
+    let Payment { hash, due, acknowledged, latency, fault, by } = payment;
+    (fault.is_some() || latency.is_none()).then(|| {
+        let said = if *acknowledged { "acknowledged" } else { "not acknowledged" };
+        let why = fault.as_deref().unwrap_or("no word of its end");
+        format!("{hash}, due after {due:?} through node {by}, {said}: {why}")
+    })
+}
+
 /// How long transfers took without readers, and with them: those that were due in those times, without the moments of change.
-fn latencies(paid: &[Payment], crowd: &Crowd) -> (Latency, Latency) {
+fn latencies(paid: &[Payment], crowd: &Crowd) -> (Option<Latency>, Option<Latency>) {
     let of = |within: &dyn Fn(Duration) -> bool| {
         let chosen = paid.iter().filter(|payment| within(payment.due));
         Latency::of(chosen.filter_map(|payment| payment.latency).collect())

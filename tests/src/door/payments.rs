@@ -30,7 +30,7 @@ pub(super) struct Payment {
     pub(super) acknowledged: bool,
     /// From due until the node said that it is committed; none if it never did.
     pub(super) latency: Option<Duration>,
-    /// Why there is no latency.
+    /// Why there is no latency, or no acknowledgement.
     pub(super) fault: Option<String>,
     /// Through which node.
     pub(super) by: usize,

@@ -10,7 +10,7 @@ use super::visitors::Visits;
 pub const MAX_RATIO_PERCENT: u64 = 150;
 
 /// How long transfers took, from due to committed.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Latency {
     /// Transfers counted.
     pub count: usize,
@@ -21,14 +21,14 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// The figures of so many durations.
-    pub fn of(mut all: Vec<Duration>) -> Self {
+    /// The figures of so many durations; none of none.
+    pub fn of(mut all: Vec<Duration>) -> Option<Self> {
         all.sort_unstable();
         let at = |percent: usize| {
             let index = (all.len() * percent).div_ceil(100).saturating_sub(1);
-            all.get(index).map_or(0, |latency| latency.as_millis() as u64)
+            all.get(index).map(|latency| latency.as_millis() as u64)
         };
-        Self { count: all.len(), p50_ms: at(50), p99_ms: at(99) }
+        Some(Self { count: all.len(), p50_ms: at(50)?, p99_ms: at(99)? })
     }
 }
 
@@ -39,12 +39,12 @@ pub struct Summary {
     pub clients: usize,
     /// Subscribers that did not read what they had asked for.
     pub slow: usize,
-    /// Without them, before and after.
-    pub alone: Latency,
+    /// Without them, before and after; none if no transfer of that time was seen to be committed.
+    pub alone: Option<Latency>,
     /// With them.
-    pub crowded: Latency,
+    pub crowded: Option<Latency>,
     /// The 99th percentile with them, in hundredths of that without.
-    pub ratio_percent: u64,
+    pub ratio_percent: Option<u64>,
     /// Views without a block, from the first transfer to the last.
     pub views_failed: u64,
     /// Transfers that were due.
@@ -71,8 +71,8 @@ pub struct Summary {
     pub height: u64,
     /// Whether all have the same block and application hash there.
     pub agree: bool,
-    /// Why a transfer was not committed in the client's sight.
-    pub fault: Option<String>,
+    /// The transfers that were not acknowledged, or not seen to be committed: each with the reason.
+    pub faults: Vec<String>,
 }
 
 impl Summary {
@@ -86,7 +86,13 @@ impl Summary {
         };
         let Self { visits, .. } = self;
         expect(self.agree, format!("the nodes disagree at height {}", self.height));
-        expect(self.acknowledged > 0, "no transfer was acknowledged".to_owned());
+        expect(self.sent > 0, "no transfer was due".to_owned());
+        let Self { sent, acknowledged, .. } = self;
+        expect(acknowledged == sent, format!("only {acknowledged} of {sent} transfers were acknowledged"));
+        let (unseen, first) = (self.faults.len(), self.faults.first());
+        expect(unseen == 0, format!("{unseen} transfers were not seen to be committed, such as {first:?}"));
+        let measured = self.alone.is_some() && self.crowded.is_some();
+        expect(measured, "no transfer's time is known, without the clients or with them".to_owned());
         expect(self.lost == 0, format!("{} acknowledged transfers are in no block", self.lost));
         expect(self.doubled == 0, format!("{} transfers were executed twice", self.doubled));
         expect(self.untold == 0, format!("{} acknowledged transfers have another status", self.untold));
@@ -96,13 +102,17 @@ impl Summary {
         );
         let (slow, gaps, complete) = (self.slow, self.gaps, self.complete);
         expect(complete == slow, format!("{complete} of {slow} slow subscribers heard of all in the end"));
+        expect(gaps == slow, format!("{gaps} of {slow} slow subscribers were told of a gap"));
+        expect(self.clients == 0 || visits.answers > 0, "no reader was answered".to_owned());
+        let unserved = visits.never_served;
+        expect(unserved == 0, format!("{unserved} readers with addresses of their own were never answered"));
+        expect(visits.busy > 0 || !self.over_limit, "nobody was told that a node is busy".to_owned());
         if timed {
-            expect(self.clients == 0 || visits.answers > 0, "no reader was answered".to_owned());
             expect(self.views_failed == 0, format!("{} views failed", self.views_failed));
-            expect(visits.busy > 0 || !self.over_limit, "nobody was told that a node is busy".to_owned());
-            expect(gaps == slow, format!("{gaps} of {slow} slow subscribers were told of a gap"));
-            let ratio = self.ratio_percent;
-            expect(ratio < MAX_RATIO_PERCENT, format!("commits took {ratio} % of the time without clients"));
+            if let Some(ratio) = self.ratio_percent {
+                let what = format!("commits took {ratio} % of the time without clients");
+                expect(ratio < MAX_RATIO_PERCENT, what);
+            }
         }
         all
     }
@@ -115,10 +125,70 @@ mod tests {
     #[test]
     fn percentiles_are_those_of_the_sorted() {
         let Latency { count, p50_ms, p99_ms } =
-            Latency::of((1..=200).rev().map(Duration::from_millis).collect());
+            Latency::of((1..=200).rev().map(Duration::from_millis).collect()).unwrap();
         assert_eq!((count, p50_ms, p99_ms), (200, 100, 198));
-        let one = Latency::of(vec![Duration::from_millis(7)]);
+        let one = Latency::of(vec![Duration::from_millis(7)]).unwrap();
         assert_eq!((one.p50_ms, one.p99_ms), (7, 7));
-        assert_eq!(Latency::of(Vec::new()).p99_ms, 0);
+        assert_eq!(Latency::of(Vec::new()), None);
+    }
+
+    fn good() -> Summary {
+        let latency = Latency { count: 9, p50_ms: 50, p99_ms: 100 };
+        let visits =
+            Visits { answers: 1, busy: 1, busy_without_time: 0, errors: 0, broken: 0, never_served: 0 };
+        Summary {
+            clients: 2,
+            slow: 1,
+            alone: Some(latency),
+            crowded: Some(latency),
+            ratio_percent: Some(100),
+            views_failed: 0,
+            sent: 9,
+            acknowledged: 9,
+            lost: 0,
+            doubled: 0,
+            untold: 0,
+            visits,
+            over_limit: true,
+            gaps: 1,
+            complete: 1,
+            peak_mib: Vec::new(),
+            height: 5,
+            agree: true,
+            faults: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_fault_is_a_violation_and_only_times_may_be_left_out() {
+        assert_eq!(good().violations(true), Vec::<String>::new());
+        let untimed: [fn(&mut Summary); 15] = [
+            |one| one.agree = false,
+            |one| (one.sent, one.acknowledged) = (0, 0),
+            |one| one.acknowledged = 8,
+            |one| one.faults.push("refused".to_owned()),
+            |one| one.alone = None,
+            |one| one.crowded = None,
+            |one| one.lost = 1,
+            |one| one.doubled = 1,
+            |one| one.untold = 1,
+            |one| one.visits.busy_without_time = 1,
+            |one| one.complete = 0,
+            |one| one.gaps = 0,
+            |one| one.visits.answers = 0,
+            |one| one.visits.never_served = 1,
+            |one| one.visits.busy = 0,
+        ];
+        for spoil in untimed {
+            let mut one = good();
+            spoil(&mut one);
+            assert_eq!((one.violations(true).len(), one.violations(false).len()), (1, 1), "{one:?}");
+        }
+        let timed: [fn(&mut Summary); 2] = [|one| one.views_failed = 1, |one| one.ratio_percent = Some(150)];
+        for spoil in timed {
+            let mut one = good();
+            spoil(&mut one);
+            assert_eq!((one.violations(true).len(), one.violations(false).len()), (1, 0), "{one:?}");
+        }
     }
 }

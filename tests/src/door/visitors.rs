@@ -62,12 +62,15 @@ pub struct Visits {
     pub errors: u64,
     /// Connections that were refused or broke.
     pub broken: u64,
+    /// Readers with addresses of their own that were never answered with a result.
+    pub never_served: usize,
 }
 
 /// Visitors under way; dropped, they are gone.
 pub(super) struct Visitors {
     runtime: Option<Runtime>,
-    heard: Arc<Heard>,
+    /// What each heard, and whether it has an address of its own.
+    heard: Vec<(bool, Arc<Heard>)>,
     leave: Arc<AtomicBool>,
 }
 
@@ -90,30 +93,37 @@ pub(super) fn own_address(number: usize) -> Ipv4Addr {
 impl Visitors {
     /// So many clients, spread over these nodes.
     pub(super) fn come(count: usize, nodes: &[SocketAddr]) -> Self {
-        let (runtime, heard) = (humble_runtime(), Arc::new(Heard::default()));
-        let leave = Arc::new(AtomicBool::new(false));
-        for number in 0..count {
+        let (runtime, leave) = (humble_runtime(), Arc::new(AtomicBool::new(false)));
+        let come = |number: usize| {
+            let heard = Arc::new(Heard::default());
             let visitor = Visitor {
                 number,
                 node: nodes[number % nodes.len()],
                 heard: Arc::clone(&heard),
                 leave: Arc::clone(&leave),
             };
+            let own = visitor.place() != GREEDY;
             runtime.spawn(visitor.stay());
-        }
+            (own, heard)
+        };
+        let heard = (0..count).map(come).collect();
         Self { runtime: Some(runtime), heard, leave }
     }
 
     /// They go, and tell.
     pub(super) fn leave(self) -> Visits {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let Heard { answers, busy, no_time, errors, broken } = &*self.heard;
+        let sum = |which: fn(&Heard) -> &AtomicU64| {
+            self.heard.iter().map(|(_, heard)| which(heard).load(Ordering::Relaxed)).sum()
+        };
+        let never_served =
+            |(own, heard): &&(bool, Arc<Heard>)| *own && heard.answers.load(Ordering::Relaxed) == 0;
         Visits {
-            answers: read(answers),
-            busy: read(busy),
-            busy_without_time: read(no_time),
-            errors: read(errors),
-            broken: read(broken),
+            answers: sum(|heard| &heard.answers),
+            busy: sum(|heard| &heard.busy),
+            busy_without_time: sum(|heard| &heard.no_time),
+            errors: sum(|heard| &heard.errors),
+            broken: sum(|heard| &heard.broken),
+            never_served: self.heard.iter().filter(never_served).count(),
         }
     }
 }
@@ -191,14 +201,17 @@ impl Visitor {
         Some(Duration::ZERO)
     }
 
-    async fn connect(&self) -> Option<Connection> {
-        let socket = TcpSocket::new_v4().ok()?;
-        // Half of all are one client to the node, who wants too much; the others must not suffer for it.
-        let place = match self.number / VALIDATORS % 2 {
+    /// Half of all are one client to the node, who wants too much; the others must not suffer for it.
+    fn place(&self) -> usize {
+        match self.number / VALIDATORS % 2 {
             0 => GREEDY,
             _ => 1 + self.number / PER_ADDRESS,
-        };
-        socket.bind((own_address(place), 0).into()).ok()?;
+        }
+    }
+
+    async fn connect(&self) -> Option<Connection> {
+        let socket = TcpSocket::new_v4().ok()?;
+        socket.bind((own_address(self.place()), 0).into()).ok()?;
         let stream = socket.connect(self.node).await.ok()?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
         tokio::spawn(async move { drop(connection.await) });
