@@ -100,6 +100,7 @@ pub async fn run(plan: Plan, tell: impl Fn(&str)) -> Summary {
     let since = chain.node(0).reaches(first).await;
     let visitors = Visitors::come(plan.clients, &addresses);
     sleep_until(begun + began + SETTLE + Duration::from_secs(plan.seconds)).await;
+    visitors.are_served().await;
     let visits = visitors.leave();
     let ended = begun.elapsed();
     tell(&format!("with {} readers and {} slow subscribers: {visits:?}", plan.clients, plan.slow));

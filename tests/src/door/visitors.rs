@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::{
     net::TcpSocket,
     runtime::{Builder, Runtime},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 /// Of the clients with addresses of their own so many share one.
@@ -62,7 +62,7 @@ pub struct Visits {
     pub errors: u64,
     /// Connections that were refused or broke.
     pub broken: u64,
-    /// Readers with addresses of their own that were never answered with a result.
+    /// Readers with addresses of their own that were never answered with a result, in their time and half a minute more.
     pub never_served: usize,
 }
 
@@ -110,20 +110,33 @@ impl Visitors {
         Self { runtime: Some(runtime), heard, leave }
     }
 
+    /// Waits until each with an address of its own was answered once, but not for ever: a slow machine is no node that forgets some.
+    pub(super) async fn are_served(&self) {
+        let until = Instant::now() + PATIENCE;
+        while self.never_served() > 0 && Instant::now() < until {
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Those with addresses of their own that no node has answered.
+    fn never_served(&self) -> usize {
+        let unserved =
+            |(own, heard): &&(bool, Arc<Heard>)| *own && heard.answers.load(Ordering::Relaxed) == 0;
+        self.heard.iter().filter(unserved).count()
+    }
+
     /// They go, and tell.
     pub(super) fn leave(self) -> Visits {
         let sum = |which: fn(&Heard) -> &AtomicU64| {
             self.heard.iter().map(|(_, heard)| which(heard).load(Ordering::Relaxed)).sum()
         };
-        let never_served =
-            |(own, heard): &&(bool, Arc<Heard>)| *own && heard.answers.load(Ordering::Relaxed) == 0;
         Visits {
             answers: sum(|heard| &heard.answers),
             busy: sum(|heard| &heard.busy),
             busy_without_time: sum(|heard| &heard.no_time),
             errors: sum(|heard| &heard.errors),
             broken: sum(|heard| &heard.broken),
-            never_served: self.heard.iter().filter(never_served).count(),
+            never_served: self.never_served(),
         }
     }
 }
