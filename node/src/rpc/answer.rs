@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{RpcError, caller::Caller, clients::Place};
+use super::{Role, RpcError, caller::Caller, clients::Place};
 
 /// A longer answer is not sent.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
@@ -29,33 +29,65 @@ pub(super) struct Answer {
     retry_after: Option<Duration>,
 }
 
-impl Answer {
-    /// To the request of this id. `alone`: not among others in a batch.
-    pub(super) fn new(caller: &Caller, id: Value, result: Result<Value, RpcError>, alone: bool) -> Self {
-        let error = match result {
-            Ok(result) => {
-                let bytes = envelope(&id, Ok(result));
-                match counted(caller, bytes.len(), alone) {
-                    Ok(held) => return Self { bytes, held, retry_after: None },
-                    Err(error) => error,
-                }
+/// Memory for an answer, taken before the work for it begins: enough for the answer to a submission in all but odd cases.
+pub(super) struct Room {
+    /// None for one that is sent by itself.
+    held: Option<Place>,
+    /// Whether something is handed in.
+    submits: bool,
+}
+
+impl Room {
+    /// For the answer to a request that takes this role. `alone`: not among others in a batch.
+    pub(super) fn take(caller: &Caller, role: Role, alone: bool) -> Result<Self, RpcError> {
+        let held = if alone { None } else { Some(caller.bytes(SMALL)?) };
+        Ok(Self { held, submits: role == Role::Submit })
+    }
+
+    /// So much of it as the answer takes.
+    fn of(self, caller: &Caller, len: usize) -> Result<Option<Place>, RpcError> {
+        let Self { held, submits } = self;
+        let lacking = if len > MAX_ANSWER_BYTES {
+            RpcError::internal(format!("the answer takes {len} bytes, at most {MAX_ANSWER_BYTES} are sent"))
+        } else if len <= SMALL {
+            return Ok(held);
+        } else {
+            match caller.bytes(len) {
+                Ok(whole) => return Ok(Some(whole)),
+                Err(busy) => busy,
             }
-            Err(error) => error,
         };
-        let retry_after = error.retry_after;
-        Self { bytes: envelope(&id, Err(error)), held: None, retry_after }
+        // Busy says that nothing was done.
+        Err(if submits { RpcError::unanswered(&lacking) } else { lacking })
     }
 }
 
-/// Memory for so long an answer.
-fn counted(caller: &Caller, len: usize, alone: bool) -> Result<Option<Place>, RpcError> {
-    match len {
-        len if len > MAX_ANSWER_BYTES => {
-            let reason = format!("the answer takes {len} bytes, at most {MAX_ANSWER_BYTES} are sent");
-            Err(RpcError::internal(reason))
+impl Answer {
+    /// To the request of this id.
+    pub(super) fn new(caller: &Caller, id: Value, result: Result<Value, RpcError>, room: Room) -> Self {
+        match result {
+            Ok(result) => Self::of(caller, &id, envelope(&id, Ok(result)), room),
+            Err(error) => Self::error(&id, error),
         }
-        len if alone && len <= SMALL => Ok(None),
-        len => caller.bytes(len).map(Some),
+    }
+
+    /// With a result that is encoded already.
+    pub(super) fn encoded(caller: &Caller, id: &Value, result: &str, room: Room) -> Self {
+        let bytes = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}").into_bytes();
+        Self::of(caller, id, bytes, room)
+    }
+
+    fn of(caller: &Caller, id: &Value, bytes: Vec<u8>, room: Room) -> Self {
+        match room.of(caller, bytes.len()) {
+            Ok(held) => Self { bytes, held, retry_after: None },
+            Err(error) => Self::error(id, error),
+        }
+    }
+
+    /// That the request of this id has none.
+    pub(super) fn error(id: &Value, error: RpcError) -> Self {
+        let retry_after = error.retry_after;
+        Self { bytes: envelope(id, Err(error)), held: None, retry_after }
     }
 }
 
@@ -149,12 +181,14 @@ mod tests {
     fn the_answers_of_a_batch_are_counted_while_it_goes_on() {
         let config = RpcConfig { max_bytes_per_client: 100_000, ..RpcConfig::default() };
         let caller = Caller::in_tests(Clients::new(&config));
-        let answer = |len: usize| Answer::new(&caller, json!(1), Ok(json!("x".repeat(len))), false);
+        let room = || Room::take(&caller, Role::Read, false).unwrap();
+        let answer = |len: usize| Answer::new(&caller, json!(1), Ok(json!("x".repeat(len))), room());
         let mut answers = Answers::default();
         for len in [10, 40_000, 50_000] {
             answers.add(answer(len));
         }
-        assert_eq!(caller.held(Kind::Bytes), answers.len() as u64 - 3, "all but the commas");
+        let counted = answers.len()..answers.len() + SMALL;
+        assert!(counted.contains(&(caller.held(Kind::Bytes) as usize)), "a short one as more than it is");
         let one_more = answer(20_000);
         assert!(one_more.retry_after.is_some() && one_more.bytes.len() < 1_000);
         answers.add(one_more);
@@ -165,5 +199,27 @@ mod tests {
         assert!(caller.held(Kind::Bytes) > 90_000, "until it is sent");
         drop(reply);
         assert_eq!(caller.held(Kind::Bytes), 0);
+    }
+
+    #[test]
+    fn busy_is_said_of_no_submission_that_may_have_been_taken() {
+        let config = RpcConfig { max_bytes_per_client: 2 * SMALL, ..RpcConfig::default() };
+        let caller = Caller::in_tests(Clients::new(&config));
+        let _others = caller.bytes(SMALL).unwrap();
+        let answer = |role, alone, len: usize| {
+            let room = Room::take(&caller, role, alone).map_err(|error| error.code)?;
+            let answer = Answer::new(&caller, json!(1), Ok(json!("x".repeat(len))), room);
+            let answer: Value = serde_json::from_slice(&answer.bytes).unwrap();
+            Ok(answer["error"].as_object().map(|error| (error["code"].clone(), error["data"].to_string())))
+        };
+        assert_eq!(answer(Role::Submit, false, 1_000), Ok(None), "its memory was taken before");
+        for alone in [true, false] {
+            let (code, data) = answer(Role::Submit, alone, 10_000).unwrap().unwrap();
+            assert!(code == -32603 && data.contains("althing_tx_status"), "{code} {data}");
+        }
+        assert_eq!(answer(Role::Read, true, 10_000).unwrap().unwrap().0, -32004);
+        let _rest = caller.bytes(SMALL).unwrap();
+        assert_eq!(answer(Role::Submit, false, 1_000), Err(-32004), "before anything is done");
+        assert_eq!(answer(Role::Submit, true, 1_000), Ok(None));
     }
 }

@@ -3,11 +3,8 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -16,13 +13,11 @@ use tokio::sync::watch;
 use super::{
     RpcError,
     clients::{Clients, Kind, Place},
+    manners::Manners,
     metrics::RpcMeters,
     turns::{Turn, Turns},
     websocket::Errand,
 };
-
-/// Requests in a row that a connection may send before the time it was told to come back at; then it is closed.
-const MAX_GREED: u32 = 32;
 
 /// What a client may do; each role may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -110,17 +105,8 @@ struct Hands {
     place: Option<Place>,
     /// The turn in which that was read of which its answer is made, until that is encoded.
     turn: Option<Turn>,
-}
-
-/// How a connection takes being told to wait, and the place that it has.
-#[derive(Default)]
-pub(crate) struct Manners {
-    /// Given back when nobody asks over it any longer, and all that was asked has ended.
-    _place: Option<Place>,
-    /// When it was told to come back.
-    again_at: Mutex<Option<Instant>>,
-    /// Requests in a row that came before that.
-    greed: AtomicU32,
+    /// The result, where it is encoded already.
+    encoded: Option<Arc<str>>,
 }
 
 /// Dropped, the one who asked has gone.
@@ -132,6 +118,11 @@ impl Caller {
     /// One who asks over the connection with these manners.
     pub(crate) fn new(who: Who, role: Option<Role>, clients: Arc<Clients>, manners: Arc<Manners>) -> Self {
         Self { who, role, clients, manners, gone: None, hands: Arc::default(), errand: None }
+    }
+
+    /// The same one, over a connection that is its own from now on, whoever asked over it before.
+    pub(crate) fn by_itself(&self) -> Self {
+        Self { manners: Arc::new(Manners::instead_of(&self.manners)), ..self.clone() }
     }
 
     /// The same one, asking by a message of a WebSocket.
@@ -204,6 +195,16 @@ impl Caller {
         drop(self.kept());
     }
 
+    /// Answers the request with this JSON, in place of what else is said.
+    pub(super) fn answer(&self, encoded: Arc<str>) {
+        self.hands().encoded = Some(encoded);
+    }
+
+    /// What it is answered with, if that is encoded already.
+    pub(super) fn answered(&self) -> Option<Arc<str>> {
+        self.hands().encoded.take()
+    }
+
     /// Pays for what a turn came to beyond the request's cost, and owes what it has not.
     pub(super) fn charge(&self, cost: u32) {
         self.clients.charge(&self.who, cost);
@@ -235,14 +236,14 @@ impl Caller {
 
     /// Whether the connection goes on sending although it was told again and again to wait: it is to be closed.
     pub(crate) fn is_greedy(&self) -> bool {
-        self.manners.greed.load(Ordering::Relaxed) >= MAX_GREED
+        self.manners.is_greedy()
     }
 
     /// The same one, who has this place among those under way, and is here as long as the presence is kept.
     pub(crate) fn present(mut self, place: Place) -> (Self, Presence) {
         let (here, gone) = watch::channel(());
         self.gone = Some(gone);
-        self.hands = Arc::new(Mutex::new(Hands { place: Some(place), turn: None }));
+        self.hands = Arc::new(Mutex::new(Hands { place: Some(place), ..Hands::default() }));
         (self, Presence { _here: here })
     }
 
@@ -288,32 +289,6 @@ impl Caller {
     }
 }
 
-impl Manners {
-    /// Of a connection that has this place.
-    pub(crate) fn over(place: Place) -> Self {
-        Self { _place: Some(place), ..Self::default() }
-    }
-
-    /// A request was taken, or told to come back after a while.
-    fn note(&self, wait: Option<Duration>) {
-        let mut again_at = self.again_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        match wait {
-            Some(wait) => {
-                if again_at.is_some_and(|at| now < at) {
-                    self.greed.fetch_add(1, Ordering::Relaxed);
-                }
-                *again_at = Some(now + wait);
-            }
-            None if again_at.is_some_and(|at| now >= at) => {
-                *again_at = None;
-                self.greed.store(0, Ordering::Relaxed);
-            }
-            None => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,18 +315,6 @@ mod tests {
         assert_eq!(at("2001:db8::1"), at("2001:db8:0:0:ffff::2"));
         assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
         assert_eq!(at("::ffff:10.0.0.1"), at("10.0.0.1"));
-    }
-
-    #[test]
-    fn who_does_not_wait_when_told_to_is_greedy() {
-        let config = RpcConfig { max_waiting: 1, ..RpcConfig::default() };
-        let caller = caller(&config, None);
-        let _only = caller.wait().unwrap();
-        for _ in 0..=MAX_GREED {
-            assert!(!caller.is_greedy());
-            assert_eq!(caller.wait().err().map(|error| error.code), Some(-32004));
-        }
-        assert!(caller.is_greedy());
     }
 
     #[tokio::test]

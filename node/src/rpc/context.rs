@@ -1,16 +1,16 @@
 //! What every method has at hand, and the limits on what all clients together may ask of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use althing_consensus::Height;
 use althing_ledger::Application;
 use althing_p2p::Network;
-use tokio::sync::Semaphore;
 
 use super::{
     RpcError,
     caller::Caller,
     clients::Clients,
+    health::Probe,
     search::Searches,
     subscriptions::Subscriptions,
     turns::{Sort, Turn, Turns, measured},
@@ -26,19 +26,22 @@ pub(crate) struct Context {
     pub(crate) subscriptions: Subscriptions,
     /// What each client uses.
     pub(crate) clients: Arc<Clients>,
+    /// What `genesis` answers, encoded once.
+    pub(super) genesis: OnceLock<Arc<str>>,
     turns: Turns,
-    /// Whoever asks whether the node is ready waits behind no client.
-    probe: Arc<Semaphore>,
+    /// Whether the application answers, for those who ask whether the node is ready: they wait behind no client.
+    pub(super) probe: Probe,
     /// Searches of the index under way.
     pub(super) searches: Searches,
 }
 
 impl Context {
     pub(crate) fn new(node: NodeHandle, network: Option<Network>, config: RpcConfig) -> Self {
-        let (turns, probe) = (Turns::of_all(), Arc::new(Semaphore::new(1)));
+        let (turns, probe) = (Turns::of_all(), Probe::default());
         let (clients, searches) = (Clients::new(&config), Searches::default());
         let subscriptions = Subscriptions::default();
-        Self { node, config, network, subscriptions, clients, turns, probe, searches }
+        let genesis = OnceLock::new();
+        Self { node, config, network, subscriptions, clients, genesis, turns, probe, searches }
     }
 
     /// Does something that blocks for a client, off the event loop, in a turn of its own.
@@ -69,15 +72,6 @@ impl Context {
         look: impl FnOnce(&NodeHandle) -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
         self.in_turn(caller, Sort::Look, look).await?.0
-    }
-
-    /// Asks the application whether it answers.
-    pub(crate) async fn probe(&self) -> Result<(), String> {
-        let probe = Arc::clone(&self.probe).acquire_owned().await.map_err(|error| error.to_string())?;
-        let node = self.node.clone();
-        let work = tokio::task::spawn_blocking(move || (node.application().info(), probe));
-        let (info, _probe) = work.await.map_err(|error| error.to_string())?;
-        info.map(drop).map_err(|error| error.to_string())
     }
 
     /// As [`Self::read`], where it is the application that is asked: it may take its time.

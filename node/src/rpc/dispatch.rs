@@ -8,7 +8,7 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use super::{
     Context, RpcError,
-    answer::{Answer, Answers, Reply},
+    answer::{Answer, Answers, Reply, Room},
     caller::Caller,
     method::Method,
     params::Params,
@@ -40,10 +40,10 @@ type Fault = (Option<Value>, RpcError);
 pub(crate) async fn body(context: &Arc<Context>, caller: &Caller, body: Bytes) -> Reply {
     // Reading a long one takes its time, too, whatever is in it.
     if let Err(busy) = caller.spend(u32::try_from(body.len() / BYTES_PER_COST).unwrap_or(u32::MAX)) {
-        return Some(Answer::new(caller, Value::Null, Err(busy), true)).into();
+        return Some(Answer::error(&Value::Null, busy)).into();
     }
     let requests = match serde_json::from_slice(&body) {
-        Err(error) => return fault(caller, Some(Value::Null), RpcError::parse(error), true).into(),
+        Err(error) => return fault(caller, Some(Value::Null), RpcError::parse(error)).into(),
         Ok(Value::Array(requests)) => requests,
         Ok(one) => {
             drop(body);
@@ -53,7 +53,7 @@ pub(crate) async fn body(context: &Arc<Context>, caller: &Caller, body: Bytes) -
     drop(body);
     if requests.is_empty() || requests.len() > MAX_BATCH {
         let reason = format!("a batch of {} requests, 1 to {MAX_BATCH} are taken", requests.len());
-        return fault(caller, Some(Value::Null), RpcError::invalid_request(reason), true).into();
+        return fault(caller, Some(Value::Null), RpcError::invalid_request(reason)).into();
     }
     // All are read before the first is answered: as JSON they may take many times the memory that they came in.
     let requests: Vec<_> = requests.into_iter().map(|one| read(one, caller)).collect();
@@ -62,7 +62,7 @@ pub(crate) async fn body(context: &Arc<Context>, caller: &Caller, body: Bytes) -
         let answer = match one {
             Ok(call) if answers.len() > MAX_BATCH_ANSWER_BYTES => {
                 let reason = "the batch's answers are too long; ask for fewer at once";
-                fault(caller, call.id, RpcError::internal(reason), false)
+                fault(caller, call.id, RpcError::internal(reason))
             }
             one => answer(context, caller, one, false).await,
         };
@@ -128,15 +128,15 @@ async fn answer(
 ) -> Option<Answer> {
     match request {
         Ok(call) => self::call(context, call, alone).await,
-        Err((id, error)) => fault(caller, id, error, alone),
+        Err((id, error)) => fault(caller, id, error),
     }
 }
 
 /// What cannot be carried out is not free: whoever sends nothing else is told to wait, too.
-fn fault(caller: &Caller, id: Option<Value>, error: RpcError, alone: bool) -> Option<Answer> {
+fn fault(caller: &Caller, id: Option<Value>, error: RpcError) -> Option<Answer> {
     let error = caller.spend(1).err().unwrap_or(error);
     caller.meters().error(error.code);
-    Some(Answer::new(caller, id?, Err(error), alone))
+    Some(Answer::error(&id?, error))
 }
 
 /// Carries a request out, if the client may ask that, and that much. What was begun goes on to its end, even if nobody waits for
@@ -145,35 +145,42 @@ async fn call(context: &Arc<Context>, call: Call, alone: bool) -> Option<Answer>
     let Call { id, method, params } = call;
     let caller = params.asked_by();
     if let Err(error) = caller.may(method.role) {
-        return fault(caller, id, error, alone);
+        return fault(caller, id, error);
     }
-    let turn = match caller.begin(method.cost) {
-        Ok(turn) => turn,
+    let begun =
+        caller.begin(method.cost).and_then(|turn| Ok((turn, Room::take(caller, method.role, alone)?)));
+    let (turn, room) = match begun {
+        Ok(begun) => begun,
         Err(busy) => {
             caller.meters().error(busy.code);
-            return Some(Answer::new(caller, id?, Err(busy), alone));
+            return Some(Answer::error(&id?, busy));
         }
     };
     let (params, _presence) = params.present(turn);
-    let (context, caller, shown) = (Arc::clone(context), params.asked_by().clone(), id.clone());
+    let (context, shown) = (Arc::clone(context), id.clone());
     let work = tokio::spawn(async move {
         let began = Instant::now();
         let result = (method.handler)(&context, &params).await;
         let meters = params.asked_by().meters();
         meters.request(method.name, began.elapsed());
-        if let Err(error) = &result {
-            meters.error(error.code);
+        match &result {
+            #[cfg(test)]
+            Ok(answer) if !answer.is_null() => {
+                assert_eq!(super::method::conforms(method.name, answer), Ok(()))
+            }
+            Ok(_) => {}
+            Err(error) => meters.error(error.code),
         }
         // Encoded here: of answers that wait to be sent only the bytes are kept.
         match id {
-            Some(id) => encoded(params.asked_by(), id, result, alone).await.map(Some),
+            Some(id) => encoded(params.asked_by(), id, result, room).await.map(Some),
             None => Ok(None),
         }
     });
     work.await.and_then(|answer| answer).unwrap_or_else(|error| {
         tracing::error!(%error, method = method.name, "a request failed");
         let error = RpcError::internal("the request failed; the node's log says why");
-        shown.map(|id| Answer::new(&caller, id, Err(error), alone))
+        shown.map(|id| Answer::error(&id, error))
     })
 }
 
@@ -182,12 +189,15 @@ async fn encoded(
     caller: &Caller,
     id: Value,
     result: Result<Value, RpcError>,
-    alone: bool,
+    room: Room,
 ) -> Result<Answer, JoinError> {
-    let Some(turn) = caller.kept() else { return Ok(Answer::new(caller, id, result, alone)) };
+    if let (Ok(_), Some(result)) = (&result, caller.answered()) {
+        return Ok(Answer::encoded(caller, &id, &result, room));
+    }
+    let Some(turn) = caller.kept() else { return Ok(Answer::new(caller, id, result, room)) };
     let caller = caller.clone();
     let work = move || {
-        let (answer, cost) = measured(|| Answer::new(&caller, id, result, alone));
+        let (answer, cost) = measured(|| Answer::new(&caller, id, result, room));
         caller.charge(cost);
         drop(turn);
         answer

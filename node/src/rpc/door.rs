@@ -1,7 +1,7 @@
 //! Who may come in at all: what is looked at of a request before anything of it is read.
 //!
 //! A web page in somebody's browser reaches what listens on that machine. So a node on loopback answers to its own names only (a name
-//! of the page's that was made to point at loopback is none), and a request that says which page it comes from is refused unless
+//! of the page's that was made to point at loopback is none), and a request that comes from a page is refused unless
 //! `rpc.origins` names that page's origin. What a client is, its address or its key, decides whose budget it uses.
 
 use std::{
@@ -16,9 +16,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     Role, RpcError,
-    caller::{Caller, Manners, Who},
+    caller::{Caller, Who},
     clients::Clients,
     keys::Keys,
+    manners::Manners,
     proxies::Proxies,
     tls,
 };
@@ -154,6 +155,17 @@ impl Door {
         }
     }
 
+    /// What an operator should know about the door, which stands open all the same.
+    pub(super) fn advice(&self, config: &RpcConfig) -> Option<String> {
+        self.hosts.is_none().then(|| {
+            format!(
+                "rpc.listen is {}, and rpc.hosts lists no name: this node answers whatever clients call it, also a web page whose name was \
+                 made to point here; list the names by which your clients call it",
+                config.listen
+            )
+        })
+    }
+
     /// Whose budget a connection from this address is taken from.
     pub(super) fn who_connects(&self, peer: IpAddr) -> Who {
         if self.proxies.trust(peer) { Who::Proxy(peer.to_canonical()) } else { Who::at(peer) }
@@ -216,7 +228,10 @@ impl Door {
     fn is_any_page(&self, headers: &HeaderMap) -> bool {
         let listed =
             |origin: &HeaderValue| self.origins.iter().any(|one| one.as_bytes() == origin.as_bytes());
-        headers.get(header::ORIGIN).is_some_and(|origin| !listed(origin)) && !is_own_page(headers)
+        match headers.get(header::ORIGIN) {
+            Some(origin) => !listed(origin) && !is_own_page(headers),
+            None => is_for_a_page(headers),
+        }
     }
 
     fn check_host(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Refusal> {
@@ -231,10 +246,12 @@ impl Door {
     }
 
     fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        if !headers.contains_key(header::ORIGIN) {
-            return Ok(());
-        }
-        if self.allowed_origin(headers).is_some() || is_own_page(headers) {
+        let is_let_in = match headers.contains_key(header::ORIGIN) {
+            true => self.allowed_origin(headers).is_some() || is_own_page(headers),
+            // A page gets a picture without saying which page it is; the browser says that one does.
+            false => !is_for_a_page(headers) || self.origins.iter().any(|one| one == "*"),
+        };
+        if is_let_in {
             return Ok(());
         }
         Err(refusal(
@@ -262,6 +279,12 @@ fn is_own_page(headers: &HeaderMap) -> bool {
     let (Some(origin), Some(host)) = (text(header::ORIGIN), text(header::HOST)) else { return false };
     let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
     rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host))
+}
+
+/// Whether a browser asks because of a page that this node did not serve.
+fn is_for_a_page(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    matches!(site, Some(b"cross-site" | b"same-site"))
 }
 
 fn without_port(host: &str) -> &str {

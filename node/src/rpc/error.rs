@@ -94,6 +94,15 @@ impl RpcError {
         Self::new(-32601, "Method not found", data.to_string())
     }
 
+    /// Something was handed in, and there is no answer for this reason.
+    pub(crate) fn unanswered(reason: &Self) -> Self {
+        let data = format!(
+            "the request was carried out, but its answer cannot be sent ({}): what it handed in may be taken; althing_tx_status tells",
+            reason.data
+        );
+        Self::internal(data)
+    }
+
     /// A parameter is missing or wrong.
     pub(crate) fn params(data: impl ToString) -> Self {
         Self::new(-32602, "Invalid params", data.to_string())

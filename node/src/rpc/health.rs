@@ -1,14 +1,23 @@
 //! `/live` and `/ready`: whether to start the node anew, and whether to send clients to it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use althing_consensus::Power;
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
+use tokio::{
+    sync::Mutex,
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
 
 use super::Context;
-use crate::handle::NodeStatus;
+use crate::handle::{NodeHandle, NodeStatus};
 
+/// For so long it is believed what the application said.
+const FRESH: Duration = Duration::from_secs(1);
 /// How long the application may take to say where it stands.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -66,8 +75,40 @@ async fn application(context: &Arc<Context>) -> Option<String> {
     if let Some(trouble) = context.node.application().link().and_then(|link| link.trouble()) {
         return Some(trouble);
     }
-    match timeout(PATIENCE, context.probe()).await {
-        Ok(outcome) => outcome.err(),
-        Err(_) => Some(format!("it does not answer within {} s", PATIENCE.as_secs())),
+    context.probe.trouble(&context.node).await
+}
+
+/// Whether the application answers. However many want to know, it is asked once in a while, and one thread waits for it.
+#[derive(Default)]
+pub(super) struct Probe(Mutex<Told>);
+
+#[derive(Default)]
+struct Told {
+    at: Option<Instant>,
+    trouble: Option<String>,
+    /// Goes on where nobody waits any longer.
+    asking: Option<JoinHandle<Option<String>>>,
+}
+
+impl Probe {
+    async fn trouble(&self, node: &NodeHandle) -> Option<String> {
+        let mut told = self.0.lock().await;
+        if told.at.is_some_and(|at| at.elapsed() < FRESH) {
+            return told.trouble.clone();
+        }
+        let asked = || {
+            let node = node.clone();
+            spawn_blocking(move || node.application().info().err().map(|error| error.to_string()))
+        };
+        let trouble = match timeout(PATIENCE, told.asking.get_or_insert_with(asked)).await {
+            Ok(answer) => {
+                told.asking = None;
+                answer.unwrap_or_else(|error| Some(error.to_string()))
+            }
+            Err(_) => Some(format!("it does not answer within {} s", PATIENCE.as_secs())),
+        };
+        told.at = Some(Instant::now());
+        told.trouble.clone_from(&trouble);
+        trouble
     }
 }

@@ -11,17 +11,20 @@ pub(crate) use super::caller::Role;
 use super::{Context, RpcError, params::Params};
 
 mod documents;
+mod results;
 mod table;
 
 #[cfg(test)]
 pub(crate) use documents::discover;
 pub(crate) use documents::list;
+#[cfg(test)]
+pub(crate) use results::tests::conforms;
 pub(crate) use table::METHODS;
 
 /// An answer in the making.
-pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<Value, RpcError>> + Send + 'a>>;
+pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Value, RpcError>> + Send + 'a>>;
 /// What answers a method.
-pub(crate) type Handler = for<'a> fn(&'a Arc<Context>, &'a Params) -> Answer<'a>;
+pub(crate) type Handler = for<'a> fn(&'a Arc<Context>, &'a Params) -> Answering<'a>;
 
 /// One method.
 pub(crate) struct Method {

@@ -30,6 +30,10 @@ use super::{
 /// see the answer.
 const DISCARDED: usize = 16;
 
+/// Refusals of one client, after which those who share a connection with it go on.
+const GOES_ON: [StatusCode; 3] =
+    [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
+
 /// Everything that is served over one connection.
 pub(super) fn routes(context: Arc<Context>, door: Arc<Door>) -> Router {
     let shared = Extension(Arc::clone(&door));
@@ -76,6 +80,10 @@ async fn enter(
             response
         }
     };
+    // Others ask over it, too. Where more of a body may come, the connection ends anyway.
+    if connection.manners.is_shared() && GOES_ON.contains(&response.status()) {
+        response.headers_mut().remove(header::CONNECTION);
+    }
     if let Some(origin) = origin {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -100,6 +108,13 @@ async fn posted(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Response {
+    // Reading it takes memory and time, whatever is in it.
+    if let Err(busy) = caller.spend(BODY_COST) {
+        let mut response = refused(Refusal::busy(busy));
+        // Most bodies are here already: if not, the connection ends anyway.
+        response.headers_mut().remove(header::CONNECTION);
+        return response;
+    }
     let max = context.config.max_body_bytes;
     let (head, body) = request.into_parts();
     match timeout(door.patience.body, read_body(&caller, &head.headers, body, max)).await {
@@ -171,15 +186,15 @@ async fn upgraded(
         return refused(Refusal::busy(busy));
     }
     match Handshake::of(&mut request) {
-        Ok(handshake) => websocket::upgrade(context, caller, handshake),
+        Ok(handshake) => websocket::upgrade(context, caller.by_itself(), handshake),
         Err(refusal) => refused(refusal),
     }
 }
 
+/// What a body costs before it is read.
+const BODY_COST: u32 = 1;
 /// What opening a WebSocket costs.
 const UPGRADE_COST: u32 = 10;
-/// What looking whether the node can be sent clients costs: it asks the application.
-const READY_COST: u32 = 4;
 /// What all metrics cost: the sizes of files are looked up.
 const METRICS_COST: u32 = 20;
 
@@ -188,11 +203,9 @@ async fn live(State(context): State<Arc<Context>>) -> Response {
     healthy(health::live(&context))
 }
 
-async fn ready(State(context): State<Arc<Context>>, Extension(caller): Extension<Caller>) -> Response {
-    match caller.begin(READY_COST) {
-        Ok(_place) => healthy(health::ready(&context).await),
-        Err(busy) => refused(Refusal::busy(busy)),
-    }
+/// Free, too: the application is asked once for all who want to know.
+async fn ready(State(context): State<Arc<Context>>) -> Response {
+    healthy(health::ready(&context).await)
 }
 
 fn healthy((is_so, answer): (bool, Value)) -> Response {

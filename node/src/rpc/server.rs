@@ -21,14 +21,14 @@ use tokio::{
 use super::{
     Context, DoorError, RpcError,
     answer::envelope,
-    caller::{Manners, Who},
+    caller::Who,
     clients::{Clients, Kind, Place},
     door::{Connection, Door, Patience},
-    files,
+    files, follow,
+    manners::Manners,
     quotes::Quotes,
     routes::routes,
     stall::Stall,
-    subscriptions,
 };
 use crate::{config::RpcConfig, handle::NodeHandle};
 
@@ -79,6 +79,9 @@ impl Server {
         let address = config.listen;
         let listen = |source| BindError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
+        if let Some(advice) = door.advice(&config) {
+            tracing::warn!("{advice}");
+        }
         config.max_connections = files::connections(config.max_connections);
         Ok(Self { listener, network: None, door, config })
     }
@@ -104,7 +107,7 @@ impl Server {
     pub async fn serve(self, node: NodeHandle, stop: impl Future<Output = ()>) {
         let Self { listener, network, door, config } = self;
         let context = Arc::new(Context::new(node, network, config));
-        let follower = tokio::spawn(subscriptions::follow(Arc::clone(&context)));
+        let follower = tokio::spawn(follow::follow(Arc::clone(&context)));
         let door = Arc::new(door);
         let entry = Entry {
             clients: Arc::clone(&context.clients),
@@ -143,11 +146,13 @@ struct Entry {
 impl Entry {
     /// Serves a connection in a task of its own, or tells it at once that there is no room.
     fn let_in(&self, stream: TcpStream, peer: SocketAddr, stopped: watch::Receiver<bool>) {
-        let place = match self.place(&self.door.who_connects(peer.ip())) {
+        let who = self.door.who_connects(peer.ip());
+        let place = match self.place(&who) {
             Ok(place) => place,
             Err(busy) => return self.turn_away(stream, &busy),
         };
-        let connection = Connection { peer: Some(peer.ip()), manners: Arc::new(Manners::over(place)) };
+        let manners = Manners::over(place, matches!(who, Who::Proxy(_)));
+        let connection = Connection { peer: Some(peer.ip()), manners: Arc::new(manners) };
         let routes = self.routes.clone().layer(Extension(connection));
         let (tls, patience) = (self.door.tls.clone(), self.door.patience);
         tokio::spawn(async move {
@@ -227,7 +232,14 @@ pub async fn serve_stream(
     config: RpcConfig,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) {
-    let context = Arc::new(Context::new(node, None, config));
+    serve_open(Arc::new(Context::new(node, None, config)), stream).await;
+}
+
+/// The same with a context that is there.
+pub(super) async fn serve_open(
+    context: Arc<Context>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) {
     let connection = Connection { peer: None, manners: Arc::default() };
     let (_going_on, stopped) = watch::channel(false);
     let routes = routes(context, Arc::new(Door::open())).layer(Extension(connection));

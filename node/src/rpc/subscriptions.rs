@@ -13,7 +13,7 @@ use std::{
 
 use althing_consensus::Height;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
     Context, RpcError,
@@ -26,10 +26,9 @@ use crate::{
     query::{self, Query},
 };
 
-/// Events on their way to one subscriber: those of the largest blocks.
+/// Events on their way to one subscriber: all of a block with as many transactions as one may have, 20,000, and 8 more: each block has up to
+/// 4 beside transactions.
 const MAX_UNSENT: usize = 20_008;
-/// If blocks come so much faster than all subscribers can be told of them, some are left out.
-const MAX_BEHIND: u64 = 64;
 
 /// So many transactions, each looked at for one condition more, cost a subscriber 1.
 const LOOKS_PER_COST: usize = 500;
@@ -54,6 +53,8 @@ pub(super) struct Outbox {
     max_bytes: usize,
     clients: Arc<Clients>,
     who: Who,
+    /// Whether what follows the blocks for it has failed.
+    failed: watch::Sender<bool>,
 }
 
 /// One query of one connection.
@@ -95,7 +96,14 @@ impl Outbox {
     pub(super) fn new(context: &Context, who: Who) -> (Arc<Self>, mpsc::Receiver<Delivery>) {
         let (deliveries, taken) = mpsc::channel(2 * MAX_UNSENT);
         let (clients, max_bytes) = (Arc::clone(&context.clients), context.config.max_unsent_bytes);
-        (Arc::new(Self { deliveries, bytes: AtomicUsize::new(0), max_bytes, clients, who }), taken)
+        let (bytes, failed) = (AtomicUsize::new(0), watch::channel(false).0);
+        (Arc::new(Self { deliveries, bytes, max_bytes, clients, who, failed }), taken)
+    }
+
+    /// Ends when no block is told here any longer.
+    pub(super) async fn failed(&self) {
+        // The sender is here: it ends only with the word.
+        _ = self.failed.subscribe().wait_for(|failed| *failed).await;
     }
 
     /// Memory for an event; the first one always fits.
@@ -238,7 +246,14 @@ impl Subscriptions {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    /// Ends all there are: whoever subscribed is to know that it hears nothing.
+    pub(super) fn fail(&self) {
+        let ended = std::mem::take(&mut *self.lock());
+        let subscribers = ended.values().flat_map(|topic| topic.subscribers.values());
+        subscribers.for_each(|one| _ = one.outbox.failed.send_replace(true));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
@@ -271,7 +286,8 @@ impl Subscriptions {
         Ok(())
     }
 
-    fn miss(&self, height: Height) {
+    /// Says to all that they miss what comes from this height on.
+    pub(super) fn miss(&self, height: Height) {
         let cursor = beginning(height);
         self.topics().iter().flat_map(|(_, subscribers)| subscribers).for_each(|one| one.miss(&cursor));
     }
@@ -293,30 +309,4 @@ impl Subscriptions {
 /// Where `althing_events` begins with a block.
 fn beginning(height: Height) -> String {
     format!("{height}.0.0")
-}
-
-/// Tells of each block that is executed, until the node stops.
-pub(super) async fn follow(context: Arc<Context>) {
-    let mut executed = context.node.executed();
-    let mut done = *executed.borrow_and_update();
-    while executed.changed().await.is_ok() {
-        let newest = *executed.borrow_and_update();
-        while done < newest {
-            let all = &context.subscriptions;
-            if all.is_empty() {
-                done = newest;
-                break;
-            }
-            if newest.0 - done.0 > MAX_BEHIND {
-                all.miss(done.next());
-                done = Height(newest.0 - 1);
-            }
-            done = done.next();
-            let (height, of) = (done, Arc::clone(&context));
-            if let Err(error) = context.own(move |node| of.subscriptions.publish(node, height)).await {
-                tracing::error!(height = height.0, error = error.data, "cannot tell subscribers of a block");
-                all.miss(height);
-            }
-        }
-    }
 }

@@ -39,6 +39,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// One from which nothing came for so long is gone.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// Why a connection with subscriptions ends of which no block is told any longer.
+const FAILED: &str = "following blocks failed: subscribe anew, althing_events has what was missed";
+
 /// The subscriptions of a connection.
 pub(crate) struct Session {
     outbox: Arc<Outbox>,
@@ -79,6 +82,7 @@ impl Connection {
 
     async fn serve(mut self) {
         let mut executed = self.context.node.executed();
+        let outbox = Arc::clone(&self.session.outbox);
         let mut pings = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
@@ -97,6 +101,7 @@ impl Connection {
                 Some(delivery) = self.deliveries.recv() => {
                     send(&mut self.socket, delivery.message()).await
                 }
+                () = outbox.failed() => break (CloseCode::Error, FAILED),
                 _ = pings.tick() => match self.heard.elapsed() < SILENCE {
                     true => self.socket.send(Message::Ping(Bytes::new())).await,
                     false => return self.leave(),

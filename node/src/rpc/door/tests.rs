@@ -65,6 +65,33 @@ fn web_pages_ask_if_their_origin_is_listed() {
 }
 
 #[test]
+fn what_a_page_gets_without_naming_itself_is_refused_as_well() {
+    let ask = |door: &Door, site: &str| {
+        role(door, "127.0.0.1", &[("host", "localhost:1"), ("sec-fetch-site", site)])
+    };
+    let listed = door(|c| c.origins = vec!["https://app.example".into()]).unwrap();
+    assert_eq!((ask(&listed, "cross-site"), ask(&listed, "same-site")), (Err(403), Err(403)));
+    assert_eq!((ask(&listed, "same-origin"), ask(&listed, "none")), (Ok("admin"), Ok("admin")));
+    let all = door(|c| c.origins = vec!["*".into()]).unwrap();
+    assert_eq!(ask(&all, "cross-site"), Ok("submit"));
+}
+
+#[test]
+fn a_node_beyond_loopback_without_names_is_warned_of() {
+    let advice = |listen: &str, hosts: &[&str]| {
+        let config = RpcConfig {
+            listen: listen.parse().unwrap(),
+            anonymous: Anonymous::Read,
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            ..RpcConfig::default()
+        };
+        Door::new(&config, Path::new("/nonexistent")).unwrap().advice(&config)
+    };
+    assert!(advice("0.0.0.0:1", &[]).is_some_and(|advice| advice.contains("rpc.hosts")));
+    assert_eq!((advice("0.0.0.0:1", &["node.example"]), advice("127.0.0.1:1", &[])), (None, None));
+}
+
+#[test]
 fn a_page_that_is_let_in_because_all_are_is_no_admin() {
     let door = door(|c| c.origins = vec!["*".into(), "https://app.example".into()]).unwrap();
     let ask = |origin: &str| role(&door, "127.0.0.1", &[("host", "localhost:1"), ("origin", origin)]);

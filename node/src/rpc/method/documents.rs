@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{super::params::MAX_TXS, Kind, METHODS, Param};
+use super::{super::params::MAX_TXS, Kind, METHODS, Param, results};
 
 /// The OpenRPC document of this interface.
 pub(crate) fn discover() -> Value {
@@ -12,7 +12,7 @@ pub(crate) fn discover() -> Value {
             "summary": method.summary,
             "paramStructure": "either",
             "params": method.params.iter().map(param).collect::<Vec<_>>(),
-            "result": { "name": "result", "schema": true },
+            "result": { "name": "result", "schema": results::schema(method.name) },
             "x-role": method.role.name(),
             "x-cost": method.cost,
         })
@@ -26,6 +26,7 @@ pub(crate) fn discover() -> Value {
             "license": { "name": "Apache-2.0" },
         },
         "methods": methods.collect::<Vec<_>>(),
+        "components": { "schemas": results::parts() },
     })
 }
 

@@ -237,8 +237,8 @@ pub(crate) static METHODS: &[Method] = &[
             Box::pin(consensus::dump_consensus_state(context, params))
         })
     },
-    read("genesis", "The genesis document", 50, &[], |context, _| {
-        Box::pin(async { Ok(status::genesis(context)) })
+    read("genesis", "The genesis document", 50, &[], |context, params| {
+        Box::pin(async { Ok(status::genesis(context, params)) })
     }),
     read(
         "genesis_chunked",
@@ -299,7 +299,7 @@ pub(crate) static METHODS: &[Method] = &[
         "unconfirmed_txs",
         "The pending transactions that a block would take first",
         10,
-        &[optional("limit", Kind::Number, "how many; none: 30; 100 at most")],
+        &[optional("limit", Kind::Number, "how many; none or less than 1: 30; 100 at most")],
         |context, params| Box::pin(transactions::unconfirmed_txs(context, params)),
     ),
     read("unsubscribe", "Over a WebSocket: gives a subscription up", 1, &[QUERY], |context, params| {
@@ -319,7 +319,8 @@ const TX_HASH: Param = required("hash", Kind::Hash, "the transaction's hash");
 const TX: &[Param] = &[required("tx", Kind::Tx, "the transaction")];
 const QUERY: Param = required("query", Kind::Text, "such as `tx.height > 5 AND transfer.sender = '…'`");
 const PAGE: Param = optional("page", Kind::Number, "which page, from 1; none: the first");
-const PER_PAGE: Param = optional("per_page", Kind::Number, "how many on a page; none or 0: 30; 100 at most");
+const PER_PAGE: Param =
+    optional("per_page", Kind::Number, "how many on a page; none or less than 1: 30; 100 at most");
 
 const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Param {
     Param { name, kind, required: false, doc }

@@ -217,6 +217,44 @@ async fn a_node_that_stops_hangs_up() {
 }
 
 #[tokio::test]
+async fn where_following_blocks_fails_subscribers_are_hung_up_on_and_later_ones_hear() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let context = Arc::new(Context::new(node.handle.clone(), None, RpcConfig::default()));
+    let follower = Arc::clone(&context);
+    tokio::spawn(async move {
+        let tell = |context, height| async move {
+            assert!(height != Height(2), "a fault");
+            follow::tell(context, height).await;
+        };
+        follow::watched(&follower, tell).await;
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(server::serve_open(Arc::clone(&context), stream));
+        }
+    });
+    let (mut first, mut bystander) = (Socket::open(address).await, Socket::open(address).await);
+    first.subscribe(1, BLOCKS).await;
+    node.execute(&[]);
+    assert_eq!(first.hear().await["id"], 1);
+    node.execute(&[]);
+    match first.0.next().await {
+        Some(Ok(Message::Close(Some(frame)))) => {
+            assert_eq!(u16::from(frame.code), 1011);
+            assert!(frame.reason.contains("althing_events"), "{}", frame.reason);
+        }
+        other => panic!("{other:?}"),
+    }
+    // Who did not subscribe goes on, and who does so now hears.
+    bystander.subscribe(2, BLOCKS).await;
+    node.execute(&[]);
+    let told = bystander.hear().await;
+    assert_eq!(told["result"]["data"]["value"]["block"]["header"]["height"], "3");
+}
+
+#[tokio::test]
 async fn who_cannot_pay_for_blocks_misses_them_and_others_do_not() {
     let node = Scripted::start(RpcConfig::default()).await;
     let context = Context::new(node.handle.clone(), None, RpcConfig::default());
