@@ -1,6 +1,7 @@
 //! The Althing node: everything with a disk, a network or a clock, around the pure rooms.
 
 pub mod application;
+pub mod bench;
 pub mod body;
 pub mod cli;
 pub mod client;

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::{application::Own, home::Home};
 
 mod audit;
+mod bench;
 mod evidence;
 mod init;
 mod keys;
@@ -62,6 +63,8 @@ enum Command {
     Start(start::Args),
     /// Run a chain of several validators on this machine
     Testnet(testnet::Args),
+    /// Measure a chain of several validators on this machine under a load, beside what the machine can do
+    Bench(Box<bench::Args>),
     /// Make and show keys
     #[command(subcommand)]
     Keys(keys::Command),
@@ -138,6 +141,7 @@ fn run(cli: Cli, own: &'static [Own], output: &Output) -> Result<ExitCode, Failu
         Command::Init(args) => init::run(args, &home()?, output),
         Command::Start(args) => start::run(&args, &home()?, own),
         Command::Testnet(args) => testnet::run(args, output),
+        Command::Bench(args) => bench::run(*args, output),
         Command::Keys(command) => keys::run(command, output),
         Command::Tx(command) => wait_for(tx::run(*command, output)),
         Command::Validator(command) => wait_for(validator::run(*command, output)),
@@ -243,6 +247,13 @@ mod tests {
             &["althing", "light", "export", "--out", "f", "--height", "0"],
             &["althing", "light", "verify", "f"],
             &["althing", "light", "verify", "f", "--trusted", "5"],
+            &["althing", "bench", "--rate", "fast"],
+            &["althing", "bench", "--accounts", "3"],
+            &["althing", "bench", "--param", "max_block_txs"],
+            &["althing", "bench", "--keys", "k"],
+            &["althing", "bench", "--rpc", "http://localhost:1", "--validators", "4"],
+            &["althing", "bench", "--base-port", "65530"],
+            &["althing", "bench", "--workload", "empty", "--plot", "p.svg"],
             &["althing", "testnet", "--validators", "0"],
             &["althing", "testnet", "--blocks", "5", "--tx-rate", "0"],
             &["althing", "testnet", "--base-port", "65530"],
@@ -250,6 +261,7 @@ mod tests {
             let error = Cli::try_parse_from(arguments).map_err(|error| error.exit_code()).and_then(|cli| {
                 match cli.command {
                     Command::Testnet(args) => args.check().map_err(|error| error.exit_code()),
+                    Command::Bench(args) => args.check().map_err(|error| error.exit_code()),
                     _ => Ok(()),
                 }
             });

@@ -3,7 +3,7 @@
 use std::io;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::{Request, body::Bytes, client::conn::http1, header};
+use hyper::{Request, body::Bytes, client::conn::http1, header, http::request::Builder};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -33,6 +33,16 @@ impl Connection {
 
     /// The body that answers this one. Whoever drops it before it is done has given the connection up.
     pub(super) async fn post(&mut self, body: Bytes) -> Result<Bytes, ClientError> {
+        let request = Request::post("/").header(header::CONTENT_TYPE, "application/json");
+        self.send(request, body).await
+    }
+
+    /// What is served at a path.
+    pub(super) async fn get(&mut self, path: &str) -> Result<Bytes, ClientError> {
+        self.send(Request::get(path), Bytes::new()).await
+    }
+
+    async fn send(&mut self, request: Builder, body: Bytes) -> Result<Bytes, ClientError> {
         let mut sender = match self.kept.take() {
             Some(mut kept) => match kept.ready().await {
                 Ok(()) => kept,
@@ -41,9 +51,7 @@ impl Connection {
             },
             None => self.connect().await?,
         };
-        let mut request = Request::post("/")
-            .header(header::HOST, self.node.authority())
-            .header(header::CONTENT_TYPE, "application/json");
+        let mut request = request.header(header::HOST, self.node.authority());
         if let Some(key) = self.access.bearer() {
             request = request.header(header::AUTHORIZATION, key);
         }

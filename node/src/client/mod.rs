@@ -87,6 +87,19 @@ impl Client {
         self.result(&answer?)
     }
 
+    /// The answer to a request that is written already, as it came.
+    pub(crate) async fn post(&mut self, body: Bytes) -> Result<Bytes, ClientError> {
+        let late = ClientError::Timeout { node: self.node().clone(), seconds: REQUEST_TIMEOUT.as_secs() };
+        timeout(REQUEST_TIMEOUT, self.connection.post(body)).await.unwrap_or(Err(late))
+    }
+
+    /// What is served at a path, as text.
+    pub(crate) async fn get(&mut self, path: &str) -> Result<String, ClientError> {
+        let late = ClientError::Timeout { node: self.node().clone(), seconds: REQUEST_TIMEOUT.as_secs() };
+        let body = timeout(REQUEST_TIMEOUT, self.connection.get(path)).await.unwrap_or(Err(late))?;
+        String::from_utf8(body.to_vec()).map_err(|error| self.answer_error(error))
+    }
+
     /// An account of the asset ledger.
     pub async fn account(&mut self, address: &Address) -> Result<AccountView, ClientError> {
         self.ask(&Question::Account { account: *address }).await

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use althing_consensus::ConsensusParams;
 use althing_crypto::{bls, ed25519, key_file::KeyFile};
 use althing_genesis::Genesis;
 use althing_ledger::asset::Address;
@@ -25,6 +26,16 @@ const CHAIN_ID: &str = "althing-testnet";
 const COST_PER_S: u64 = 200_000;
 /// Of these one client may have half: what is under way while the chain stands still for some seconds.
 const CONNECTIONS: usize = 4_096;
+
+/// What a chain has that others have not.
+pub(crate) struct Extras {
+    /// Further accounts with the same funds; whoever names them has their keys.
+    pub(crate) accounts: Vec<Address>,
+    /// Its parameters, from the usual ones.
+    pub(crate) params: Box<dyn Fn(&mut ConsensusParams)>,
+    /// The validators' configurations, from the usual ones.
+    pub(crate) config: fn(&mut NodeConfig),
+}
 
 /// `DIR/validator-0 …` and `DIR/accounts/0.key …`.
 #[derive(Debug, Clone)]
@@ -107,6 +118,11 @@ impl Layout {
 
     /// Writes homes and accounts with fresh keys. Refuses a directory that holds anything.
     pub fn write(&self) -> Result<(), TestnetError> {
+        self.write_with(Extras { accounts: Vec::new(), params: Box::new(|_| {}), config: |_| {} })
+    }
+
+    /// The same, of a chain that has more.
+    pub(crate) fn write_with(&self, extras: Extras) -> Result<(), TestnetError> {
         if fs::read_dir(&self.dir).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(TestnetError::Exists(self.dir.clone()));
         }
@@ -130,7 +146,9 @@ impl Layout {
         let entries = keys.iter().enumerate();
         let entries =
             entries.map(|(index, (id, vote))| new_chain::validator(&format!("validator-{index}"), id, vote));
-        let document = new_chain::document_of(self.app, CHAIN_ID, entries.collect(), &addresses);
+        addresses.extend(extras.accounts);
+        let mut document = new_chain::document_of(self.app, CHAIN_ID, entries.collect(), &addresses);
+        (extras.params)(&mut document.params);
         let genesis = Genesis::new(document, &bls::BLS)?.document().to_json();
         let peers: Vec<_> = (0..self.validators)
             .zip(&keys)
@@ -153,6 +171,7 @@ impl Layout {
             if self.app.is_remote() {
                 config.application.address = Some(app_command::address(&home));
             }
+            (extras.config)(&mut config);
             home.create(
                 &config,
                 &genesis,

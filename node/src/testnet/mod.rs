@@ -23,6 +23,7 @@ mod session;
 pub use app_command::AppCommand;
 pub use layout::Layout;
 pub use session::{LatencyMs, Summary, run};
+pub(crate) use {layout::Extras, process::Process, session::interruption};
 
 use crate::{client::ClientError, home::HomeError, new_chain::Kind};
 

@@ -26,7 +26,9 @@ const TAIL_BYTES: u64 = 8 << 10;
 
 /// A running validator or application. Dropping it kills the process.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
+    /// The system's number of it.
+    pid: Option<u32>,
     stop: oneshot::Sender<()>,
     supervisor: JoinHandle<()>,
 }
@@ -34,9 +36,19 @@ pub(super) struct Process {
 impl Process {
     /// Starts a validator. Its log goes to `node.log` in its home.
     pub(super) fn validator(home: &Home, exits: mpsc::Sender<TestnetError>) -> Result<Self, TestnetError> {
+        Self::validator_with(home, &[], exits)
+    }
+
+    /// The same with these keys of its configuration overridden.
+    pub(crate) fn validator_with(
+        home: &Home,
+        settings: &[String],
+        exits: mpsc::Sender<TestnetError>,
+    ) -> Result<Self, TestnetError> {
         let executable = std::env::current_exe()?;
         let mut command = Command::new(executable);
         command.args(["start", "--stop-with-stdin", "--home"]).arg(home.path());
+        settings.iter().for_each(|setting| _ = command.args(["--set", setting]));
         Self::start(command, name(home), log(home), exits)
     }
 
@@ -70,13 +82,19 @@ impl Process {
             command.process_group(0).kill_on_drop(true).spawn()
         };
         let child = started().map_err(|source| TestnetError::Start { name: name.clone(), source })?;
+        let pid = child.id();
         let (stop, stopped) = oneshot::channel();
         let supervisor = tokio::spawn(supervise(child, name, log, stopped, exits));
-        Ok(Self { stop, supervisor })
+        Ok(Self { pid, stop, supervisor })
+    }
+
+    /// The system's number of it; none if it ended at once.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.pid
     }
 
     /// Asks it to stop and waits until it has.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         // If it has ended by itself there is nobody to tell.
         let _ = self.stop.send(());
         let _ = self.supervisor.await;

@@ -287,7 +287,7 @@ fn ticks() -> tokio::time::Interval {
 }
 
 /// Ctrl-C or SIGTERM.
-fn interruption() -> io::Result<impl Future<Output = ()>> {
+pub(crate) fn interruption() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

@@ -1,0 +1,168 @@
+//! The chain that is measured: validators started here, or nodes that run already.
+
+use std::{path::PathBuf, time::Duration};
+
+use althing_consensus::ConsensusParams;
+use althing_ledger::asset::Address;
+use serde_json::json;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+
+use super::{BenchError, Options, Workload};
+use crate::{
+    client::{Client, NodeUrl, integer},
+    config::NodeConfig,
+    testnet::{Extras, Layout, Process, TestnetError},
+};
+
+/// How long validators may take to make the first block: accounts are written first.
+const READY: Duration = Duration::from_secs(120);
+/// How often they are asked whether they have.
+const ASK: Duration = Duration::from_millis(50);
+/// What clients may ask for: the load is one client, and is not what is measured.
+const COST_PER_S: u64 = 10_000_000;
+
+/// A chain that runs.
+pub(super) struct Chain {
+    pub(super) nodes: Vec<NodeUrl>,
+    pub(super) chain_id: String,
+    /// The system's numbers of the validators; none of those that are joined.
+    pub(super) pids: Vec<u32>,
+    /// Where the validators' disk is.
+    directory: Option<PathBuf>,
+    temporary: bool,
+    processes: Vec<Process>,
+    exits: mpsc::Receiver<TestnetError>,
+}
+
+/// Where the homes are, or a place like that.
+pub(super) fn directory(options: &Options) -> PathBuf {
+    let temporary = || std::env::temp_dir().join(format!("althing-bench-{}", std::process::id()));
+    options.dir.clone().unwrap_or_else(temporary)
+}
+
+/// The consensus parameters of a workload.
+fn params(options: &Options) -> Result<ConsensusParams, BenchError> {
+    let mut params = ConsensusParams::default();
+    if options.workload == Workload::Empty {
+        // A leader with nothing to propose waits for nothing.
+        params.heartbeat_ms = 1;
+    }
+    let mut object = serde_json::to_value(&params).unwrap_or_default();
+    for (name, value) in &options.params {
+        object[name] = json!(value);
+    }
+    let params: ConsensusParams =
+        serde_json::from_value(object).map_err(|error| BenchError::Options(format!("--param: {error}")))?;
+    params.validate().map_err(|error| BenchError::Options(format!("--param: {error}")))?;
+    Ok(params)
+}
+
+impl Chain {
+    /// Starts validators whose genesis funds these accounts.
+    pub(super) async fn start(options: &Options, accounts: Vec<Address>) -> Result<Self, BenchError> {
+        let params = params(options)?;
+        let directory = directory(options);
+        let layout = Layout::new(
+            directory.clone(),
+            options.validators,
+            options.base_port,
+            options.workload.application(),
+        );
+        layout.write_with(Extras {
+            accounts,
+            params: Box::new(move |usual| *usual = params.clone()),
+            config: |config: &mut NodeConfig| {
+                (config.rpc.cost_per_s, config.rpc.client_cost_per_s) = (COST_PER_S, COST_PER_S);
+            },
+        })?;
+        let (exits_to, exits) = mpsc::channel(usize::from(options.validators));
+        let mut processes = Vec::new();
+        for home in layout.homes() {
+            processes.push(Process::validator_with(&home, &options.settings, exits_to.clone())?);
+        }
+        let mut chain = Self {
+            nodes: layout.nodes().collect(),
+            chain_id: String::new(),
+            pids: processes.iter().filter_map(Process::pid).collect(),
+            directory: Some(directory),
+            temporary: options.dir.is_none(),
+            processes,
+            exits,
+        };
+        chain.ready().await?;
+        Ok(chain)
+    }
+
+    /// Nodes that run already.
+    pub(super) async fn join(nodes: &[NodeUrl]) -> Result<Self, BenchError> {
+        let (_, exits) = mpsc::channel(1);
+        let mut chain = Self {
+            nodes: nodes.to_vec(),
+            chain_id: String::new(),
+            pids: Vec::new(),
+            directory: None,
+            temporary: false,
+            processes: Vec::new(),
+            exits,
+        };
+        chain.ready().await?;
+        Ok(chain)
+    }
+
+    /// Waits until every node has executed a block.
+    async fn ready(&mut self) -> Result<(), BenchError> {
+        let deadline = Instant::now() + READY;
+        for node in self.nodes.clone() {
+            let mut client = Client::new(node.clone());
+            loop {
+                if let Ok(ended) = self.exits.try_recv() {
+                    return Err(ended.into());
+                }
+                let status = client.call("status", json!({})).await;
+                if let Ok(status) = &status
+                    && integer(&status["althing"]["executed_height"]).is_some_and(|height| height > 0)
+                {
+                    let network = status["node_info"]["network"].as_str().unwrap_or_default();
+                    network.clone_into(&mut self.chain_id);
+                    break;
+                }
+                if Instant::now() > deadline {
+                    status?;
+                    let reason = format!("{node} has executed no block within {} s", READY.as_secs());
+                    return Err(BenchError::Stalled(reason));
+                }
+                sleep(ASK).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends when a validator does.
+    pub(super) async fn broken(&mut self) -> BenchError {
+        match self.exits.recv().await {
+            Some(ended) => ended.into(),
+            // Those that were joined are others' affair.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends the validators. Homes in a place of their own are removed, unless something went wrong.
+    pub(super) async fn stop(self, remove: bool) -> Result<Option<PathBuf>, BenchError> {
+        let stopping: Vec<_> =
+            self.processes.into_iter().map(|process| tokio::spawn(process.stop())).collect();
+        for process in stopping {
+            // A supervisor that panicked has nothing more to stop.
+            _ = process.await;
+        }
+        match self.directory.filter(|_| self.temporary) {
+            Some(directory) if remove => {
+                std::fs::remove_dir_all(directory)?;
+                Ok(None)
+            }
+            kept => Ok(kept),
+        }
+    }
+}

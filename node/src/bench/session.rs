@@ -1,0 +1,377 @@
+//! One measurement: the machine, the chain, the load, the report.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    io::{Write, stderr},
+    num::NonZeroU32,
+    rc::Rc,
+    time::Duration,
+};
+
+use serde_json::json;
+use tokio::{
+    task::{LocalSet, spawn_blocking},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    BenchError, LatencyMs, Options, Rate, Report, Step, TwoMs,
+    accounts::{self, Account},
+    chain::{self, Chain},
+    follow::Following,
+    load::{Load, Pace},
+    machine::{self, Machine},
+    metrics::{Page, Times, growth},
+    processes::{Cpu, busy, load_average, peak_memory, ticks_per_second},
+    report::rounded,
+    search::Search,
+    window::{Counts, Track, intervals, longest_gap_ms},
+    workload::Source,
+};
+use crate::{
+    client::{Client, NodeUrl, integer},
+    storage::BackendKind,
+    testnet::interruption,
+};
+
+/// How long one rate of a search or a sweep counts, and how long it runs before.
+const PROBE: Duration = Duration::from_secs(4);
+const PROBE_WARM_UP: Duration = Duration::from_secs(1);
+/// How long transactions are waited for that are under way when the time is over.
+const DRAIN: Duration = Duration::from_secs(15);
+/// A rate is borne if so much of it is committed in its time, in hundredths.
+const BORNE: f64 = 95.0;
+/// A sweep goes so far up to the rate, in hundredths.
+const SWEEP: [u32; 5] = [10, 25, 50, 75, 90];
+
+/// Measures. Blocks while keys are derived and transactions signed, so it wants a thread of its own.
+pub async fn run(options: Options) -> Result<Report, BenchError> {
+    say("measuring the machine");
+    let directory = chain::directory(&options);
+    let machine = spawn_blocking(move || machine::measure(&directory, BackendKind::default()));
+    let machine = machine.await.map_err(std::io::Error::other)??;
+    let accounts = match (&options.keys, options.workload.signatures_per_100()) {
+        (_, 0) => Vec::new(),
+        (None, _) if options.join.is_empty() => accounts::derived(options.accounts),
+        (None, _) => {
+            return Err(BenchError::Options(
+                "this workload needs --keys DIR on a chain that runs already".to_owned(),
+            ));
+        }
+        (Some(keys), _) => match options.join.first() {
+            Some(node) => accounts::of_files(keys, node).await?,
+            None => {
+                return Err(BenchError::Options(
+                    "--keys is for a chain that runs already: say --rpc".to_owned(),
+                ));
+            }
+        },
+    };
+    say("starting the validators");
+    let addresses = accounts.iter().map(|account| account.address).collect();
+    let mut chain = match options.join.is_empty() {
+        true => Chain::start(&options, addresses).await?,
+        false => Chain::join(&options.join).await?,
+    };
+    let (nodes, pids, chain_id) = (chain.nodes.clone(), chain.pids.clone(), chain.chain_id.clone());
+    let local = LocalSet::new();
+    let interrupted = interruption()?;
+    let result = local
+        .run_until(async {
+            let session = Session::begin(options, machine, nodes, pids, &chain_id, accounts).await?;
+            tokio::select! {
+                report = session.run() => report,
+                broken = chain.broken() => Err(broken),
+                () = interrupted => Err(BenchError::Options("interrupted".to_owned())),
+            }
+        })
+        .await;
+    drop(local);
+    if let Some(kept) = chain.stop(result.is_ok()).await? {
+        say(&format!("the homes are kept in {}", kept.display()));
+    }
+    result
+}
+
+/// A line of progress, for people.
+fn say(text: &str) {
+    // Whoever reads may have gone.
+    let _ = writeln!(stderr(), "{text}");
+}
+
+struct Session {
+    options: Options,
+    machine: Machine,
+    nodes: Vec<NodeUrl>,
+    pids: Vec<u32>,
+    validators: usize,
+    track: Rc<RefCell<Track>>,
+    load: Load,
+    source: Option<RefCell<Source>>,
+    load_average: Option<f64>,
+    _following: Following,
+}
+
+/// What the system and the nodes say at a time.
+struct Snapshot {
+    cpu: Cpu,
+    own: Cpu,
+    busy: Option<u64>,
+    pages: Vec<Page>,
+    at: Instant,
+}
+
+/// One rate, measured.
+struct Measured {
+    step: Step,
+    counts: Counts,
+    before: Snapshot,
+    after: Snapshot,
+}
+
+impl Session {
+    async fn begin(
+        options: Options,
+        machine: Machine,
+        nodes: Vec<NodeUrl>,
+        pids: Vec<u32>,
+        chain_id: &str,
+        accounts: Vec<Account>,
+    ) -> Result<Self, BenchError> {
+        let node = nodes.first().cloned().ok_or_else(|| BenchError::Options("no node".to_owned()))?;
+        let mut client = Client::new(node);
+        let status = client.call("status", json!({})).await?;
+        let height = integer(&status["althing"]["executed_height"]).unwrap_or_default();
+        let validators = client.call("validators", json!({})).await?;
+        let validators = integer(&validators["total"]).unwrap_or_default() as usize;
+        let track = Rc::new(RefCell::new(Track::new(nodes.len())));
+        let following = Following::begin(&track, &nodes, height);
+        let source = Source::new(options.workload, chain_id, accounts, options.accounts, nodes.len());
+        Ok(Self {
+            load: Load::new(&track, &nodes),
+            source: source.map(RefCell::new),
+            options,
+            machine,
+            nodes,
+            pids,
+            validators,
+            track,
+            load_average: load_average(),
+            _following: following,
+        })
+    }
+
+    async fn run(&self) -> Result<Report, BenchError> {
+        let (mut steps, Options { warm_up, duration, .. }) = (Vec::new(), &self.options);
+        let pace = match (self.options.rate, &self.source) {
+            (_, None) => None,
+            (Rate::Fixed(rate), _) => Some(Pace::Rate(rate)),
+            (Rate::Saturate, _) => Some(Pace::Full(self.options.in_flight)),
+            (Rate::Max, _) => Some(Pace::Rate(self.search(&mut steps).await?)),
+        };
+        let measured = self.measure(pace, *warm_up, *duration).await?;
+        if self.options.sweep && self.options.rate != Rate::Max {
+            let highest = match pace {
+                Some(Pace::Rate(rate)) => rate.get(),
+                _ => measured.step.tps as u32,
+            };
+            for hundredths in SWEEP {
+                let rate = NonZeroU32::new((u64::from(highest) * u64::from(hundredths) / 100) as u32);
+                if let (Some(rate), Some(_)) = (rate, pace) {
+                    steps.push(self.probe(rate).await?);
+                }
+            }
+        }
+        if pace.is_some() {
+            steps.push(measured.step);
+        }
+        Ok(self.report(pace, measured, steps))
+    }
+
+    async fn search(&self, steps: &mut Vec<Step>) -> Result<NonZeroU32, BenchError> {
+        let bound_ms = self.options.p99_bound.as_secs_f64() * 1_000.0;
+        let mut search = Search::default();
+        while let Some(rate) = search.next() {
+            let step = self.probe(rate).await?;
+            let in_time = step.latency_ms.p99.is_some_and(|p99| p99 <= bound_ms);
+            let borne = in_time && step.lost == 0 && step.tps * 100.0 >= f64::from(rate.get()) * BORNE;
+            search.tried(rate, borne);
+            steps.push(step);
+        }
+        search.answer().ok_or_else(|| {
+            let reason =
+                format!("no rate, not even the lowest, was borne with a p99 within {bound_ms} ms: {steps:?}");
+            BenchError::Stalled(reason)
+        })
+    }
+
+    async fn probe(&self, rate: NonZeroU32) -> Result<Step, BenchError> {
+        Ok(self.measure(Some(Pace::Rate(rate)), PROBE_WARM_UP, PROBE).await?.step)
+    }
+
+    async fn measure(
+        &self,
+        pace: Option<Pace>,
+        warm_up: Duration,
+        duration: Duration,
+    ) -> Result<Measured, BenchError> {
+        self.prepare(pace, warm_up + duration);
+        let begin = Instant::now();
+        let (from, until) = (begin + warm_up, begin + warm_up + duration);
+        self.track.borrow_mut().begin(from, until);
+        let load = async {
+            match (pace, &self.source) {
+                (Some(pace), Some(source)) => self.load.offer(source, pace, begin, until).await,
+                _ => sleep_until(until).await,
+            }
+        };
+        let watch = async {
+            sleep_until(from).await;
+            let before = self.snapshot().await?;
+            sleep_until(until).await;
+            Ok::<_, BenchError>((before, self.snapshot().await?))
+        };
+        let ((), snapshots) = tokio::join!(load, watch);
+        let (before, after) = snapshots?;
+        self.load.drain(DRAIN).await;
+        if let Some(source) = &self.source {
+            self.load.take_back(source);
+        }
+        let counts = self.track.borrow_mut().end();
+        let ms = |percent: f64| {
+            let found = counts.latencies.value_at_percentile(percent);
+            (!counts.latencies.is_empty()).then(|| rounded(found as f64 / 1_000.0, 2))
+        };
+        let step = Step {
+            rate: match pace {
+                Some(Pace::Rate(rate)) => Some(rate.get()),
+                _ => None,
+            },
+            tps: rounded(counts.committed as f64 / duration.as_secs_f64(), 1),
+            latency_ms: LatencyMs { p50: ms(50.0), p90: ms(90.0), p99: ms(99.0), max: ms(100.0) },
+            lost: counts.failed + counts.unanswered,
+        };
+        let rate = step.rate.map_or_else(|| "as many as are taken".to_owned(), |rate| format!("{rate} tx/s"));
+        say(&format!(
+            "{rate}: {} tx/s committed, {} ms p50, {} ms p99, {} lost",
+            step.tps,
+            step.latency_ms.p50.unwrap_or_default(),
+            step.latency_ms.p99.unwrap_or_default(),
+            step.lost
+        ));
+        if let Some(fault) = &counts.fault {
+            say(&format!("some failed: {fault}"));
+        }
+        Ok(Measured { step, counts, before, after })
+    }
+
+    /// What is signed is signed before it is due.
+    fn prepare(&self, pace: Option<Pace>, duration: Duration) {
+        let (Some(pace), Some(source)) = (pace, &self.source) else { return };
+        let seconds = duration.as_secs_f64();
+        let count = match pace {
+            Pace::Rate(rate) => f64::from(rate.get()) * seconds,
+            // No more can be checked.
+            Pace::Full(full) => self.limit().unwrap_or_default() * seconds + full as f64,
+        };
+        if source.borrow().is_signed() && count > 50_000.0 {
+            say(&format!("signing {count:.0} transactions"));
+        }
+        source.borrow_mut().prepare(count.ceil() as usize + 1);
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, BenchError> {
+        let (cpu, own) = (Cpu::of(&self.pids), Cpu::of(&[std::process::id()]));
+        let (at, busy) = (Instant::now(), busy());
+        let pages = self.nodes.iter().map(|node| async move {
+            // A node that is down is one of the things that are measured.
+            let page = Client::new(node.clone()).get("/metrics").await.unwrap_or_default();
+            Page::read(&page)
+        });
+        Ok(Snapshot { cpu, own, busy, pages: futures::future::join_all(pages).await, at })
+    }
+
+    /// Transactions a second that signature checks alone would allow.
+    fn limit(&self) -> Option<f64> {
+        let signatures = self.options.workload.signatures_per_100();
+        let checks = f64::from(signatures) / 100.0 * self.validators.max(1) as f64;
+        (signatures > 0).then(|| self.machine.signatures_per_s() / checks)
+    }
+
+    fn report(&self, pace: Option<Pace>, measured: Measured, steps: Vec<Step>) -> Report {
+        let Measured { step, counts, before, after } = measured;
+        let ticks = ticks_per_second() as f64;
+        let seconds = |used: u64| rounded(used as f64 / ticks, 2);
+        let (cpu, own) = (after.cpu.since(&before.cpu), after.own.since(&before.own));
+        let known = !self.pids.is_empty() && cpu.total > 0;
+        let busy = before.busy.zip(after.busy).map(|(before, after)| after.saturating_sub(before));
+        let others = busy.map(|busy| busy.saturating_sub(cpu.total + own.total));
+        let pairs: Vec<(Page, Page)> = before.pages.into_iter().zip(after.pages).collect();
+        let sent: f64 =
+            pairs.iter().map(|(before, after)| growth(before, after, "althing_p2p_sent_bytes_total")).sum();
+        let failed_views = pairs
+            .iter()
+            .map(|(before, after)| growth(before, after, "althing_consensus_failed_views_total"))
+            .fold(0.0, f64::max);
+        let finalization = Times::between(&pairs, "althing_consensus_finalization_seconds");
+        let intervals = intervals(&counts.blocks);
+        let interval = |percent: usize| {
+            intervals
+                .get((intervals.len() * percent / 100).min(intervals.len().saturating_sub(1)))
+                .map(|ms| *ms as f64)
+        };
+        let per =
+            |total: f64, count: usize, places| (count > 0).then(|| rounded(total / count as f64, places));
+        let (committed, blocks) = (counts.committed as usize, counts.blocks.len());
+        let cpu_s = cpu.total as f64 / ticks;
+        let limit = self.limit();
+        let rooms: BTreeMap<&'static str, f64> = match known {
+            true => cpu.by_room().into_iter().map(|(room, used)| (room.name(), seconds(used))).collect(),
+            false => BTreeMap::new(),
+        };
+        let memory = self.pids.iter().filter_map(|pid| peak_memory(*pid)).max();
+        Report {
+            workload: self.options.workload.name(),
+            validators: self.validators,
+            rate: match pace {
+                Some(_) => self.options.rate.to_string(),
+                None => "-".to_owned(),
+            },
+            offered: step.rate,
+            duration_s: rounded(after.at.saturating_duration_since(before.at).as_secs_f64(), 2),
+            tps: step.tps,
+            limit_tps: limit.map(|limit| rounded(limit, 0)),
+            share_of_limit: limit.map(|limit| rounded(step.tps / limit.max(1.0), 4)),
+            committed: counts.committed,
+            failed: counts.failed,
+            unanswered: counts.unanswered,
+            fault: counts.fault,
+            latency_ms: step.latency_ms,
+            block_interval_ms: TwoMs { p50: interval(50), p99: interval(99) },
+            longest_gap_ms: longest_gap_ms(&counts.blocks),
+            finalization_ms: TwoMs {
+                p50: finalization.percentile(50.0).map(|ms| rounded(ms, 1)),
+                p99: finalization.percentile(99.0).map(|ms| rounded(ms, 1)),
+            },
+            blocks,
+            txs_per_block: per(counts.blocks.iter().map(|block| block.txs).sum::<usize>() as f64, blocks, 1),
+            view_failures: failed_views as u64,
+            cpu_s_per_10k_tx: per(cpu_s * 10_000.0, committed, 3).filter(|_| known),
+            cpu_ms_per_block: per(cpu_s * 1_000.0, blocks, 2).filter(|_| known),
+            cpu_s_by_room: rooms,
+            cpu_s_by_thread: match known {
+                true => cpu.by_thread.into_iter().map(|(name, used)| (name, seconds(used))).collect(),
+                false => BTreeMap::new(),
+            },
+            load_cpu_s: (own.total > 0).then(|| seconds(own.total)),
+            others_cpu_s: others.map(seconds),
+            load_average: self.load_average,
+            rss_mb_max: memory.map(|bytes| rounded(bytes as f64 / f64::from(1 << 20), 1)),
+            bytes_per_tx: per(sent, committed, 1),
+            bytes_per_block: per(sent, blocks, 0),
+            machine: self.machine.clone(),
+            steps,
+        }
+    }
+}
