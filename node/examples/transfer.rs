@@ -11,9 +11,8 @@ use std::{error::Error, path::PathBuf, time::Duration};
 
 use althing_crypto::{Encoding, TxHash, key_file::KeyFile};
 use althing_ledger::asset::{Address, Transaction};
-use althing_node::client::{Access, Client, Events, NodeUrl, Waited};
+use althing_node::client::{Access, Client, Events, NodeUrl, Status, Waited};
 use clap::Parser;
-use serde_json::json;
 
 /// Transfers units of COIN, and follows the recipient's transfers up to this one.
 #[derive(Parser)]
@@ -27,25 +26,27 @@ struct Arguments {
     /// The node's JSON-RPC.
     #[arg(long, default_value = "http://127.0.0.1:26657")]
     node: NodeUrl,
-    /// A file with a bearer key for the node.
+    /// Another node of the chain, for when that one is down or busy; any number of times.
+    #[arg(long)]
+    or: Vec<NodeUrl>,
+    /// A file with a bearer key for the nodes.
     #[arg(long)]
     node_key: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let Arguments { from, to, amount, node, node_key } = Arguments::parse();
+    let Arguments { from, to, amount, node, or, node_key } = Arguments::parse();
     let access = match node_key {
         Some(file) => Access::default().key_file(&file)?,
         None => Access::default(),
     };
-    let mut client = Client::with(node.clone(), access.clone());
+    let mut client = Client::among(node.clone(), or.clone(), access.clone());
     let key = KeyFile::read_account(&from)?;
     let payer = Address::of(&key.public_key());
 
-    let status = client.call("status", json!({})).await?;
-    let chain_id = status["node_info"]["network"].as_str().ok_or("the node names no chain")?;
-    let height: u64 = status["sync_info"]["latest_block_height"].as_str().ok_or("no height")?.parse()?;
+    let status = client.status().await?;
+    let (chain_id, height) = (&status.node_info.network, status.sync_info.latest_block_height);
     let sequence = client.account(&payer).await?.sequence;
     // It cannot be executed later than that: after it, everyone knows that it never will be.
     let expiry_height = height + 1_000;
@@ -55,7 +56,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // The same bytes, however often: it is one transfer.
     match client.submit_and_wait(&tx, Duration::from_secs(60)).await {
-        Ok(Waited::Ended(fate)) => println!("{:?} at height {:?} {}", fate.status, fate.height, fate.reason),
+        Ok(Waited::Ended(fate)) if fate.status == Status::Committed => {
+            println!("it is committed at height {}", fate.height.unwrap_or_default())
+        }
+        Ok(Waited::Ended(fate)) => {
+            return Err(format!("{:?} at height {:?}: {}", fate.status, fate.height, fate.reason).into());
+        }
         Ok(Waited::Open(heard)) => {
             return Err(
                 format!("not decided yet: ask for its hash, and sign no other before: {heard:?}").into()
@@ -67,7 +73,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // From the first block on; who keeps the cursor of the last event goes on behind it.
     let query = format!("transfer.recipient = '{to}'");
-    let mut events = Events::new(Client::with(node, access), Some("1.0.0".to_owned()), Some(query));
+    let mut events = Events::new(Client::among(node, or, access), Some("1.0.0".to_owned()), Some(query));
     let own = TxHash::of(&tx).to_string().to_uppercase();
     loop {
         let event = events.next().await?;

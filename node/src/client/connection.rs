@@ -1,6 +1,6 @@
 //! One HTTP connection, plain or over TLS, kept between requests.
 
-use std::io;
+use std::{io, time::Duration};
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{Request, body::Bytes, client::conn::http1, header, http::request::Builder};
@@ -8,11 +8,14 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    time::{Instant, timeout},
 };
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::{Access, ClientError, NodeUrl};
 
+/// How long the system may look for a node that says nothing, not even that nobody is there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest answer that is read.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
@@ -24,11 +27,13 @@ pub(super) struct Connection {
     pub(super) node: NodeUrl,
     access: Access,
     kept: Option<Sender>,
+    /// Before this the node wants to hear nothing.
+    pub(super) not_before: Option<Instant>,
 }
 
 impl Connection {
     pub(super) fn new(node: NodeUrl, access: Access) -> Self {
-        Self { node, access, kept: None }
+        Self { node, access, kept: None, not_before: None }
     }
 
     /// The body that answers this one. Whoever drops it before it is done has given the connection up.
@@ -82,7 +87,8 @@ impl Connection {
 
     async fn connect(&self) -> Result<Sender, ClientError> {
         let failed = |source| ClientError::Connect { node: self.node.clone(), source };
-        let stream = TcpStream::connect(self.node.authority()).await.map_err(failed)?;
+        let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect(self.node.authority()));
+        let stream = connecting.await.unwrap_or_else(|late| Err(late.into())).map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         if !self.node.is_secure() {
             return self.speak(stream).await;

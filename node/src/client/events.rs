@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{Client, ClientError, again::Again};
+use super::{Client, ClientError, again::Again, dialect::decimal};
 
 /// How long a node is asked to wait for an event.
 const WAIT: Duration = Duration::from_secs(20);
@@ -101,9 +101,10 @@ impl Events {
             match self.client.call_within("althing_events", params.clone(), patience).await {
                 Err(error) if is_behind(&error) && behind < LOOKS_IF_BEHIND => {
                     behind += 1;
+                    self.client.nodes.turn(None);
                     sleep(PAUSE_IF_BEHIND).await;
                 }
-                Err(error) if error.is_passing() => _ = again.wait(error.retry_after()).await,
+                Err(error) if error.is_passing() => _ = again.wait(self.client.nodes.absent()).await,
                 other => break other?,
             }
         };
@@ -116,9 +117,4 @@ impl Events {
 
 fn is_behind(error: &ClientError) -> bool {
     matches!(error, ClientError::Rpc { code: -32603, data, .. } if data.contains("must be less than or equal to"))
-}
-
-fn decimal<'de, D: serde::Deserializer<'de>>(value: D) -> Result<u64, D::Error> {
-    let value = serde_json::Value::deserialize(value)?;
-    super::integer(&value).ok_or_else(|| serde::de::Error::custom("no height"))
 }

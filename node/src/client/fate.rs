@@ -120,7 +120,7 @@ impl Client {
             let wait = again.left().min(WAIT);
             let asked = Instant::now();
             let answer = self.tx_wait_once(hash, wait).await;
-            let retry_after = match &answer {
+            match &answer {
                 Ok(fate) if fate.is_end() => return Waited::Ended(fate.clone()),
                 // It has waited as long as it was asked to.
                 Ok(fate) if fate.status == Status::Pending && asked.elapsed() >= wait / 2 => {
@@ -130,16 +130,17 @@ impl Client {
                     }
                 }
                 // One that answers sooner goes down.
-                Ok(fate) if fate.status == Status::Pending => None,
+                Ok(fate) if fate.status == Status::Pending => self.nodes.turn(None),
                 Ok(_) => match tx {
                     // Whatever it says now, what counts is what becomes of the transaction.
-                    Some(tx) => self.submit(tx).await.err().and_then(|error| error.retry_after()),
-                    None => None,
+                    Some(tx) => drop(self.submit(tx).await),
+                    // Another one may have it.
+                    None => self.nodes.turn(None),
                 },
-                Err(error) if error.is_passing() => error.retry_after(),
+                Err(error) if error.is_passing() => {}
                 Err(_) => return Waited::Open(answer),
-            };
-            if !again.wait(retry_after).await {
+            }
+            if !again.wait(self.nodes.absent()).await {
                 return Waited::Open(answer);
             }
         }

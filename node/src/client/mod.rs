@@ -1,4 +1,7 @@
-//! A client of a node's JSON-RPC: one kept connection, one request at a time.
+//! A client of the JSON-RPC of one node or of several of one chain: one kept connection to each, one request at a time.
+//!
+//! Where a node is down or busy the next one is asked, as far as that can do no harm: reads, and the same bytes of a transaction, which have
+//! one hash and execute at most once.
 //!
 //! | file | holds |
 //! |---|---|
@@ -10,13 +13,19 @@
 //! | `submit` | handing in a transaction, safely again |
 //! | `fate` | what becomes of it |
 //! | `events` | a stream of events from a cursor on |
+//! | `nodes` | which node is asked |
+//! | `reads` | what is read most, typed |
+//! | `dialect` | what of it is JSON |
 
 mod access;
 mod again;
 mod connection;
+mod dialect;
 mod error;
 mod events;
 mod fate;
+mod nodes;
+mod reads;
 mod submit;
 mod url;
 
@@ -32,12 +41,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use self::connection::Connection;
+use self::nodes::Nodes;
 pub use self::{
     access::{Access, AccessError},
+    dialect::*,
     error::ClientError,
     events::{Attribute, ChainEvent, Events},
     fate::{Fate, Status, Waited},
+    reads::{Page, Shown},
     submit::Submitted,
     url::{NodeUrl, NodeUrlError},
 };
@@ -45,10 +56,10 @@ pub use self::{
 /// How long one request may take, beyond what the node itself may wait for a commit.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A client of one node.
+/// A client of one node, or of several of one chain.
 #[derive(Debug)]
 pub struct Client {
-    connection: Connection,
+    nodes: Nodes,
 }
 
 impl Client {
@@ -59,15 +70,20 @@ impl Client {
 
     /// The same with a key to show and roots to trust.
     pub fn with(node: NodeUrl, access: Access) -> Self {
-        Self { connection: Connection::new(node, access) }
+        Self::among(node, [], access)
     }
 
-    /// Where it asks.
+    /// One of several nodes of a chain: the first is asked as long as it answers and is not busy, then the next.
+    pub fn among(first: NodeUrl, others: impl IntoIterator<Item = NodeUrl>, access: Access) -> Self {
+        Self { nodes: Nodes::new(first, others, &access) }
+    }
+
+    /// Where it asks next.
     pub fn node(&self) -> &NodeUrl {
-        &self.connection.node
+        &self.nodes.current().node
     }
 
-    /// The result of a method.
+    /// The result of a method. It is sent to one node: only where there is no connection, so that none has heard of it, to the next.
     pub async fn call(&mut self, method: &str, params: Value) -> Result<Value, ClientError> {
         self.call_within(method, params, REQUEST_TIMEOUT).await
     }
@@ -81,22 +97,38 @@ impl Client {
     ) -> Result<Value, ClientError> {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let body = Bytes::from(request.to_string());
-        let answer = timeout(patience, self.connection.post(body)).await.unwrap_or_else(|_| {
-            Err(ClientError::Timeout { node: self.node().clone(), seconds: patience.as_secs() })
+        for _ in 1..self.nodes.count() {
+            match self.attempt(body.clone(), patience).await {
+                Err(ClientError::Connect { .. }) => {}
+                other => return other,
+            }
+        }
+        self.attempt(body, patience).await
+    }
+
+    /// One attempt at one node; after one that may be worth another, the next one's turn has come.
+    async fn attempt(&mut self, body: Bytes, patience: Duration) -> Result<Value, ClientError> {
+        let node = self.nodes.current_mut();
+        let answer = timeout(patience, node.post(body)).await.unwrap_or_else(|_| {
+            Err(ClientError::Timeout { node: node.node.clone(), seconds: patience.as_secs() })
         });
-        self.result(&answer?)
+        let result = answer.and_then(|answer| self.result(&answer));
+        if let Some(error) = result.as_ref().err().filter(|error| error.is_passing()) {
+            self.nodes.turn(error.retry_after());
+        }
+        result
     }
 
     /// The answer to a request that is written already, as it came.
     pub(crate) async fn post(&mut self, body: Bytes) -> Result<Bytes, ClientError> {
         let late = ClientError::Timeout { node: self.node().clone(), seconds: REQUEST_TIMEOUT.as_secs() };
-        timeout(REQUEST_TIMEOUT, self.connection.post(body)).await.unwrap_or(Err(late))
+        timeout(REQUEST_TIMEOUT, self.nodes.current_mut().post(body)).await.unwrap_or(Err(late))
     }
 
     /// What is served at a path, as text.
     pub(crate) async fn get(&mut self, path: &str) -> Result<String, ClientError> {
         let late = ClientError::Timeout { node: self.node().clone(), seconds: REQUEST_TIMEOUT.as_secs() };
-        let body = timeout(REQUEST_TIMEOUT, self.connection.get(path)).await.unwrap_or(Err(late))?;
+        let body = timeout(REQUEST_TIMEOUT, self.nodes.current_mut().get(path)).await.unwrap_or(Err(late))?;
         String::from_utf8(body.to_vec()).map_err(|error| self.answer_error(error))
     }
 
@@ -116,7 +148,7 @@ impl Client {
         let Query { path, data, height, prove } = query;
         let params =
             json!({ "path": path, "data": hex::encode(data), "height": height.to_string(), "prove": prove });
-        let answer = self.call("abci_query", params).await?["response"].take();
+        let answer = self.read::<Value>("abci_query", params).await?["response"].take();
         let code = answer["code"].as_u64().ok_or_else(|| self.answer_error("it holds no code"))?;
         let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
         if code != 0 {
@@ -148,7 +180,7 @@ impl Client {
     }
 
     fn answer_error(&self, reason: impl ToString) -> ClientError {
-        self.connection.answer_error(reason)
+        self.nodes.current().answer_error(reason)
     }
 }
 

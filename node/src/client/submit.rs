@@ -50,7 +50,7 @@ impl Client {
         let mut again = Again::within(patience);
         let mut certain = true;
         loop {
-            let (answer, retry_after) = match self.submit(tx).await {
+            let answer = match self.submit(tx).await {
                 Ok(answer) if !passing::refusal_passes(&answer.codespace, answer.code) => {
                     return Ok(Submitted { certain, ..answer });
                 }
@@ -58,18 +58,19 @@ impl Client {
                     // A node that goes down does not say whether it took it.
                     let stopping = rpc::Code::Stopping as u64;
                     certain &= answer.codespace != rpc::CODESPACE || answer.code != stopping;
-                    (Ok(Submitted { certain, ..answer }), None)
+                    // Another's pool may have room.
+                    self.nodes.turn(None);
+                    Ok(Submitted { certain, ..answer })
                 }
                 Err(error) => {
                     certain &= !error.is_uncertain();
                     if !error.is_passing() {
                         return Err(error);
                     }
-                    let retry_after = error.retry_after();
-                    (Err(error), retry_after)
+                    Err(error)
                 }
             };
-            if !again.wait(retry_after).await {
+            if !again.wait(self.nodes.absent()).await {
                 return answer;
             }
         }

@@ -110,6 +110,42 @@ async fn a_busy_node_is_asked_again_when_it_says() {
     assert_eq!(script.0.lock().unwrap().asked[0].1.as_deref(), Some("Bearer word"));
 }
 
+/// Where nobody listens.
+fn nowhere() -> super::NodeUrl {
+    "http://127.0.0.1:1".parse().unwrap()
+}
+
+#[tokio::test]
+async fn where_one_node_is_down_or_busy_the_next_is_asked() {
+    let (first, one) = node([busy(600_000)]).await;
+    let (second, other) = node([verdict(0, ""), fate("committed", true, Some("9"))]).await;
+    let others = [first.node().clone(), second.node().clone()];
+    let mut client = Client::among(nowhere(), others, Access::default());
+    let begun = Instant::now();
+    let waited = client.submit_and_wait(TX, PATIENCE).await.unwrap();
+    assert!(matches!(waited, Waited::Ended(fate) if fate.status == Status::Committed));
+    assert!(begun.elapsed() < PATIENCE, "nobody waits for a node that is busy where another is not");
+    assert_eq!((one.asked().len(), other.asked().len()), (1, 2));
+    assert_eq!(one.asked()[0], other.asked()[0], "the same bytes");
+    assert_eq!(client.node(), second.node());
+}
+
+#[tokio::test]
+async fn a_read_goes_on_at_the_next_node_and_anything_else_only_where_none_heard_of_it() {
+    let found = json!({ "result": { "txs": [], "total_count": "12" } });
+    let (first, one) = node([Value::Null, Value::Null]).await;
+    let (second, other) = node([found]).await;
+    let mut client = Client::among(first.node().clone(), [second.node().clone()], Access::default());
+    let page = client.tx_search("tx.height > 1", super::Page::default(), true).await.unwrap();
+    assert_eq!((page.total_count, page.txs.len()), (12, 0));
+    assert_eq!(other.asked()[0]["params"]["order_by"], "desc");
+    let mut client =
+        Client::among(nowhere(), [first.node().clone(), second.node().clone()], Access::default());
+    let broken = client.call("althing_register", json!({ "registration": "" })).await.unwrap_err();
+    assert!(broken.is_uncertain(), "{broken}");
+    assert_eq!((one.asked().len(), other.asked().len()), (2, 1));
+}
+
 #[tokio::test]
 async fn a_refusal_after_silence_is_not_certain() {
     let (mut client, _) = node([Value::Null, verdict(12, "ledger")]).await;
