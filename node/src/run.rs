@@ -1,40 +1,38 @@
 //! A node from its home to its end: [`run`] or [`run_until`] for a program whose whole purpose it is, [`start`] for one that
 //! has others.
 
-use std::any::Any;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use althing_consensus::engine::EngineConfig;
 use althing_consensus::{Epoch, ValidatorSet};
-use althing_crypto::key_file::{KeyFile, KeyFileError};
-use althing_crypto::{bls, ed25519};
-use althing_genesis::{Genesis, GenesisError};
+use althing_crypto::ed25519;
+use althing_crypto::key_file::KeyFileError;
+use althing_genesis::GenesisError;
 use althing_ledger::{AppError, Application};
-use althing_mempool::Limits;
 use althing_p2p as p2p;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{NodeConfig, PeerConfig};
 use crate::driver::Driver;
-use crate::epochs::{EpochContext, Epochs, Seat};
 use crate::handle::{self, NodeHandle, NodeStatus, Parts};
-use crate::home::Home;
-use crate::journal::{self, Journal, JournalError, JournalLimits};
-use crate::recovery::{RecoveryError, bring_up, recover};
+use crate::journal::{self, JournalError};
+use crate::recovery::RecoveryError;
 use crate::rpc::{self, RpcRuntime};
 use crate::session::Session;
-use crate::shell::{Actor, Lanes, Revival, Wiring, admit, limits, panic_message, pump};
-use crate::storage::{
-    ChainStore, DataDirectory, DirectoryFiles, Indexing, SafetyStore, SafetyStoreError, StoreError,
-};
+use crate::shell::{Actor, Lanes, Revival, Wiring, admit, limits, pump};
+use crate::storage::{ChainStore, DirectoryFiles, SafetyStoreError, StoreError};
 use crate::wire::PROTOCOL_VERSION;
-use crate::workers::{Fatal, Signer, SignerError, Workers};
+use crate::workers::{Fatal, SignerError};
+
+mod ending;
+mod opening;
+
+use ending::{CloseJournal, Kept, Supervised, drive, supervise};
+use opening::{GiveUp, Opened, Opening, open};
 
 /// Arrivals that may wait for the driver; the network is read no further meanwhile.
 const ARRIVALS: usize = 1_024;
@@ -174,41 +172,6 @@ impl Drop for RunningNode {
     }
 }
 
-/// What is at hand before the network is.
-struct Opened {
-    genesis: Arc<Genesis>,
-    identity: ed25519::SecretKey,
-    epochs: Arc<Epochs>,
-    /// The epoch that it begins in.
-    config: EngineConfig,
-    data: DataDirectory,
-    chain: ChainStore,
-    application: Arc<dyn Application>,
-    driver: Driver,
-    workers: Workers,
-    journal: (Journal, JoinHandle<()>),
-}
-
-/// The application of a node that does not run yet.
-#[derive(Default)]
-struct Opening(OnceLock<Arc<dyn Application>>);
-
-/// Dropped, nobody waits for that application any longer.
-struct GiveUp(Arc<Opening>);
-
-impl Drop for GiveUp {
-    fn drop(&mut self) {
-        self.0.0.get().into_iter().for_each(close);
-    }
-}
-
-/// Whoever waits for the application is told that the node ends.
-fn close(application: &Arc<dyn Application>) {
-    if let Some(link) = application.link() {
-        link.close();
-    }
-}
-
 /// Starts a node; see [`run`]. Waits for an application that is a process of its own; dropped, it no longer does.
 pub async fn start(
     config: NodeConfig,
@@ -304,120 +267,6 @@ pub async fn start(
     Ok(RunningNode { handle, rpc_address, p2p_address, stop, end })
 }
 
-/// Reads the home and brings everything on disk to one state.
-fn open(
-    config: &NodeConfig,
-    application: impl FnOnce(Arc<DirectoryFiles>) -> Result<Arc<dyn Application>, AppError>,
-    opening: &Opening,
-) -> Result<Opened, NodeError> {
-    let home = &config.home;
-    let genesis = Arc::new(Genesis::read(&home.genesis_file())?);
-    let identity = KeyFile::read_identity(&home.identity_key())?;
-    let data = DataDirectory::open(home.path(), config.storage.backend)?;
-    let indexing = if config.storage.index { Indexing::On } else { Indexing::Off };
-    let chain = ChainStore::new(data.chain.clone()).indexed(indexing);
-    let application = application(data.state.clone()).map_err(|error| damaged(home, error))?;
-    // Set once only.
-    _ = opening.0.set(application.clone());
-    bring_up(&genesis, &chain, &application)?;
-
-    let keys = vote_keys(home)?;
-    let public = |key: &bls::SecretKey| key.public_key().clone();
-    let seat = Seat { identity: Some(identity.public_key()), vote_keys: keys.iter().map(public).collect() };
-    let epochs = Arc::new(Epochs::new(&genesis, chain.clone(), seat));
-    let newest = epochs.newest()?;
-    expect_vote_key(home, &identity.public_key(), &keys, &newest.config.set)?;
-    let signer = match keys.is_empty() {
-        true => None,
-        false => {
-            let safety = SafetyStore::open(&home.safety_file())?;
-            Some(Signer::open(keys, epochs.clone(), safety, chain.clone())?)
-        }
-    };
-    let mut engine = newest.config.clone();
-    engine.me = signer.as_ref().and_then(|signer| signer.place(engine.epoch));
-    let driver = driver(config, &engine, &chain, &newest, signer.as_ref())?;
-    let limits = JournalLimits {
-        max_txs: config.journal.max_txs,
-        max_bytes: config.journal.max_bytes,
-        status_kept: Duration::from_millis(config.journal.status_kept_ms),
-    };
-    let journal = Journal::open(home.journal(), home.damaged_journal(), limits)?;
-    let workers = Workers::new(&epochs, &chain, &application, signer, config.storage.kept_blocks);
-    Ok(Opened {
-        genesis,
-        identity,
-        epochs,
-        config: engine,
-        data,
-        chain,
-        application,
-        driver,
-        workers,
-        journal,
-    })
-}
-
-/// The vote keys in the home: the one, and while it is being changed the next one.
-fn vote_keys(home: &Home) -> Result<Vec<bls::SecretKey>, NodeError> {
-    let here = [home.vote_key(), home.next_vote_key()].into_iter().filter(|path| path.exists());
-    Ok(here.map(|path| KeyFile::read_vote(&path)).collect::<Result<_, _>>()?)
-}
-
-/// A member without the key that its set has for it would be taken for one that is down.
-fn expect_vote_key(
-    home: &Home,
-    identity: &ed25519::PublicKey,
-    keys: &[bls::SecretKey],
-    set: &ValidatorSet,
-) -> Result<(), NodeError> {
-    let Some(member) = set.position_of(identity).and_then(|place| set.get(place)) else { return Ok(()) };
-    let path = home.vote_key();
-    match keys {
-        // It tells that the file is missing.
-        [] => KeyFile::read_vote(&path).map(drop).map_err(NodeError::Key),
-        _ if keys.iter().any(|key| *key.public_key() == member.vote_key) => Ok(()),
-        [first, ..] => Err(NodeError::VoteKey {
-            path: path.display().to_string(),
-            found: first.public_key().to_string(),
-            expected: member.vote_key.to_string(),
-        }),
-    }
-}
-
-/// Damage of the application's state is damage of the chain data, and what to do about it is the same.
-fn damaged(home: &Home, error: AppError) -> NodeError {
-    match error {
-        AppError::Corrupt { at, reason } => NodeError::Store(StoreError::Corrupt {
-            path: home.path().join("data/state"),
-            what: format!("{at}: {reason}"),
-        }),
-        error => NodeError::Application(error),
-    }
-}
-
-fn driver(
-    config: &NodeConfig,
-    engine: &EngineConfig,
-    chain: &ChainStore,
-    epoch: &EpochContext,
-    signer: Option<&Signer>,
-) -> Result<Driver, NodeError> {
-    let mut start = recover(engine, chain, &epoch.door)?;
-    start.record = signer.map(|signer| signer.record().clone());
-    let default = Limits::default();
-    let limits = Limits {
-        // No block drains those that wait for others: a small pool must not fill up with them.
-        max_held_txs: default.max_held_txs.min(config.mempool.max_txs / 4),
-        max_held_bytes: default.max_held_bytes.min(config.mempool.max_bytes / 4),
-        max_txs: config.mempool.max_txs,
-        max_bytes: config.mempool.max_bytes,
-        max_txs_per_sender: config.mempool.max_txs_per_sender,
-        ..default
-    };
-    Ok(Driver::new(engine.clone(), limits, start))
-}
-
 /// This process, as it begins.
 fn session(chain_id: &str, identity: &ed25519::SecretKey) -> Result<Session, NodeError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -463,80 +312,6 @@ fn status(engine: &EngineConfig, driver: &Driver, chain: &ChainStore) -> Result<
         peers: Arc::new([]),
         halted: None,
     })
-}
-
-type ActorEnd = oneshot::Receiver<Result<(), Fatal>>;
-
-/// Gives the driver its thread. A panic there is a broken invariant: the node ends, and has signed nothing after it.
-fn drive(actor: Actor) -> io::Result<ActorEnd> {
-    let (ended, end) = oneshot::channel();
-    let runtime = tokio::runtime::Handle::current();
-    std::thread::Builder::new().name("driver".to_owned()).spawn(move || {
-        let run = catch_unwind(AssertUnwindSafe(|| runtime.block_on(actor.run())));
-        let broken = |panic: Box<dyn Any + Send>| {
-            Err(Fatal::Broken(format!("the driver: {}", panic_message(&*panic))))
-        };
-        // The supervisor may have gone with the runtime.
-        let _ = ended.send(run.unwrap_or_else(broken));
-    })?;
-    Ok(end)
-}
-
-/// What has to end with the node.
-struct Supervised {
-    actor: ActorEnd,
-    serving: tokio::task::JoinHandle<()>,
-    rpc_threads: RpcRuntime,
-    network: p2p::Network,
-    application: Arc<dyn Application>,
-    journal: Kept,
-    threads: Vec<JoinHandle<()>>,
-    data: DataDirectory,
-    stop: watch::Sender<bool>,
-}
-
-/// The journal, and the tasks that follow blocks for it.
-struct Kept {
-    closing: CloseJournal,
-    followers: [tokio::task::JoinHandle<()>; 2],
-}
-
-/// Dropped, the journal's thread writes what there is and ends.
-struct CloseJournal(Journal);
-
-impl Drop for CloseJournal {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-/// Waits for the driver's end, then ends everything else in order: clients, network, jobs at hand, data.
-async fn supervise(node: Supervised) -> Result<(), NodeError> {
-    let Supervised { actor, serving, rpc_threads, network, application, journal, threads, data, stop } = node;
-    let outcome =
-        actor.await.unwrap_or_else(|_| Err(Fatal::Broken("the driver's thread has ended".to_owned())));
-    if let Err(error) = &outcome {
-        tracing::error!(%error, "stopping");
-    }
-    stop.send_replace(true);
-    if let Err(error) = serving.await {
-        tracing::error!(%error, "the JSON-RPC server failed");
-    }
-    network.shutdown().await;
-    close(&application);
-    for follower in journal.followers {
-        // They end with the driver; what they hold of the data is to be closed with the rest.
-        _ = follower.await;
-    }
-    drop(journal.closing);
-    let joined = tokio::task::spawn_blocking(move || {
-        rpc_threads.stop();
-        threads.into_iter().for_each(|thread| _ = thread.join());
-    })
-    .await;
-    drop(data);
-    joined.map_err(|error| Fatal::Broken(error.to_string()))?;
-    Ok(outcome?)
 }
 
 #[cfg(test)]

@@ -1,88 +1,22 @@
-//! Who asks: the client that a request is counted for, and what it may do.
+//! One who asks: the account that a request is counted on, and what it holds while it is carried out.
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::{
-    RpcError,
+    Role, RpcError,
     clients::{Clients, Kind, Place},
     manners::Manners,
     metrics::RpcMeters,
     turns::{Turn, Turns},
     websocket::Errand,
+    who::Who,
 };
-
-/// What a client may do; each role may do what those before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Read what is committed.
-    Read,
-    /// Hand in transactions and evidence.
-    Submit,
-    /// See the node's inside, and whatever costs more than any client should be able to ask for.
-    Admin,
-}
-
-impl Role {
-    /// In words, as the file of keys names it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Submit => "submit",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// Whose budget a request is taken from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Who {
-    /// Somebody at this address; of IPv6 the network of 64 bits, since one subscriber has all of it.
-    Address(IpAddr),
-    /// Whoever has the key of this name.
-    Key(Arc<str>),
-    /// A trusted proxy, as far as it is the one that connects.
-    Proxy(IpAddr),
-}
-
-impl Who {
-    /// The client at an address.
-    pub(crate) fn at(address: IpAddr) -> Self {
-        Self::Address(match address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-            v4 => v4,
-        })
-    }
-
-    /// Whether the operator knows who that is.
-    pub(super) fn is_known(&self) -> bool {
-        matches!(self, Self::Key(_))
-    }
-}
-
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => write!(f, "address {address}"),
-            Self::Key(name) => write!(f, "key {name}"),
-            Self::Proxy(address) => write!(f, "proxy {address}"),
-        }
-    }
-}
 
 /// One who asks, over one connection. Cheap to clone.
 #[derive(Clone)]
@@ -307,14 +241,6 @@ mod tests {
         assert_eq!(may(Some(Role::Admin), Role::Submit), Ok(()));
         assert_eq!(may(Some(Role::Read), Role::Submit), Err(-32001));
         assert_eq!(may(None, Role::Read), Err(-32001));
-    }
-
-    #[test]
-    fn the_network_of_an_ipv6_subscriber_is_one_client() {
-        let at = |text: &str| Who::at(text.parse().unwrap());
-        assert_eq!(at("2001:db8::1"), at("2001:db8:0:0:ffff::2"));
-        assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
-        assert_eq!(at("::ffff:10.0.0.1"), at("10.0.0.1"));
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{RpcError, budget::Bucket, caller::Who, metrics::RpcMeters, turns::Turns};
+use super::{RpcError, budget::Bucket, metrics::RpcMeters, turns::Turns, who::Who};
 use crate::config::RpcConfig;
 
 /// Clients that are kept account of. One that holds nothing and has not asked for a while is forgotten.
@@ -138,7 +138,7 @@ impl Clients {
     /// Accounts within these limits.
     pub(crate) fn new(config: &RpcConfig) -> Arc<Self> {
         let now = Instant::now();
-        let limits = Limits::of(config);
+        let limits = Limits::new(config);
         let pool = || Pool { bucket: Bucket::full(limits.rate_all, now), crowd: (1, now) };
         let (known, strangers) = (pool(), pool());
         let books = Books {
@@ -160,8 +160,8 @@ impl Clients {
         let account = books.account(who, &self.limits)?;
         let wanted = account.held[index].saturating_add(amount);
         let reason = match wanted {
-            _ if wanted > self.limits.each[index] => {
-                format!("this client has {} of {} {name}", account.held[index], self.limits.each[index])
+            _ if wanted > self.limits.of(who, kind) => {
+                format!("this client has {} of {} {name}", account.held[index], self.limits.of(who, kind))
             }
             _ if wanted > free => {
                 format!("{free} {name} are left for all clients, and this one has its share")
@@ -309,7 +309,14 @@ impl Books {
 }
 
 impl Limits {
-    fn of(config: &RpcConfig) -> Self {
+    /// What this one may hold. The connections of a trusted proxy are those of many clients: it is kept to its share of all of them.
+    fn of(&self, who: &Who, kind: Kind) -> u64 {
+        let limits =
+            if kind == Kind::Connections && matches!(who, Who::Proxy(_)) { self.all } else { self.each };
+        limits[kind as usize]
+    }
+
+    fn new(config: &RpcConfig) -> Self {
         let amounts = |connections, requests, waiting, subscriptions, bytes| {
             [connections, requests, waiting, subscriptions, bytes].map(|amount: usize| amount as u64)
         };
@@ -371,6 +378,19 @@ mod tests {
         assert_eq!((error.code, error.retry_after), (-32004, Some(RETRY)));
         assert!(clients.take(&who(2), Kind::Waiting, 1).is_ok());
         assert_eq!(clients.counts(), (2, 1));
+    }
+
+    #[test]
+    fn a_trusted_proxy_has_its_share_of_all_connections() {
+        let config = RpcConfig { max_connections: 40, max_connections_per_client: 3, ..RpcConfig::default() };
+        let clients = Clients::new(&config);
+        let proxy = |number: u8| Who::Proxy([10, 0, 0, number].into());
+        let take_all = |who: Who| {
+            let take = || clients.take(&who, Kind::Connections, 1).ok();
+            std::iter::from_fn(take).collect::<Vec<_>>()
+        };
+        let (first, second, client) = (take_all(proxy(1)), take_all(proxy(2)), take_all(who(1)));
+        assert_eq!((first.len(), second.len(), client.len()), (20, 10, 3));
     }
 
     #[test]

@@ -15,13 +15,8 @@ use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Role, RpcError,
-    caller::{Caller, Who},
-    clients::Clients,
-    keys::Keys,
-    manners::Manners,
-    proxies::Proxies,
-    tls,
+    Role, RpcError, caller::Caller, clients::Clients, keys::Keys, manners::Manners, proxies::Proxies, tls,
+    who::Who,
 };
 use crate::config::RpcConfig;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::caller::Role;
+use super::Role;
 use crate::{handle::AskError, storage::StoreError, workers::Fatal};
 
 /// A full queue or journal has room again after about so long.

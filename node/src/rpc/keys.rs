@@ -16,7 +16,7 @@ use std::{fs, io::Read, path::Path, sync::Arc};
 use althing_crypto::{Hash, sha256};
 use serde::Deserialize;
 
-use super::{Role, caller::Who};
+use super::{Role, who::Who};
 
 /// Many times what a consortium needs.
 const MAX_KEYS: usize = 1_000;

@@ -7,7 +7,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use serde_json::Value;
 
-pub(crate) use super::caller::Role;
+pub(crate) use super::Role;
 use super::{Context, RpcError, params::Params};
 
 mod documents;

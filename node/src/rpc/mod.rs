@@ -52,8 +52,8 @@ mod transactions;
 mod turns;
 mod waits;
 mod websocket;
+mod who;
 
-pub use caller::Role;
 pub(crate) use context::Context;
 pub use door::DoorError;
 pub use error::RpcError;
@@ -62,6 +62,7 @@ pub use proxies::ForwardedHeader;
 pub(crate) use runtime::RpcRuntime;
 pub use server::{BindError, Server, serve_stream};
 pub use transactions::{CODESPACE, Code};
+pub use who::Role;
 
 #[cfg(test)]
 mod tests;

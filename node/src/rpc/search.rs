@@ -11,12 +11,7 @@ use althing_consensus::Height;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::{
-    Context, RpcError, blocks,
-    caller::{Caller, Who},
-    params::Params,
-    transactions,
-};
+use super::{Context, RpcError, blocks, caller::Caller, params::Params, transactions, who::Who};
 use crate::handle::NodeHandle;
 use crate::query::Query;
 use crate::search::{Direction, Search, SearchError};

@@ -21,7 +21,6 @@ use tokio::{
 use super::{
     Context, DoorError, RpcError,
     answer::envelope,
-    caller::Who,
     clients::{Clients, Kind, Place},
     door::{Connection, Door, Patience},
     files, follow,
@@ -29,6 +28,7 @@ use super::{
     quotes::Quotes,
     routes::routes,
     stall::Stall,
+    who::Who,
 };
 use crate::{config::RpcConfig, handle::NodeHandle};
 

@@ -17,9 +17,10 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     Context, RpcError,
-    caller::{Caller, Who},
+    caller::Caller,
     clients::{Clients, Kind, Place},
     published::Published,
+    who::Who,
 };
 use crate::{
     handle::NodeHandle,

@@ -22,7 +22,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{caller::Caller, turns::Sort, *};
+use super::{caller::Caller, *};
 use crate::{
     client::{Access, Client, ClientError, NodeUrl},
     config::RpcConfig,
@@ -40,9 +40,11 @@ mod fates;
 mod limits;
 mod many;
 mod notices;
+mod requests;
 mod search;
 mod subscriptions;
 mod transactions;
+mod turns;
 
 /// A node that answers what a test tells it to.
 struct Scripted {
@@ -307,147 +309,6 @@ async fn parts_of_light_proofs_are_encodings_in_base64() {
     ] {
         assert_eq!(error_code(client.call(method, params.clone()).await), code, "{method} {params}");
     }
-}
-
-#[tokio::test]
-async fn the_application_answers_for_itself() {
-    let node = Scripted::start(RpcConfig::default()).await;
-    let mut client = node.client();
-    let address = Address::of(&node.handle.identity());
-    let account = client.account(&address).await.unwrap();
-    assert_eq!((account.address, account.sequence), (address, 0));
-
-    let (_, answer) =
-        get(node.address, &format!("/abci_query?path=%22account%22&data=%22{address}%22")).await;
-    assert_eq!(answer["result"]["response"]["code"], 0);
-    let refused = client.call("abci_query", json!({"path": "nothing"})).await.unwrap();
-    assert_eq!(refused["response"]["codespace"], "ledger");
-    assert_ne!(refused["response"]["code"], 0);
-}
-
-#[tokio::test]
-async fn a_slow_application_keeps_no_client_from_the_nodes_own_answers() {
-    let node = Scripted::start(RpcConfig::default()).await;
-    let context = Arc::new(Context::new(node.handle.clone(), None, RpcConfig::default()));
-    let caller = Caller::in_tests(Arc::clone(&context.clients));
-    let (release, held) = std::sync::mpsc::channel::<()>();
-    let held = Arc::new(std::sync::Mutex::new(held));
-    for _ in 0..20 {
-        let (context, held, caller) = (context.clone(), held.clone(), caller.clone());
-        tokio::spawn(async move {
-            context.ask(&caller, move |_| held.lock().map(|held| held.recv()).is_ok()).await
-        });
-    }
-    // Now each of them has its turn or waits for it.
-    tokio::task::yield_now().await;
-    let read = tokio::time::timeout(Duration::from_secs(20), context.read(&caller, |_| Ok(7))).await;
-    assert_eq!(read.expect("there is room for it").unwrap(), 7);
-    drop(release);
-}
-
-#[tokio::test]
-async fn what_an_answer_is_made_of_keeps_its_turn() {
-    let node = Scripted::start(RpcConfig::default()).await;
-    let context = Context::new(node.handle.clone(), None, RpcConfig::default());
-    let caller = Caller::in_tests(Arc::clone(&context.clients));
-    let free = || caller.turns().unwrap().free(Sort::Read);
-    let (asking, _presence) = caller.clone().present(caller.begin(1).unwrap());
-    for _ in 0..9 {
-        context.show(&asking, |_| Ok(())).await.unwrap();
-        assert_eq!(free(), 3, "the turn before is given back for it");
-    }
-    context.read(&asking, |_| Ok(())).await.unwrap();
-    assert_eq!(free(), 4);
-    context.show(&asking, |_| Ok(())).await.unwrap();
-    asking.rest();
-    assert_eq!(free(), 4);
-}
-
-#[tokio::test]
-async fn bad_requests_have_error_objects_and_status_200() {
-    let node = Scripted::start(RpcConfig::default()).await;
-    let deep = "[".repeat(100_000);
-    let many = json!(vec![json!({"id": 1, "method": "health"}); 33]).to_string();
-    for (body, code) in [
-        ("{", -32700),
-        ("", -32700),
-        ("\u{0}", -32700),
-        (&deep, -32700),
-        ("[]", -32600),
-        (&many, -32600),
-        ("5", -32600),
-        (r#"{"id": 1}"#, -32600),
-        (r#"{"id": {}, "method": "health"}"#, -32600),
-        (r#"{"id": 1, "method": 5}"#, -32600),
-        (&json!({"id": "x".repeat(257), "method": "health"}).to_string(), -32600),
-        (r#"{"id": 1, "jsonrpc": "1.0", "method": "health"}"#, -32600),
-        (r#"{"id": 1, "method": "fly"}"#, -32601),
-        (r#"{"id": 1, "method": "status", "params": [1]}"#, -32602),
-        (r#"{"id": 1, "method": "broadcast_tx_sync", "params": {"tx": "%%"}}"#, -32602),
-        (r#"{"id": 1, "method": "broadcast_tx_sync"}"#, -32602),
-        (r#"{"id": 1, "method": "block"}"#, -32603),
-    ] {
-        let (status, answer) = post(node.address, body.as_bytes()).await;
-        assert_eq!(
-            (status, &answer["error"]["code"]),
-            (200, &json!(code)),
-            "{}",
-            &body[..body.len().min(80)]
-        );
-        assert!(answer["error"]["data"].as_str().is_some_and(|data| !data.is_empty()));
-    }
-    let (status, answer) = get(node.address, "/fly").await;
-    assert_eq!((status, &answer["error"]["code"]), (200, &json!(-32601)));
-    let (status, answer) = get(node.address, "/block?height=x").await;
-    assert_eq!((status, &answer["error"]["code"], &answer["id"]), (200, &json!(-32602), &json!(-1)));
-}
-
-#[tokio::test]
-async fn a_batch_is_answered_in_order() {
-    let node = Scripted::start(RpcConfig::default()).await;
-    let batch =
-        br#"[{"jsonrpc":"2.0","id":"a","method":"health"},7,{"id":9,"method":"abci_info","params":null}]"#;
-    let (status, answer) = post(node.address, batch).await;
-    assert_eq!(status, 200);
-    assert_eq!((&answer[0]["id"], &answer[0]["result"]), (&json!("a"), &json!({})));
-    assert_eq!(answer[1]["error"]["code"], -32600);
-    assert_eq!(
-        (&answer[2]["id"], &answer[2]["result"]["response"]["data"]),
-        (&json!(9), &json!("asset-ledger"))
-    );
-}
-
-#[tokio::test]
-async fn a_notification_is_carried_out_and_not_answered() {
-    let mut node = Scripted::start(RpcConfig::default()).await;
-    let tx = BASE64.encode("tx");
-    let offer = json!({ "jsonrpc": "2.0", "method": "broadcast_tx_async", "params": { "tx": tx } });
-    let fly = json!({ "jsonrpc": "2.0", "method": "fly" });
-    for body in [offer.clone(), fly.clone(), json!([offer, fly])] {
-        let (head, answer) = exchange(node.address, &post_of(body.to_string().as_bytes())).await;
-        assert!(head.starts_with("HTTP/1.1 200") && answer.is_empty(), "{body}: {head} {answer}");
-    }
-    for _ in 0..2 {
-        assert_eq!(node.admit(Outcome::Accepted { duplicate: false }).await, b"tx");
-    }
-    let batch =
-        br#"[{"method":"health"},{"id":1,"method":"health"},{"method":"fly"},{"id":null,"method":"fly"}]"#;
-    let (_, answer) = post(node.address, batch).await;
-    assert_eq!(answer.as_array().map(Vec::len), Some(2));
-    assert_eq!((&answer[0]["id"], &answer[1]["error"]["code"]), (&json!(1), &json!(-32601)));
-    let (_, answer) = post(node.address, b"{}").await;
-    assert_eq!(answer["error"]["code"], -32600, "without a method it is no notification");
-}
-
-#[tokio::test]
-async fn a_body_too_long_is_refused_and_the_node_goes_on() {
-    let node = Scripted::start(RpcConfig { max_body_bytes: 1024, ..RpcConfig::default() }).await;
-    let body = |len: usize| format!(r#"{{"id":1,"method":"health","x":"{}"}}"#, "x".repeat(len));
-    let (status, answer) = post(node.address, body(2_000).as_bytes()).await;
-    assert_eq!((status, &answer["error"]["code"]), (413, &json!(-32600)));
-    assert!(answer["error"]["data"].as_str().unwrap().contains("rpc.max_body_bytes, 1024"));
-    let (status, answer) = post(node.address, body(900).as_bytes()).await;
-    assert_eq!((status, &answer["result"]), (200, &json!({})));
 }
 
 #[tokio::test]

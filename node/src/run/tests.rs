@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use althing_consensus::{ConsensusParams, Epoch, Height};
+use althing_crypto::key_file::KeyFile;
 use althing_crypto::{Encoding, TxHash, bls};
 use althing_ledger::asset::{Address, Transaction};
 use althing_ledger::kv::{self, KeyValue};

@@ -214,3 +214,34 @@ async fn whom_a_block_makes_vote_otherwise_is_in_its_results() {
         assert_eq!(results["validator_updates"], expected, "height {height}");
     }
 }
+
+#[tokio::test]
+async fn the_answer_of_each_read_is_what_the_interface_says_of_it() {
+    let node = Scripted::start(RpcConfig::default()).await;
+    let block = node.execute(&[b"tx"]);
+    let hash = TxHash::of(b"tx").to_string();
+    let mut client = node.client();
+    let mut left_out = Vec::new();
+    for method in method::METHODS {
+        let params = match method.name {
+            "block_by_hash" | "header_by_hash" => json!({ "hash": block.hash().to_string() }),
+            "althing_tx_status" | "althing_tx_wait" | "tx" => json!({ "hash": hash, "prove": true }),
+            "tx_search" => json!({ "query": "tx.height = 1", "prove": true }),
+            "block_search" => json!({ "query": "block.height = 1" }),
+            "check_tx" => json!({ "tx": "YWI=" }),
+            "unconfirmed_txs" | "subscribe" | "unsubscribe" | "unsubscribe_all" => {
+                left_out.push(method.name);
+                continue;
+            }
+            _ if method.role == Role::Submit => {
+                left_out.push(method.name);
+                continue;
+            }
+            _ => json!({}),
+        };
+        let answer = client.call(method.name, params).await.unwrap();
+        assert_eq!(method::conforms(method.name, &answer), Ok(()));
+    }
+    // Those need the node behind or a WebSocket: every answer in the tests of them is looked at where it is made.
+    assert_eq!(left_out.len(), 10, "{left_out:?}");
+}

@@ -7,7 +7,7 @@ use tokio_tungstenite::{
 };
 
 use super::*;
-use crate::rpc::{caller::Who, subscriptions::Outbox};
+use crate::rpc::{subscriptions::Outbox, who::Who};
 
 struct Socket(WebSocketStream<TcpStream>);
 
