@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use ed25519_zebra::{Signature as ZebraSignature, SigningKey, VerificationKey, VerificationKeyBytes, batch};
+use ed25519_zebra::{Signature as ZebraSignature, SigningKey, VerificationKey};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use zeroize::Zeroizing;
 
@@ -80,44 +80,9 @@ impl PublicKey {
     }
 }
 
-/// A signature to check, of `message` by `key`.
-#[derive(Debug, Clone, Copy)]
-pub struct Item<'a> {
-    /// Who is said to have signed.
-    pub key: PublicKey,
-    /// What is said to be signed.
-    pub message: &'a [u8],
-    /// The signature.
-    pub signature: Signature,
-}
+mod batch;
 
-/// Signatures per batch equation: enough for most of the gain, few enough that one bad signature spoils little.
-const BATCH: usize = 128;
-
-/// Checks many signatures in about half the time of one by one: `verdicts[i]` is what [`PublicKey::verify`] says of `items[i]`.
-///
-/// A batch says only that all are good. One that is not is checked singly; this costs half as much again as never having
-/// tried, whatever the number of bad ones, where bisecting would let their sender choose the cost.
-pub fn verify_batch(items: &[Item<'_>]) -> Vec<bool> {
-    let mut verdicts = Vec::with_capacity(items.len());
-    for chunk in items.chunks(BATCH) {
-        if chunk.len() > 1 && all_good(chunk) {
-            verdicts.resize(verdicts.len() + chunk.len(), true);
-        } else {
-            verdicts.extend(chunk.iter().map(|item| item.key.verify(item.message, &item.signature)));
-        }
-    }
-    verdicts
-}
-
-fn all_good(items: &[Item<'_>]) -> bool {
-    let mut verifier = batch::Verifier::new();
-    for item in items {
-        let signature = ZebraSignature::from_bytes(&item.signature.0);
-        verifier.queue((VerificationKeyBytes::from(item.key.0), signature, item.message));
-    }
-    verifier.verify(UnwrapErr(SysRng)).is_ok()
-}
+pub use batch::{Item, Verifier, verify_batch};
 
 #[cfg(test)]
 mod tests;

