@@ -18,10 +18,15 @@ static BINARY: OnceLock<PathBuf> = OnceLock::new();
 
 /// The binary, built once per test run with the profile that the tests themselves are built with.
 pub fn binary() -> &'static Path {
-    BINARY.get_or_init(build)
+    BINARY.get_or_init(|| build("--bin", "althing"))
 }
 
-fn build() -> PathBuf {
+/// An example of the node's package, built in the same way.
+pub fn example(name: &str) -> PathBuf {
+    build("--example", name)
+}
+
+fn build(kind: &str, name: &str) -> PathBuf {
     let begun = Instant::now();
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = std::process::Command::new(cargo);
@@ -31,7 +36,7 @@ fn build() -> PathBuf {
     }
     let build = command
         // As a whole, with the same features of all dependencies as for the tests: so only linking is left to do.
-        .args(["build", "--workspace", "--bin", "althing", "--profile", &profile()])
+        .args(["build", "--workspace", kind, name, "--profile", &profile()])
         .args(["--quiet", "--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
@@ -42,7 +47,7 @@ fn build() -> PathBuf {
         .stdout
         .split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "althing")
+        .filter(|message| message["target"]["name"] == name)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
         .expect("cargo says where the binary is");
     eprintln!("built {} in {:.1?}", path.display(), begun.elapsed());

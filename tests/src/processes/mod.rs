@@ -27,7 +27,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 pub use self::{
-    binary::{Ended, althing, binary, command},
+    binary::{Ended, althing, binary, command, example},
     chain::Chain,
     http::{exchange, post},
     load::{Acknowledged, Load},

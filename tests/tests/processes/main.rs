@@ -13,6 +13,7 @@ mod evidence;
 mod fates;
 mod forks;
 mod index;
+mod kits;
 mod limits;
 mod rest;
 mod testnet;
