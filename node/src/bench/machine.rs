@@ -16,7 +16,7 @@ use ed25519_dalek::{Signature as DalekSignature, VerifyingKey};
 use ed25519_zebra::{Signature as ZebraSignature, VerificationKeyBytes, batch};
 use serde::Serialize;
 
-use super::BenchError;
+use super::{BenchError, report::rounded};
 use crate::storage::{BackendKind, Batch, DataDirectory, Table};
 
 /// Signatures in one call, of as many keys.
@@ -79,14 +79,15 @@ pub(super) fn measure(directory: &Path, backend: BackendKind) -> Result<Machine,
     let disk = sync(&scratch).and_then(|fdatasync_ms| Ok((fdatasync_ms, writes(&scratch, backend)?)));
     fs::remove_dir_all(&scratch)?;
     let (fdatasync_ms, store_writes_per_s) = disk?;
+    let (three, whole) = (|value| rounded(value, 3), |value| rounded(value, 0));
     Ok(Machine {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         ed25519_per_s: signatures(),
-        bls_sign_ms,
-        bls_verify_ms,
-        bls_aggregate_verify_ms,
-        fdatasync_ms,
-        store_writes_per_s,
+        bls_sign_ms: three(bls_sign_ms),
+        bls_verify_ms: three(bls_verify_ms),
+        bls_aggregate_verify_ms: three(bls_aggregate_verify_ms),
+        fdatasync_ms: three(fdatasync_ms),
+        store_writes_per_s: whole(store_writes_per_s),
     })
 }
 
@@ -121,12 +122,16 @@ fn signatures() -> Vec<Checker> {
     });
     let zebra = per_second(|| zebra(&items));
     let mut checkers = vec![
-        Checker { name: "althing-crypto, batch", batch: true, per_s: ours },
-        Checker { name: "althing-crypto, one by one", batch: false, per_s: one },
-        Checker { name: "ed25519-zebra 5, batch", batch: true, per_s: zebra },
+        Checker { name: "althing-crypto, batch", batch: true, per_s: rounded(ours, 0) },
+        Checker { name: "althing-crypto, one by one", batch: false, per_s: rounded(one, 0) },
+        Checker { name: "ed25519-zebra 5, batch", batch: true, per_s: rounded(zebra, 0) },
     ];
     if let Some(dalek) = dalek(&items) {
-        checkers.push(Checker { name: "ed25519-dalek 3, batch (no cofactor)", batch: true, per_s: dalek });
+        checkers.push(Checker {
+            name: "ed25519-dalek 3, batch (no cofactor)",
+            batch: true,
+            per_s: rounded(dalek, 0),
+        });
     }
     checkers
 }

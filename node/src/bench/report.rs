@@ -66,6 +66,10 @@ pub struct Report {
     pub failed: u64,
     /// Transactions not executed when they were given up; in the latencies they count with the time that they had waited.
     pub unanswered: u64,
+    /// Transactions of a few blocks, spread over the time, whose results were looked at.
+    pub sampled: u64,
+    /// Of these, such as were executed in vain: they count as committed.
+    pub sampled_in_vain: u64,
     /// Why the last one failed.
     pub fault: Option<String>,
     /// From the time each was due.

@@ -42,6 +42,8 @@ const PROBE_WARM_UP: Duration = Duration::from_secs(1);
 const DRAIN: Duration = Duration::from_secs(15);
 /// A rate is borne if so much of it is committed in its time, in hundredths.
 const BORNE: f64 = 95.0;
+/// Blocks whose results are looked at.
+const SAMPLES: usize = 5;
 /// A sweep goes so far up to the rate, in hundredths.
 const SWEEP: [u32; 5] = [10, 25, 50, 75, 90];
 
@@ -186,7 +188,23 @@ impl Session {
         if pace.is_some() {
             steps.push(measured.step);
         }
-        Ok(self.report(pace, measured, steps))
+        let sampled = self.sample(&measured.counts).await?;
+        Ok(self.report(pace, measured, steps, sampled))
+    }
+
+    /// How many transactions a few blocks have, and how many of them were executed in vain.
+    async fn sample(&self, counts: &Counts) -> Result<(u64, u64), BenchError> {
+        let (mut all, mut in_vain) = (0, 0);
+        let Some(node) = self.nodes.first() else { return Ok((0, 0)) };
+        let mut client = Client::new(node.clone());
+        for block in counts.blocks.iter().step_by((counts.blocks.len() / SAMPLES).max(1)).take(SAMPLES) {
+            let results = client.call("block_results", json!({ "height": block.height.to_string() })).await?;
+            for result in results["txs_results"].as_array().into_iter().flatten() {
+                all += 1;
+                in_vain += u64::from(result["code"].as_u64() != Some(0));
+            }
+        }
+        Ok((all, in_vain))
     }
 
     async fn search(&self, steps: &mut Vec<Step>) -> Result<NonZeroU32, BenchError> {
@@ -299,7 +317,13 @@ impl Session {
         (signatures > 0).then(|| self.machine.signatures_per_s() / checks)
     }
 
-    fn report(&self, pace: Option<Pace>, measured: Measured, steps: Vec<Step>) -> Report {
+    fn report(
+        &self,
+        pace: Option<Pace>,
+        measured: Measured,
+        steps: Vec<Step>,
+        (sampled, sampled_in_vain): (u64, u64),
+    ) -> Report {
         let Measured { step, counts, before, after } = measured;
         let ticks = ticks_per_second() as f64;
         let seconds = |used: u64| rounded(used as f64 / ticks, 2);
@@ -346,6 +370,8 @@ impl Session {
             committed: counts.committed,
             failed: counts.failed,
             unanswered: counts.unanswered,
+            sampled,
+            sampled_in_vain,
             fault: counts.fault,
             latency_ms: step.latency_ms,
             block_interval_ms: TwoMs { p50: interval(50), p99: interval(99) },

@@ -16,6 +16,7 @@ const LONGEST_US: u64 = 600_000_000;
 /// A block as it was seen.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
+    pub(super) height: u64,
     /// By its leader's clock, in milliseconds since 1970.
     pub(super) time_ms: u64,
     pub(super) txs: usize,
@@ -131,7 +132,7 @@ impl Track {
     pub(super) fn block(&mut self, height: u64, time_ms: u64, ids: impl ExactSizeIterator<Item = u64>) {
         let at = Instant::now();
         if self.holds(at) {
-            self.counts.blocks.push(Seen { time_ms, txs: ids.len(), at });
+            self.counts.blocks.push(Seen { height, time_ms, txs: ids.len(), at });
         }
         for id in ids {
             let Some(due) = self.pending.remove(&id) else { continue };

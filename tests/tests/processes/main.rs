@@ -4,6 +4,7 @@ mod abci;
 mod bad_homes;
 mod bad_peers;
 mod bad_requests;
+mod bench;
 mod commands;
 mod copies;
 mod crashes;
