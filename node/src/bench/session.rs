@@ -102,6 +102,13 @@ fn say(text: &str) {
     let _ = writeln!(stderr(), "{text}");
 }
 
+/// A rate that was tried, in a line.
+fn told(rate: &str, step: &Step) -> String {
+    let Step { tps, latency_ms: LatencyMs { p50, p99, .. }, lost, .. } = step;
+    let (p50, p99) = (p50.unwrap_or_default(), p99.unwrap_or_default());
+    format!("{rate}: {tps} tx/s committed, {p50} ms p50, {p99} ms p99, {lost} lost")
+}
+
 struct Session {
     options: Options,
     machine: Machine,
@@ -270,14 +277,12 @@ impl Session {
             latency_ms: LatencyMs { p50: ms(50.0), p90: ms(90.0), p99: ms(99.0), max: ms(100.0) },
             lost: counts.failed + counts.unanswered,
         };
-        let rate = step.rate.map_or_else(|| "as many as are taken".to_owned(), |rate| format!("{rate} tx/s"));
-        say(&format!(
-            "{rate}: {} tx/s committed, {} ms p50, {} ms p99, {} lost",
-            step.tps,
-            step.latency_ms.p50.unwrap_or_default(),
-            step.latency_ms.p99.unwrap_or_default(),
-            step.lost
-        ));
+        let rate = match pace {
+            None => format!("{} blocks", counts.blocks.len()),
+            Some(Pace::Full(full)) => told(&format!("{full} under way"), &step),
+            Some(Pace::Rate(rate)) => told(&format!("{rate} tx/s"), &step),
+        };
+        say(&rate);
         if let Some(fault) = &counts.fault {
             say(&format!("some failed: {fault}"));
         }
