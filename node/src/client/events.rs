@@ -87,6 +87,8 @@ impl Events {
     }
 
     async fn fetch(&mut self, wait: Duration) -> Result<(), ClientError> {
+        // Where the stream begins has to be known before anything cuts it off: another answer may begin later.
+        let wait = if self.cursor.is_some() { wait } else { Duration::ZERO };
         let mut params =
             json!({ "limit": PAGE, "wait_ms": u64::try_from(wait.as_millis()).unwrap_or(u64::MAX) });
         for (name, value) in [("cursor", &self.cursor), ("query", &self.query)] {

@@ -217,3 +217,17 @@ async fn a_stream_goes_on_behind_the_last_event() {
     assert_eq!(cursors, ["0", "b", "b", "b", "b", "b"]);
     assert_eq!(script.asked()[4]["params"]["query"], "q");
 }
+
+#[tokio::test]
+async fn a_stream_begins_where_it_was_opened_whatever_happens_before_the_first_event() {
+    let event = json!({ "cursor": "c", "height": "5", "type": "transfer", "attributes": [] });
+    let page = |cursor: &str, events: &[Value]| json!({ "result": { "cursor": cursor, "events": events } });
+    let (client, script) = node([page("a", &[]), Value::Null, page("c", &[event])]).await;
+    let mut events = Events::new(client, None, None);
+    assert_eq!(events.next().await.unwrap().cursor, "c");
+    let asked = script.asked();
+    let asked: Vec<_> =
+        asked.iter().map(|one| [&one["params"]["cursor"], &one["params"]["wait_ms"]]).collect();
+    let (at_once, from) = (json!(0), [&json!("a"), &json!(20_000)]);
+    assert_eq!(asked, [[&Value::Null, &at_once], from, from]);
+}

@@ -64,10 +64,12 @@ function isBehind(error: unknown): boolean {
 export async function* follow(ask: Ask, { cursor, query, signal }: EventOptions): AsyncGenerator<ChainEvent, void, void> {
   let behind = 0;
   for (;;) {
-    const params = { limit: PAGE, wait_ms: WAIT_MS, ...(cursor === undefined ? {} : { cursor }), ...(query === undefined ? {} : { query }) };
+    // Where the stream begins has to be known before anything cuts it off: another answer may begin later.
+    const waitMs = cursor === undefined ? 0 : WAIT_MS;
+    const params = { limit: PAGE, wait_ms: waitMs, ...(cursor === undefined ? {} : { cursor }), ...(query === undefined ? {} : { query }) };
     let page: Page;
     try {
-      page = (await ask(params, WAIT_MS, signal)) as Page;
+      page = (await ask(params, waitMs, signal)) as Page;
       behind = 0;
     } catch (error) {
       if (!isBehind(error) || (behind += 1) > LOOKS_IF_BEHIND) throw error;

@@ -92,6 +92,14 @@ test("a stream of events goes on behind the last one", async (t) => {
   assert.deepEqual(node.asked.map(({ params }) => params["cursor"]), ["0", "b", "b", "b", "b"]);
 });
 
+test("a stream begins where it was opened, whatever happens before the first event", async (t) => {
+  const event = { cursor: "c", height: "5", type: "transfer", attributes: [] };
+  const replies: Reply[] = [{ result: { cursor: "a", events: [] } }, undefined, { result: { cursor: "c", events: [event] } }];
+  const node = await fakeNode(t, () => replies.shift());
+  assert.equal((await new Client(node.url).events().next()).value?.cursor, "c");
+  assert.deepEqual(node.asked.map(({ params }) => [params["cursor"], params["wait_ms"]]), [[undefined, 0], ["a", 20_000], ["a", 20_000]]);
+});
+
 test("a stream ends when it is told to", async (t) => {
   const stop = new AbortController();
   const node = await fakeNode(t, () => {
