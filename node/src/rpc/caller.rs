@@ -30,6 +30,8 @@ pub(crate) struct Caller {
     hands: Arc<Mutex<Hands>>,
     /// The message of a WebSocket that asks, if it is one.
     errand: Option<Arc<Errand>>,
+    /// Memory for the body in which the request came.
+    _body: Option<Arc<Place>>,
 }
 
 /// What a request holds while it is carried out.
@@ -51,7 +53,7 @@ pub(crate) struct Presence {
 impl Caller {
     /// One who asks over the connection with these manners.
     pub(crate) fn new(who: Who, role: Option<Role>, clients: Arc<Clients>, manners: Arc<Manners>) -> Self {
-        Self { who, role, clients, manners, gone: None, hands: Arc::default(), errand: None }
+        Self { who, role, clients, manners, gone: None, hands: Arc::default(), errand: None, _body: None }
     }
 
     /// The same one, over a connection that is its own from now on, whoever asked over it before.
@@ -62,6 +64,12 @@ impl Caller {
     /// The same one, asking by a message of a WebSocket.
     pub(crate) fn on_errand(&self, errand: Arc<Errand>) -> Self {
         Self { errand: Some(errand), ..self.clone() }
+    }
+
+    /// The same one, with the memory for what it asks: that counts until all work for it has ended, whether somebody still waits for the
+    /// answer or not.
+    pub(crate) fn in_body(&self, held: Place) -> Self {
+        Self { _body: Some(Arc::new(held)), ..self.clone() }
     }
 
     /// The message of a WebSocket that asks.

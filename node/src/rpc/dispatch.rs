@@ -10,6 +10,7 @@ use super::{
     Context, RpcError,
     answer::{Answer, Answers, Reply, Room},
     caller::Caller,
+    clients::Place,
     method::Method,
     params::Params,
     turns::measured,
@@ -36,8 +37,9 @@ struct Call {
 /// What is wrong with a request, under its id.
 type Fault = (Option<Value>, RpcError);
 
-/// Answers the body of a POST.
-pub(crate) async fn body(context: &Arc<Context>, caller: &Caller, body: Bytes) -> Reply {
+/// Answers the body of a POST, with the memory that is held for it.
+pub(crate) async fn body(context: &Arc<Context>, caller: &Caller, body: Bytes, held: Place) -> Reply {
+    let caller = &caller.in_body(held);
     // Reading a long one takes its time, too, whatever is in it.
     if let Err(busy) = caller.spend(u32::try_from(body.len() / BYTES_PER_COST).unwrap_or(u32::MAX)) {
         return Some(Answer::error(&Value::Null, busy)).into();

@@ -118,7 +118,7 @@ async fn posted(
     let max = context.config.max_body_bytes;
     let (head, body) = request.into_parts();
     match timeout(door.patience.body, read_body(&caller, &head.headers, body, max)).await {
-        Ok(Ok((body, _place))) => answer(dispatch::body(&context, &caller, body).await),
+        Ok(Ok((body, held))) => answer(dispatch::body(&context, &caller, body, held).await),
         Ok(Err(refusal)) => refused(refusal),
         Err(_) => {
             let reason = format!("the body did not come within {:?}", door.patience.body);

@@ -138,7 +138,7 @@ impl Connection {
         let context = Arc::clone(&self.context);
         self.errands.spawn(async move {
             let answer = match caller.bytes(body.len()) {
-                Ok(_place) => dispatch::body(&context, &caller, body).await.body,
+                Ok(held) => dispatch::body(&context, &caller, body, held).await.body,
                 Err(busy) => Some(envelope(&Value::Null, Err(busy)).into()),
             };
             (errand, answer)

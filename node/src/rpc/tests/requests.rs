@@ -1,6 +1,7 @@
 //! What is a request, and what is answered to what is none.
 
 use super::*;
+use crate::rpc::clients::Kind;
 
 #[tokio::test]
 async fn bad_requests_have_error_objects_and_status_200() {
@@ -39,6 +40,25 @@ async fn bad_requests_have_error_objects_and_status_200() {
     assert_eq!((status, &answer["error"]["code"]), (200, &json!(-32601)));
     let (status, answer) = get(node.address, "/block?height=x").await;
     assert_eq!((status, &answer["error"]["code"], &answer["id"]), (200, &json!(-32602), &json!(-1)));
+}
+
+#[tokio::test]
+async fn a_body_counts_until_the_work_for_it_has_ended_whoever_has_gone() {
+    let mut node = Scripted::start(RpcConfig::default()).await;
+    let context = Arc::new(Context::new(node.handle.clone(), None, RpcConfig::default()));
+    let caller = Caller::in_tests(Arc::clone(&context.clients));
+    let (asking, held) = (caller.clone(), caller.bytes(1_000).unwrap());
+    let tx = BASE64.encode("tx");
+    let body = json!({ "id": 1, "method": "broadcast_tx_sync", "params": { "tx": tx } }).to_string();
+    let asking = tokio::spawn(async move { dispatch::body(&context, &asking, body.into(), held).await });
+    let Some(Ask::Submit { answer, .. }) = node.backend.asks.recv().await else { panic!("another question") };
+    asking.abort();
+    assert!(asking.await.is_err());
+    assert_eq!(caller.held(Kind::Bytes), 1_000);
+    answer.send(Outcome::Accepted { duplicate: false }).unwrap();
+    while caller.held(Kind::Bytes) > 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
