@@ -34,6 +34,10 @@ const DISCARDED: usize = 16;
 const GOES_ON: [StatusCode; 3] =
     [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
 
+/// What is answered where there is nothing, or the path is no text.
+const UNSERVED: [StatusCode; 3] =
+    [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED, StatusCode::BAD_REQUEST];
+
 /// Everything that is served over one connection.
 pub(super) fn routes(context: Arc<Context>, door: Arc<Door>) -> Router {
     let shared = Extension(Arc::clone(&door));
@@ -68,8 +72,8 @@ async fn enter(
         Ok(caller) => {
             request.extensions_mut().insert(caller.clone());
             let mut response = next.run(request).await;
-            // What nothing is served for is not free, either.
-            if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
+            // What nothing is served for is not free, either, nor what cannot be read.
+            if UNSERVED.contains(&response.status())
                 && let Err(busy) = caller.spend(1)
             {
                 response = refused(Refusal::busy(busy));

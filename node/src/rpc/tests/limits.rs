@@ -88,6 +88,20 @@ async fn who_asks_through_a_trusted_proxy_does_not_end_its_connection() {
 }
 
 #[tokio::test]
+async fn a_path_that_is_no_text_is_not_free() {
+    let node = Scripted::start(RpcConfig { client_cost_per_s: 10, ..RpcConfig::default() }).await;
+    let mut stream = TcpStream::connect(node.address).await.unwrap();
+    for _ in 0..100 {
+        let answer = said(&mut stream, b"GET /%ff HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        if answer.starts_with("HTTP/1.1 429") {
+            return;
+        }
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    panic!("whoever sends nothing else is never told to wait");
+}
+
+#[tokio::test]
 async fn who_has_nothing_left_has_no_body_read() {
     let node = Scripted::start(RpcConfig { client_cost_per_s: 10, ..RpcConfig::default() }).await;
     let mut stream = TcpStream::connect(node.address).await.unwrap();
