@@ -112,8 +112,8 @@ pub struct RpcConfig {
     pub max_bytes_per_client: usize,
     /// Bytes of events that wait to be sent over one WebSocket; beyond them events are left out, and the client is told.
     pub max_unsent_bytes: usize,
-    /// What all clients without a key may ask for in a second, and as much again all with one, in the costs that `docs/rpc.md` gives
-    /// each method.
+    /// What all clients without a key may ask for in a second, and as much again all with one, and all who connect, in the costs that
+    /// `docs/rpc.md` gives each method.
     pub cost_per_s: u64,
     /// Of this, one client.
     pub client_cost_per_s: u64,

@@ -3,8 +3,8 @@
 //! Of everything that is held (connections, requests under way, waiting places, subscriptions, bytes) a client may hold what its own
 //! limit says, and never more than is still free: one alone can fill half, two a third each, and whoever comes new always finds
 //! room (the dynamic threshold of Choudhury and Hahne, "Dynamic queue length thresholds", 1998). The cost of requests is taken
-//! from a bucket of the client's and from one of all (of all with a key, or of all without), which fill with time; by the same rule a client may have used of late only as much
-//! as is left for all. Who is refused is told when its turn comes, behind all that it was told before, at the rate of its share: a crowd
+//! from a bucket of the client's and from one of all (of all with a key, of all without, or of connections, of which nobody knows yet whose
+//! they are), which fill with time; by the same rule a client may have used of late only as much as is left for all. Who is refused is told when its turn comes, behind all that it was told before, at the rate of its share: a crowd
 //! that does as it is told comes as fast as it can be served, and whoever asks too much at once waits behind itself alone.
 
 use std::{
@@ -16,8 +16,10 @@ use std::{
 use super::{RpcError, budget::Bucket, metrics::RpcMeters, turns::Turns, who::Who};
 use crate::config::RpcConfig;
 
-/// Clients that are kept account of. One that holds nothing and has not asked for a while is forgotten.
+/// Addresses that are kept account of. One that holds nothing and has not asked for a while is forgotten.
 const MAX_CLIENTS: usize = 16_384;
+/// Where there are keys, such a part of what is held is left to those who show one, however many strangers there are.
+const KEPT_FOR_KNOWN: u64 = 8;
 /// What someone is told who can only wait for others to end.
 const RETRY: Duration = Duration::from_millis(500);
 /// How often it is counted between how many clients the budget is shared.
@@ -70,6 +72,8 @@ pub(crate) struct Clients {
 struct Limits {
     each: Amounts,
     all: Amounts,
+    /// Of all, what only those with a key may hold.
+    kept: Amounts,
     rate_each: u64,
     rate_all: u64,
 }
@@ -78,14 +82,32 @@ struct Books {
     held: Amounts,
     known: Pool,
     strangers: Pool,
+    arrivals: Pool,
     by_client: BTreeMap<Who, Account>,
     forgot_at: Instant,
     /// Requests refused for being too many, since the start.
     refused: u64,
 }
 
-/// What clients of a kind may spend together: those whose keys the operator gave them, or all others. A crowd of strangers takes nothing of
-/// what is there for the others.
+/// From which pool a cost is taken. A crowd of strangers takes nothing of what is there for those with keys, nor of what it takes these to
+/// connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purse {
+    /// Of those whose keys the operator gave them.
+    Known,
+    /// Of all others.
+    Strangers,
+    /// Of connections.
+    Arrivals,
+}
+
+impl Purse {
+    fn of(who: &Who) -> Self {
+        if who.is_known() { Self::Known } else { Self::Strangers }
+    }
+}
+
+/// What clients may spend together.
 struct Pool {
     bucket: Bucket,
     /// How many use it, and when that was counted.
@@ -140,11 +162,12 @@ impl Clients {
         let now = Instant::now();
         let limits = Limits::new(config);
         let pool = || Pool { bucket: Bucket::full(limits.rate_all, now), crowd: (1, now) };
-        let (known, strangers) = (pool(), pool());
+        let (known, strangers, arrivals) = (pool(), pool(), pool());
         let books = Books {
             held: Amounts::default(),
             known,
             strangers,
+            arrivals,
             by_client: BTreeMap::new(),
             forgot_at: now,
             refused: 0,
@@ -156,7 +179,7 @@ impl Clients {
     pub(super) fn take(self: &Arc<Self>, who: &Who, kind: Kind, amount: u64) -> Result<Place, RpcError> {
         let mut books = self.lock();
         let (index, name) = (kind as usize, kind.name());
-        let free = self.limits.all[index].saturating_sub(books.held[index]);
+        let free = self.limits.all_for(who)[index].saturating_sub(books.held[index]);
         let account = books.account(who, &self.limits)?;
         let wanted = account.held[index].saturating_add(amount);
         let reason = match wanted {
@@ -178,9 +201,18 @@ impl Clients {
 
     /// Takes a cost from the client's bucket and that of all.
     pub(super) fn spend(&self, who: &Who, cost: u32) -> Result<(), RpcError> {
+        self.spend_from(Purse::of(who), who, cost)
+    }
+
+    /// As [`Self::spend`], what it costs to connect.
+    pub(super) fn arrive(&self, who: &Who, cost: u32) -> Result<(), RpcError> {
+        self.spend_from(Purse::Arrivals, who, cost)
+    }
+
+    fn spend_from(&self, purse: Purse, who: &Who, cost: u32) -> Result<(), RpcError> {
         let now = Instant::now();
         let mut books = self.lock();
-        let (all, crowd) = books.pool_at(who, now);
+        let (all, crowd) = books.pool_at(purse, now);
         let own = &mut books.account(who, &self.limits)?.bucket;
         own.fill(now);
         let cost = u64::from(cost).saturating_mul(1000);
@@ -194,7 +226,7 @@ impl Clients {
             (all.time_for(lacking), "all clients together ask for more than rpc.cost_per_s")
         } else {
             own.left -= cost;
-            books.pool(who).bucket.left -= cost;
+            books.pool(purse).bucket.left -= cost;
             return Ok(());
         };
         let takes = own.time_for(cost).max(all.time_for(cost.saturating_mul(crowd)));
@@ -211,7 +243,7 @@ impl Clients {
         }
         let (now, cost) = (Instant::now(), u64::from(cost).saturating_mul(1000));
         let mut books = self.lock();
-        let all = &mut books.pool(who).bucket;
+        let all = &mut books.pool(Purse::of(who)).bucket;
         all.fill(now);
         all.left = all.left.saturating_sub(cost);
         if let Some(account) = books.by_client.get_mut(who) {
@@ -262,7 +294,9 @@ impl Clients {
 impl Books {
     fn account(&mut self, who: &Who, limits: &Limits) -> Result<&mut Account, RpcError> {
         let now = Instant::now();
-        if self.by_client.len() >= MAX_CLIENTS && !self.by_client.contains_key(who) {
+        // Keys and proxies are as many as the operator wants.
+        let may_be_many = matches!(who, Who::Address(_));
+        if may_be_many && self.by_client.len() >= MAX_CLIENTS && !self.by_client.contains_key(who) {
             self.forget_idle(now);
             if self.by_client.len() >= MAX_CLIENTS {
                 self.refused += 1;
@@ -277,20 +311,23 @@ impl Books {
         Ok(self.by_client.entry(who.clone()).or_insert_with(fresh))
     }
 
-    /// What this client spends from with others.
-    fn pool(&mut self, who: &Who) -> &mut Pool {
-        if who.is_known() { &mut self.known } else { &mut self.strangers }
+    fn pool(&mut self, purse: Purse) -> &mut Pool {
+        match purse {
+            Purse::Known => &mut self.known,
+            Purse::Strangers => &mut self.strangers,
+            Purse::Arrivals => &mut self.arrivals,
+        }
     }
 
     /// What is in it now, and how many share it; at least one.
-    fn pool_at(&mut self, who: &Who, now: Instant) -> (Bucket, u64) {
-        if now.saturating_duration_since(self.pool(who).crowd.1) >= COUNT_EVERY {
-            let beside = |other: &Who| other.is_known() == who.is_known();
+    fn pool_at(&mut self, purse: Purse, now: Instant) -> (Bucket, u64) {
+        if now.saturating_duration_since(self.pool(purse).crowd.1) >= COUNT_EVERY {
+            let beside = |other: &Who| other.is_known() == (purse == Purse::Known);
             let users =
                 self.by_client.iter().filter(|(other, own)| beside(other) && own.bucket.is_in_use(now));
-            self.pool(who).crowd = (users.count().max(1) as u64, now);
+            self.pool(purse).crowd = (users.count().max(1) as u64, now);
         }
-        let pool = self.pool(who);
+        let pool = self.pool(purse);
         pool.bucket.fill(now);
         (pool.bucket.clone(), pool.crowd.0)
     }
@@ -316,9 +353,30 @@ impl Limits {
         limits[kind as usize]
     }
 
+    /// What all of its sort may hold, with what others hold.
+    fn all_for(&self, who: &Who) -> Amounts {
+        if who.is_known() {
+            return self.all;
+        }
+        std::array::from_fn(|index| self.all[index] - self.kept[index])
+    }
+
     fn new(config: &RpcConfig) -> Self {
         let amounts = |connections, requests, waiting, subscriptions, bytes| {
             [connections, requests, waiting, subscriptions, bytes].map(|amount: usize| amount as u64)
+        };
+        let all = amounts(
+            config.max_connections,
+            config.max_requests,
+            config.max_waiting,
+            config.max_subscriptions,
+            config.max_bytes,
+        );
+        // Who connects has shown no key yet.
+        let kept = |kind: Kind| match kind {
+            Kind::Connections => 0,
+            _ if config.keys.is_none() => 0,
+            kind => all[kind as usize] / KEPT_FOR_KNOWN,
         };
         Self {
             each: amounts(
@@ -328,13 +386,8 @@ impl Limits {
                 config.max_subscriptions_per_client,
                 config.max_bytes_per_client,
             ),
-            all: amounts(
-                config.max_connections,
-                config.max_requests,
-                config.max_waiting,
-                config.max_subscriptions,
-                config.max_bytes,
-            ),
+            all,
+            kept: Kind::ALL.map(kept),
             rate_each: config.client_cost_per_s,
             rate_all: config.cost_per_s,
         }
@@ -442,6 +495,30 @@ mod tests {
     }
 
     #[test]
+    fn strangers_however_many_leave_something_of_each_kind_to_those_with_keys() {
+        let known = Who::Key("exchange".into());
+        let count = |keys: Option<&str>, kind: Kind| {
+            let limits = RpcConfig { max_requests: 80, max_connections: 80, ..RpcConfig::default() };
+            let clients = Clients::new(&RpcConfig { keys: keys.map(Into::into), ..limits });
+            let held: Vec<_> = (1..=200).map_while(|n| clients.take(&who(n), kind, 1).ok()).collect();
+            (held.len(), clients.take(&known, kind, 1).is_ok())
+        };
+        assert_eq!(count(Some("keys"), Kind::Requests), (70, true));
+        assert_eq!(count(None, Kind::Requests), (80, false));
+        assert_eq!(count(Some("keys"), Kind::Connections), (80, false), "before a key is shown");
+    }
+
+    #[test]
+    fn what_strangers_ask_keeps_nobody_from_connecting() {
+        let clients = Clients::new(&RpcConfig { cost_per_s: 100, ..RpcConfig::default() });
+        let asked = (0..=u8::MAX).take_while(|n| clients.spend(&who(*n), 1).is_ok()).count();
+        assert!((200..255).contains(&asked), "all that is there for strangers: {asked}");
+        assert!(clients.arrive(&who(255), 20).is_ok());
+        let connected = (0..=u8::MAX).take_while(|n| clients.arrive(&who(*n), 20).is_ok()).count();
+        assert!((8..12).contains(&connected), "not without end: {connected}");
+    }
+
+    #[test]
     fn clients_that_hold_nothing_are_forgotten_when_there_are_too_many() {
         let clients = Clients::new(&RpcConfig::default());
         let address = |number: usize| Who::at(std::net::Ipv4Addr::from_bits(number as u32).into());
@@ -449,7 +526,11 @@ mod tests {
         for number in 1..MAX_CLIENTS {
             drop(clients.take(&address(number), Kind::Requests, 1));
         }
+        clients.lock().forgot_at = Instant::now() + RETRY;
+        assert!(clients.take(&address(MAX_CLIENTS), Kind::Requests, 1).is_err());
+        assert!(clients.spend(&Who::Key("exchange".into()), 1).is_ok(), "keys are few");
         clients.lock().forgot_at = Instant::now() - RETRY;
+        clients.lock().by_client.remove(&Who::Key("exchange".into()));
         assert!(clients.take(&address(MAX_CLIENTS), Kind::Requests, 1).is_ok());
         assert_eq!(clients.counts().0, 2, "the one that holds something, and the new one");
         drop(held);

@@ -169,7 +169,7 @@ impl Entry {
 
     fn place(&self, who: &Who) -> Result<Place, RpcError> {
         if !matches!(who, Who::Proxy(_)) {
-            self.clients.spend(who, if self.door.tls.is_some() { TLS_COST } else { CONNECTION_COST })?;
+            self.clients.arrive(who, if self.door.tls.is_some() { TLS_COST } else { CONNECTION_COST })?;
         }
         self.clients.take(who, Kind::Connections, 1)
     }
