@@ -58,7 +58,11 @@ pub(super) fn in_parallel<T: Send>(count: usize, make: impl Fn(usize) -> T + Syn
             scope.spawn(move || (begin..count.min(begin + share)).map(make).collect::<Vec<_>>())
         };
         let parts: Vec<_> = (0..count).step_by(share).map(part).collect();
-        parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
+        // A panic goes on in the thread that asked.
+        let joined = |part: thread::ScopedJoinHandle<'_, Vec<T>>| {
+            part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        parts.into_iter().flat_map(joined).collect()
     })
 }
 

@@ -247,12 +247,17 @@ async fn hand_in(lane: Rc<RefCell<Lane>>, track: Rc<RefCell<Track>>, txs: Vec<(I
     lane.requests -= 1;
     lane.idle.push(client);
     match verdicts {
-        Ok(Verdicts { refusals }) if refusals.is_empty() => {}
+        Ok(Verdicts { refusals }) if refusals.is_empty() => {
+            txs.iter().for_each(|(due, _)| track.borrow_mut().taken(*due));
+        }
         Ok(Verdicts { refusals }) => {
             let mut again = Vec::new();
             let mut refusals = refusals.into_iter().peekable();
             for (index, one) in txs.into_iter().enumerate() {
-                let Some(refusal) = refusals.next_if(|refusal| refusal.index == index) else { continue };
+                let Some(refusal) = refusals.next_if(|refusal| refusal.index == index) else {
+                    track.borrow_mut().taken(one.0);
+                    continue;
+                };
                 match passing::refusal_passes(&refusal.codespace, refusal.code) {
                     true => again.push(one),
                     false => track.borrow_mut().failed(one.1.id, refusal.log),

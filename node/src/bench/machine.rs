@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{Seek, SeekFrom, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -74,7 +74,10 @@ impl Machine {
 /// Measures all of it, with the disk under this directory. Blocks for some seconds.
 pub(super) fn measure(directory: &Path, backend: BackendKind) -> Result<Machine, BenchError> {
     let (bls_sign_ms, bls_verify_ms, bls_aggregate_verify_ms) = votes();
-    let scratch = directory.with_extension("machine");
+    // Beside the homes: on their disk, and under a name that nobody else has.
+    let mut scratch = directory.as_os_str().to_owned();
+    scratch.push(format!(".machine-{}", std::process::id()));
+    let scratch = PathBuf::from(scratch);
     fs::create_dir_all(&scratch)?;
     let disk = sync(&scratch).and_then(|fdatasync_ms| Ok((fdatasync_ms, writes(&scratch, backend)?)));
     fs::remove_dir_all(&scratch)?;

@@ -74,6 +74,8 @@ pub struct Report {
     pub fault: Option<String>,
     /// From the time each was due.
     pub latency_ms: LatencyMs,
+    /// The same until the node that each was handed to had acknowledged it.
+    pub taken_ms: TwoMs,
     /// Between blocks, by their own times.
     pub block_interval_ms: TwoMs,
     /// The longest time in which no block was seen.
@@ -159,6 +161,8 @@ impl fmt::Display for Report {
             Maybe(p99),
             Maybe(max)
         )?;
+        let taken = self.taken_ms;
+        writeln!(f, "  acknowledged after   {} ms p50, {} p99", Maybe(taken.p50), Maybe(taken.p99))?;
         writeln!(
             f,
             "  block interval       {} ms p50, {} p99; {} blocks of {} transactions",

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use hdrhistogram::Histogram;
 use serde_json::json;
 use tokio::{
     task::{LocalSet, spawn_blocking},
@@ -70,7 +71,7 @@ pub async fn run(options: Options) -> Result<Report, BenchError> {
             }
         },
     };
-    say("starting the validators");
+    say(if options.join.is_empty() { "starting the validators" } else { "joining the chain" });
     let addresses = accounts.iter().map(|account| account.address).collect();
     let mut chain = match options.join.is_empty() {
         true => Chain::start(&options, addresses).await?,
@@ -100,6 +101,11 @@ pub async fn run(options: Options) -> Result<Report, BenchError> {
 fn say(text: &str) {
     // Whoever reads may have gone.
     let _ = writeln!(stderr(), "{text}");
+}
+
+/// How long that many in a hundred took at most, in milliseconds.
+fn ms(times: &Histogram<u64>, percent: f64) -> Option<f64> {
+    (!times.is_empty()).then(|| rounded(times.value_at_percentile(percent) as f64 / 1_000.0, 2))
 }
 
 /// A rate that was tried, in a line.
@@ -264,10 +270,7 @@ impl Session {
             self.load.take_back(source);
         }
         let counts = self.track.borrow_mut().end();
-        let ms = |percent: f64| {
-            let found = counts.latencies.value_at_percentile(percent);
-            (!counts.latencies.is_empty()).then(|| rounded(found as f64 / 1_000.0, 2))
-        };
+        let ms = |percent: f64| ms(&counts.latencies, percent);
         let step = Step {
             rate: match pace {
                 Some(Pace::Rate(rate)) => Some(rate.get()),
@@ -379,6 +382,7 @@ impl Session {
             sampled_in_vain,
             fault: counts.fault,
             latency_ms: step.latency_ms,
+            taken_ms: TwoMs { p50: ms(&counts.taken, 50.0), p99: ms(&counts.taken, 99.0) },
             block_interval_ms: TwoMs { p50: interval(50), p99: interval(99) },
             longest_gap_ms: longest_gap_ms(&counts.blocks),
             finalization_ms: TwoMs {

@@ -36,18 +36,26 @@ pub(super) struct Counts {
     pub(super) unanswered: u64,
     /// From the time each was due, in microseconds.
     pub(super) latencies: Histogram<u64>,
+    /// The same until its node had acknowledged it.
+    pub(super) taken: Histogram<u64>,
     pub(super) blocks: Vec<Seen>,
 }
 
 impl Counts {
     fn new() -> Self {
-        let latencies = Histogram::new_with_bounds(1, LONGEST_US, 3).expect("these bounds are in order");
-        Self { committed: 0, failed: 0, fault: None, unanswered: 0, latencies, blocks: Vec::new() }
+        let empty = || Histogram::new_with_bounds(1, LONGEST_US, 3).expect("these bounds are in order");
+        let (latencies, taken) = (empty(), empty());
+        Self { committed: 0, failed: 0, fault: None, unanswered: 0, latencies, taken, blocks: Vec::new() }
     }
 
     fn took(&mut self, latency: Duration) {
-        self.latencies.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1));
+        self.latencies.saturating_record(micros(latency));
     }
+}
+
+/// A histogram knows no 0.
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -113,6 +121,13 @@ impl Track {
     /// It is handed in to a node.
     pub(super) fn sent(&mut self, id: u64, at: Instant, lane: usize) {
         self.pending.insert(id, Due { at, lane });
+    }
+
+    /// Its node has acknowledged one that was due then.
+    pub(super) fn taken(&mut self, at: Instant) {
+        if self.holds(at) {
+            self.counts.taken.saturating_record(micros(at.elapsed()));
+        }
     }
 
     /// It is not under way any more, and may come again.
