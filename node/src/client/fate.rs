@@ -138,6 +138,8 @@ impl Client {
                     None => self.nodes.turn(None),
                 },
                 Err(error) if error.is_passing() => {}
+                // One that goes down, or cannot read its disk, is no reason to give up: another one knows.
+                Err(error) if error.is_uncertain() => self.nodes.turn(None),
                 Err(_) => return Waited::Open(answer),
             }
             if !again.wait(self.nodes.absent()).await {

@@ -29,6 +29,11 @@ impl Submitted {
     pub fn is_taken(&self) -> bool {
         self.code == 0
     }
+
+    /// A node that goes down does not say whether it took it.
+    fn is_stopping(&self) -> bool {
+        self.codespace == rpc::CODESPACE && self.code == rpc::Code::Stopping as u64
+    }
 }
 
 impl Client {
@@ -45,33 +50,33 @@ impl Client {
         })
     }
 
-    /// Hands in a transaction, again for what passes by itself, until there is a verdict or the time is over.
+    /// Hands in a transaction, again for what passes by itself, until there is a verdict or the time is over. Where there is none and an
+    /// attempt may have been heard, what is returned says so, and not what a later attempt was told: [`ClientError::is_uncertain`].
     pub async fn submit_within(&mut self, tx: &[u8], patience: Duration) -> Result<Submitted, ClientError> {
         let mut again = Again::within(patience);
-        let mut certain = true;
+        // The first attempt that may have been heard.
+        let mut unsure: Option<Result<Submitted, ClientError>> = None;
         loop {
-            let answer = match self.submit(tx).await {
-                Ok(answer) if !passing::refusal_passes(&answer.codespace, answer.code) => {
-                    return Ok(Submitted { certain, ..answer });
-                }
-                Ok(answer) => {
-                    // A node that goes down does not say whether it took it.
-                    let stopping = rpc::Code::Stopping as u64;
-                    certain &= answer.codespace != rpc::CODESPACE || answer.code != stopping;
+            let mut answer = self.submit(tx).await;
+            let (passes, may_be_taken) = match &answer {
+                Ok(said) => (passing::refusal_passes(&said.codespace, said.code), said.is_stopping()),
+                Err(error) => (error.is_passing(), error.is_uncertain()),
+            };
+            if let Ok(said) = &mut answer {
+                said.certain = unsure.is_none() && !may_be_taken;
+                if passes {
                     // Another's pool may have room.
                     self.nodes.turn(None);
-                    Ok(Submitted { certain, ..answer })
                 }
-                Err(error) => {
-                    certain &= !error.is_uncertain();
-                    if !error.is_passing() {
-                        return Err(error);
-                    }
-                    Err(error)
-                }
-            };
-            if !again.wait(self.nodes.absent()).await {
-                return answer;
+            }
+            if !passes || !again.wait(self.nodes.absent()).await {
+                return match (answer, unsure) {
+                    (Err(_), Some(first)) => first,
+                    (answer, _) => answer,
+                };
+            }
+            if may_be_taken {
+                unsure.get_or_insert(answer);
             }
         }
     }

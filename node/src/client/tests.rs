@@ -158,6 +158,20 @@ async fn a_refusal_after_silence_is_not_certain() {
 }
 
 #[tokio::test]
+async fn an_error_after_silence_says_nothing_of_what_was_handed_in_before() {
+    let error = |code: i64| json!({ "error": { "code": code, "message": "", "data": "" } });
+    let (none, failing) = (error(-32001), error(-32603));
+    for replies in [vec![Value::Null, none.clone()], vec![Value::Null, busy(600_000)], vec![failing]] {
+        let (mut client, _) = node(replies).await;
+        let open = client.submit_and_wait(TX, PATIENCE).await;
+        assert!(matches!(open, Ok(Waited::Open(Err(_)))), "{open:?}");
+    }
+    let (mut client, _) = node([verdict(2, "rpc"), none]).await;
+    let open = client.submit_within(TX, PATIENCE).await.unwrap();
+    assert!(!open.is_taken() && !open.certain);
+}
+
+#[tokio::test]
 async fn what_does_not_pass_is_told_at_once() {
     let refused = json!({ "error": { "code": -32001, "message": "Unauthorized", "data": "no key" } });
     let (mut client, script) = node([refused]).await;
@@ -168,11 +182,13 @@ async fn what_does_not_pass_is_told_at_once() {
 
 #[tokio::test]
 async fn waiting_outlasts_silence_and_ends_in_a_block() {
-    let replies = [fate("pending", false, None), Value::Null, busy(1), fate("failed", false, Some("7"))];
+    let stopping = json!({ "error": { "code": -32603, "message": "Internal error", "data": "stopping" } });
+    let replies =
+        [fate("pending", false, None), Value::Null, busy(1), stopping, fate("failed", false, Some("7"))];
     let (mut client, script) = node(replies).await;
     let Waited::Ended(fate) = client.tx_wait(&TxHash::of(TX), PATIENCE).await else { panic!("it ends") };
     assert_eq!((fate.status, fate.height), (Status::Failed, Some(7)));
-    assert_eq!(script.asked().len(), 4);
+    assert_eq!(script.asked().len(), 5);
 }
 
 #[tokio::test]

@@ -59,6 +59,8 @@ export interface Account {
 
 /** The longest that a node is asked to wait at a time. */
 const WAIT_MS = 30_000;
+/** The code of a request that a node could read, and for which it has no answer. */
+const INTERNAL = -32603;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
 
@@ -122,7 +124,7 @@ export class Client {
     return BigInt(amount);
   }
 
-  /** Hands in a transaction until a node has said whether it takes it. A verdict that does not pass by itself is returned, good or bad. */
+  /** Hands in a transaction until a node has said whether it takes it. A verdict that does not pass by itself is returned, good or bad; {@link Undecided} is thrown if there is none and one may have taken it. */
   async submit(bytes: Uint8Array): Promise<Submitted> {
     const tries = new Tries(this.#patienceMs);
     let certain = true;
@@ -136,9 +138,13 @@ export class Client {
         if (codespace === "rpc" && code === 2) certain = false;
         if (!(await tries.pauseUnlessOver())) return { ...submitted, certain };
       } catch (error) {
-        if (error instanceof NoAnswer || (error instanceof RpcError && error.code === -32603)) certain = false;
-        else if (!(error instanceof RpcError && error.passes)) throw error;
-        await tries.pause(error);
+        const unheard = error instanceof NoAnswer || (error instanceof RpcError && error.code === INTERNAL);
+        if (unheard) certain = false;
+        const again = unheard || (error instanceof RpcError && error.passes);
+        if (again && (await tries.pauseUnlessOver(error))) continue;
+        // An earlier attempt may have been taken, whatever this one was told.
+        if (!certain && error instanceof RpcError) throw new Undecided(transactionHash(bytes), undefined, { cause: error });
+        throw error;
       }
     }
   }
@@ -180,17 +186,20 @@ export class Client {
     let last: unknown;
     for (;;) {
       const waitMs = Math.max(1, Math.min(WAIT_MS, Math.floor(tries.leftMs)));
-      const asked = performance.now();
+      const [asked, begun] = [this.#current, performance.now()];
       try {
         fate = fateOf(await this.#ask("althing_tx_wait", { hash, wait_ms: waitMs }, waitMs));
         // In a block, or never to be in one.
         if (fate.final || fate.height !== undefined) return fate;
         if (fate.status !== "pending") await lost();
         // It has waited as long as it was asked to; one that answers sooner, as it goes down, must not be asked without a pause.
-        else if (performance.now() - asked >= waitMs / 2 && tries.leftMs > 0) continue;
+        else if (performance.now() - begun >= waitMs / 2 && tries.leftMs > 0) continue;
       } catch (error) {
-        if (!(error instanceof NoAnswer || (error instanceof RpcError && error.passes))) throw error;
+        // What was handed in before may be executed whatever a node that goes down, or cannot read its disk, has to say.
+        const open = error instanceof NoAnswer || (error instanceof RpcError && (error.passes || error.code === INTERNAL));
+        if (!open) throw error;
         last = error;
+        this.#turn(asked);
       }
       if (!(await tries.pauseUnlessOver(last))) break;
     }
@@ -202,10 +211,14 @@ export class Client {
     try {
       return await call(this.#endpoints[asked] as Endpoint, method, params, this.#requestMs + waitMs, signal);
     } catch (error) {
-      // Others may have moved on in the meantime.
-      if (error instanceof NoAnswer && this.#current === asked) this.#current = (asked + 1) % this.#endpoints.length;
+      if (error instanceof NoAnswer) this.#turn(asked);
       throw error;
     }
+  }
+
+  /** The next node's turn, after the one that was asked; others may have moved on in the meantime. */
+  #turn(asked: number): void {
+    if (this.#current === asked) this.#current = (asked + 1) % this.#endpoints.length;
   }
 }
 

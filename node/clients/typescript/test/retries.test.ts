@@ -43,6 +43,16 @@ test("an error that does not pass is thrown at once", async (t) => {
   assert.equal(node.asked[0]?.authorization, "Bearer word");
 });
 
+test("an error after silence says nothing of what was handed in before", async (t) => {
+  const none: Reply = { error: { code: -32001, message: "Unauthorized", data: "submit" } };
+  const failing: Reply = { error: { code: -32603, message: "Internal error", data: "the journal is broken" } };
+  for (const replies of [[undefined, none], [failing, none], [undefined, busy(60_000)], [verdict(2, "rpc", "stopping"), none]]) {
+    const node = await fakeNode(t, (_, number) => replies[number - 1]);
+    await assert.rejects(new Client(node.url).submitAndWait(tx, 1_000), (error) => error instanceof Undecided && error.hash === hash);
+    assert.equal(node.asked.length, 2);
+  }
+});
+
 test("the time to try is bounded", async (t) => {
   const node = await fakeNode(t, () => undefined);
   await assert.rejects(new Client(node.url, { patienceMs: 300 }).submit(tx), NoAnswer);
@@ -55,6 +65,15 @@ test("waiting goes on over a node that is gone, to the end", async (t) => {
   const found = await new Client(node.url).wait(hash);
   assert.deepEqual([found.status, found.height, found.final], ["committed", 7n, true]);
   assert.ok(node.asked.every(({ method, params }) => method === "althing_tx_wait" && params["hash"] === hash));
+});
+
+test("a node that cannot answer for what was handed in is no verdict: the next one is asked", async (t) => {
+  const failing = (data: string): Reply => ({ error: { code: -32603, message: "Internal error", data } });
+  const one = await fakeNode(t, ({ method }) => (method === "broadcast_tx_sync" ? verdict(0) : failing("the node is stopping")));
+  const other = await fakeNode(t, () => fate("committed", true, { height: "7" }));
+  assert.equal((await new Client([one.url, other.url]).submitAndWait(tx)).height, 7n);
+  assert.deepEqual([one.asked.length, other.asked.length], [2, 1]);
+  await assert.rejects(new Client(one.url).submitAndWait(tx, 300), (error) => error instanceof Undecided && error.cause instanceof RpcError);
 });
 
 test("what a node lost sight of is handed in again: the same bytes", async (t) => {
