@@ -10,7 +10,8 @@ use clap::Parser;
 /// Starts four validators under a steady rate of transfers: alone, then with the clients, then alone again. Then looks for every transfer
 /// on the chain, asks for the status of each, and lets the slow subscribers fill their gaps by cursor. Exit code 1: something
 /// acknowledged was lost or executed twice or has another status, a transfer was not acknowledged or not seen to be committed, nodes
-/// disagree, a view failed, commits took half as long again with the clients (p99), a reader with an address of its own was never answered,
+/// disagree, a view failed, commits took half as long again with the clients (p99), a read was answered with another error than that the node is
+/// busy, a node took more than 512 MiB, a reader with an address of its own was never answered,
 /// nobody was told that a node is busy where one client wants more than it may, or a slow subscriber was not told what it missed.
 #[derive(Parser)]
 struct Arguments {
@@ -26,7 +27,7 @@ struct Arguments {
     /// Transfers per second.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rate: u32,
-    /// For a machine whose times are nobody's measure: the ratio and failed views are no faults.
+    /// For a machine whose times are nobody's measure: the ratio, failed views and reads that came to an error are no faults.
     #[arg(long)]
     untimed: bool,
     /// Ends with one JSON object.

@@ -133,6 +133,9 @@ impl Slow {
         let (mut found, mut reached) = (Found::default(), 0);
         loop {
             _ = timeout(SLOWNESS, last.wait_for(Option::is_some)).await;
+            // The node's question whether it is there stands behind all that it has not read: who says nothing for a minute is hung up on.
+            // Where that has happened, the next message says so.
+            _ = self.socket.send(Message::Pong(tungstenite::Bytes::new())).await;
             if last.borrow().is_some_and(|last| reached >= last) {
                 break;
             }

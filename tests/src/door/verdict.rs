@@ -9,6 +9,10 @@ use super::visitors::Visits;
 /// The most that many clients may make the commit of a transfer take: so many hundredths of the time without them.
 pub const MAX_RATIO_PERCENT: u64 = 150;
 
+/// The most memory that a node may come to, whoever asks, in MiB: `rpc.max_bytes` twice over, as JSON takes more than what is sent, beside
+/// what it takes alone.
+const MAX_PEAK_MIB: u64 = 512;
+
 /// How long transfers took, from due to committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Latency {
@@ -107,8 +111,13 @@ impl Summary {
         let unserved = visits.never_served;
         expect(unserved == 0, format!("{unserved} readers with addresses of their own were never answered"));
         expect(visits.busy > 0 || !self.over_limit, "nobody was told that a node is busy".to_owned());
+        // 0 is not known.
+        let bounded = self.peak_mib.iter().all(|mib| (1..=MAX_PEAK_MIB).contains(mib));
+        expect(bounded, format!("nodes took {:?} MiB, {MAX_PEAK_MIB} are allowed", self.peak_mib));
         if timed {
             expect(self.views_failed == 0, format!("{} views failed", self.views_failed));
+            // On a slow machine a search may come to the end of its time.
+            expect(visits.errors == 0, format!("{} reads were answered with an error", visits.errors));
             if let Some(ratio) = self.ratio_percent {
                 let what = format!("commits took {ratio} % of the time without clients");
                 expect(ratio < MAX_RATIO_PERCENT, what);
@@ -152,7 +161,7 @@ mod tests {
             over_limit: true,
             gaps: 1,
             complete: 1,
-            peak_mib: Vec::new(),
+            peak_mib: vec![90, 90],
             height: 5,
             agree: true,
             faults: Vec::new(),
@@ -162,7 +171,9 @@ mod tests {
     #[test]
     fn each_fault_is_a_violation_and_only_times_may_be_left_out() {
         assert_eq!(good().violations(true), Vec::<String>::new());
-        let untimed: [fn(&mut Summary); 15] = [
+        let untimed: [fn(&mut Summary); 17] = [
+            |one| one.peak_mib[1] = MAX_PEAK_MIB + 1,
+            |one| one.peak_mib[1] = 0,
             |one| one.agree = false,
             |one| (one.sent, one.acknowledged) = (0, 0),
             |one| one.acknowledged = 8,
@@ -184,7 +195,8 @@ mod tests {
             spoil(&mut one);
             assert_eq!((one.violations(true).len(), one.violations(false).len()), (1, 1), "{one:?}");
         }
-        let timed: [fn(&mut Summary); 2] = [|one| one.views_failed = 1, |one| one.ratio_percent = Some(150)];
+        let timed: [fn(&mut Summary); 3] =
+            [|one| one.views_failed = 1, |one| one.ratio_percent = Some(150), |one| one.visits.errors = 1];
         for spoil in timed {
             let mut one = good();
             spoil(&mut one);
