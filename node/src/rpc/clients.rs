@@ -18,7 +18,8 @@ use crate::config::RpcConfig;
 
 /// Addresses that are kept account of. One that holds nothing and has not asked for a while is forgotten.
 const MAX_CLIENTS: usize = 16_384;
-/// Where there are keys, such a part of what is held is left to those who show one, however many strangers there are.
+/// Where there are keys, such a part of what is held is left to those who show one, however many strangers there are. Of connections, over
+/// which no key was shown yet, it is left to addresses that showed one before, to proxies and to this machine.
 const KEPT_FOR_KNOWN: u64 = 8;
 /// What someone is told who can only wait for others to end.
 const RETRY: Duration = Duration::from_millis(500);
@@ -120,6 +121,8 @@ struct Account {
     held: Amounts,
     bucket: Bucket,
     turns: Turns,
+    /// Whether somebody showed a key over a connection of this client.
+    vouched: bool,
 }
 
 /// Something held by a client, given back when dropped.
@@ -179,8 +182,9 @@ impl Clients {
     pub(super) fn take(self: &Arc<Self>, who: &Who, kind: Kind, amount: u64) -> Result<Place, RpcError> {
         let mut books = self.lock();
         let (index, name) = (kind as usize, kind.name());
-        let free = self.limits.all_for(who)[index].saturating_sub(books.held[index]);
+        let held = books.held[index];
         let account = books.account(who, &self.limits)?;
+        let free = self.limits.all_for(who, kind, account.vouched).saturating_sub(held);
         let wanted = account.held[index].saturating_add(amount);
         let reason = match wanted {
             _ if wanted > self.limits.of(who, kind) => {
@@ -206,7 +210,15 @@ impl Clients {
 
     /// As [`Self::spend`], what it costs to connect.
     pub(super) fn arrive(&self, who: &Who, cost: u32) -> Result<(), RpcError> {
-        self.spend_from(Purse::Arrivals, who, cost)
+        let vouched = self.lock().by_client.get(who).is_some_and(|account| account.vouched);
+        self.spend_from(if vouched { Purse::Known } else { Purse::Arrivals }, who, cost)
+    }
+
+    /// Somebody showed a key over a connection of this client: its next ones are not those of a stranger.
+    pub(super) fn vouch(&self, who: &Who) {
+        if let Some(account) = self.lock().by_client.get_mut(who) {
+            account.vouched = true;
+        }
     }
 
     fn spend_from(&self, purse: Purse, who: &Who, cost: u32) -> Result<(), RpcError> {
@@ -307,6 +319,7 @@ impl Books {
             held: Amounts::default(),
             bucket: Bucket::full(limits.rate_each, now),
             turns: Turns::of_one(),
+            vouched: false,
         };
         Ok(self.by_client.entry(who.clone()).or_insert_with(fresh))
     }
@@ -354,11 +367,14 @@ impl Limits {
     }
 
     /// What all of its sort may hold, with what others hold.
-    fn all_for(&self, who: &Who) -> Amounts {
-        if who.is_known() {
-            return self.all;
-        }
-        std::array::from_fn(|index| self.all[index] - self.kept[index])
+    fn all_for(&self, who: &Who, kind: Kind, vouched: bool) -> u64 {
+        let is_kept_for = match (kind, who) {
+            (Kind::Connections, Who::Address(address)) => vouched || address.is_loopback(),
+            (Kind::Connections, Who::Proxy(_)) => true,
+            _ => who.is_known(),
+        };
+        let (all, kept) = (self.all[kind as usize], self.kept[kind as usize]);
+        if is_kept_for { all } else { all - kept }
     }
 
     fn new(config: &RpcConfig) -> Self {
@@ -372,11 +388,9 @@ impl Limits {
             config.max_subscriptions,
             config.max_bytes,
         );
-        // Who connects has shown no key yet.
-        let kept = |kind: Kind| match kind {
-            Kind::Connections => 0,
-            _ if config.keys.is_none() => 0,
-            kind => all[kind as usize] / KEPT_FOR_KNOWN,
+        let kept = |kind: Kind| match kind == Kind::Connections || config.keys.is_some() {
+            true => all[kind as usize] / KEPT_FOR_KNOWN,
+            false => 0,
         };
         Self {
             each: amounts(
@@ -496,16 +510,26 @@ mod tests {
 
     #[test]
     fn strangers_however_many_leave_something_of_each_kind_to_those_with_keys() {
-        let known = Who::Key("exchange".into());
-        let count = |keys: Option<&str>, kind: Kind| {
+        let count = |keys: Option<&str>, kind: Kind, known: Who| {
             let limits = RpcConfig { max_requests: 80, max_connections: 80, ..RpcConfig::default() };
             let clients = Clients::new(&RpcConfig { keys: keys.map(Into::into), ..limits });
+            drop(clients.take(&who(0), kind, 1));
+            clients.vouch(&who(0));
             let held: Vec<_> = (1..=200).map_while(|n| clients.take(&who(n), kind, 1).ok()).collect();
             (held.len(), clients.take(&known, kind, 1).is_ok())
         };
-        assert_eq!(count(Some("keys"), Kind::Requests), (70, true));
-        assert_eq!(count(None, Kind::Requests), (80, false));
-        assert_eq!(count(Some("keys"), Kind::Connections), (80, false), "before a key is shown");
+        let key = || Who::Key("exchange".into());
+        assert_eq!(count(Some("keys"), Kind::Requests, key()), (70, true));
+        assert_eq!(count(None, Kind::Requests, key()), (80, false));
+        assert_eq!(count(Some("keys"), Kind::Requests, who(0)), (70, false), "it shows none now");
+        for (known, finds) in [
+            (who(0), true),
+            (Who::at([127, 0, 0, 1].into()), true),
+            (Who::Proxy([10, 0, 1, 0].into()), true),
+            (who(255), false),
+        ] {
+            assert_eq!(count(None, Kind::Connections, known.clone()), (70, finds), "{known}");
+        }
     }
 
     #[test]
@@ -516,6 +540,9 @@ mod tests {
         assert!(clients.arrive(&who(255), 20).is_ok());
         let connected = (0..=u8::MAX).take_while(|n| clients.arrive(&who(*n), 20).is_ok()).count();
         assert!((8..12).contains(&connected), "not without end: {connected}");
+        let vouched = (0..=u8::MAX).map(who).find(|who| clients.arrive(who, 20).is_err()).unwrap();
+        clients.vouch(&vouched);
+        assert!(clients.arrive(&vouched, 20).is_ok(), "it showed a key before");
     }
 
     #[test]

@@ -186,7 +186,10 @@ impl Door {
         let client = self.proxies.client(peer, headers);
         match bearer(headers) {
             Some(shown) => match shown.and_then(|key| self.keys.find(key)) {
-                Some((who, role)) => Ok(caller(who, Some(role))),
+                Some((who, role)) => {
+                    clients.vouch(&self.who_connects(peer));
+                    Ok(caller(who, Some(role)))
+                }
                 None => {
                     let error = caller(Who::at(client), None).spend(WRONG_KEY_COST).err();
                     let unknown = || RpcError::unknown_key();
