@@ -79,6 +79,13 @@ proptest! {
     }
 
     #[test]
+    fn order_is_that_of_the_bytes(one: [u8; 32], alike in 0usize..=32, other: [u8; 32]) {
+        let mut second = other;
+        second[..alike].copy_from_slice(&one[..alike]);
+        prop_assert_eq!(Hash::from_bytes(one).cmp(&Hash::from_bytes(second)), one.cmp(&second));
+    }
+
+    #[test]
     fn text_and_back(bytes: [u8; 32]) {
         let hash = Hash::from_bytes(bytes);
         prop_assert_eq!(hash.to_string().parse(), Ok(hash));

@@ -31,6 +31,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 mod accounts;
 mod index;
+mod newest;
 mod notices;
 mod prune;
 
@@ -39,6 +40,7 @@ pub(crate) use index::{Places, Subject, Term};
 pub use notices::CarriedNotice;
 
 use self::accounts::{keep_justification, keep_votes};
+use self::newest::Newest;
 use super::{Batch, Store, StoreError, Table};
 use crate::body::Body;
 use crate::membership::{Membership, Stored};
@@ -58,7 +60,7 @@ const SWEEP: usize = 1_000;
 
 /// Typed access to the chain in a [`Store`]. Every method blocks on the disk.
 #[derive(Clone)]
-pub struct ChainStore(Arc<dyn Store>, Indexing);
+pub struct ChainStore(Arc<dyn Store>, Indexing, Arc<Newest>);
 
 /// What executing a block gave.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -135,13 +137,13 @@ impl std::fmt::Debug for ChainStore {
 impl ChainStore {
     /// The chain in this store, which may be empty. It finds transactions by their hashes; [`Self::indexed`] finds them otherwise.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self(store, Indexing::Off)
+        Self(store, Indexing::Off, Arc::default())
     }
 
     /// The same chain, whose results are indexed from now on or not.
     #[must_use]
     pub fn indexed(self, indexing: Indexing) -> Self {
-        Self(self.0, indexing)
+        Self(self.0, indexing, self.2)
     }
 
     /// The hash of the genesis document, if the chain has begun.
@@ -245,7 +247,9 @@ impl ChainStore {
                 self.forget_justifications(&mut batch, height, Some(&hash))?;
             }
         }
-        self.0.write(batch)
+        self.0.write(batch)?;
+        self.2.keep(bodies);
+        Ok(())
     }
 
     /// Stores what executing the block above the executed height gave, and raises that height. A transaction that an earlier block
@@ -279,9 +283,9 @@ impl ChainStore {
             batch.put(Table::Meta, [MEMBERSHIPS, &height_key(height)].concat(), changed.to_stored().encode());
         }
         batch.put(Table::Meta, EXECUTED, Fact(height).encode());
-        for (index, tx) in (0u32..).zip(txs) {
+        for ((index, tx), before) in (0u32..).zip(txs).zip(self.tx_locations(txs)?) {
             let succeeds = results.tx_results.get(index as usize).is_some_and(|result| result.code == 0);
-            if self.tx_location(tx)?.is_none() || (succeeds && !self.succeeded(tx)?) {
+            if before.is_none() || (succeeds && !self.succeeded(tx)?) {
                 batch.put(Table::TxIndex, *tx.as_bytes(), TxLocation { height, index }.encode());
             }
         }
@@ -350,6 +354,15 @@ impl ChainStore {
         }
     }
 
+    /// As [`Self::block`]; those that were committed last are in memory.
+    pub fn shared_block(&self, height: Height) -> Result<Option<Arc<Body>>, StoreError> {
+        let Some(hash) = self.hash_at(height)? else { return Ok(None) };
+        match self.2.get(&hash) {
+            Some(body) => Ok(Some(body)),
+            None => Ok(self.block(height)?.map(Arc::new)),
+        }
+    }
+
     /// The hash of the committed block of this height.
     pub fn hash_at(&self, height: Height) -> Result<Option<BlockHash>, StoreError> {
         Ok(self.read(Table::BlockIndex, &height_key(height))?.map(|Fact(hash)| hash))
@@ -374,6 +387,16 @@ impl ChainStore {
     /// Where an executed transaction is found.
     pub fn tx_location(&self, tx: &TxHash) -> Result<Option<TxLocation>, StoreError> {
         self.read(Table::TxIndex, tx.as_bytes())
+    }
+
+    /// Where each of these is found.
+    pub fn tx_locations(&self, txs: &[TxHash]) -> Result<Vec<Option<TxLocation>>, StoreError> {
+        let keys: Vec<&[u8]> = txs.iter().map(|tx| &tx.as_bytes()[..]).collect();
+        let found = self.0.get_all(Table::TxIndex, &keys)?;
+        found
+            .iter()
+            .map(|bytes| bytes.as_deref().map(|bytes| decode(Table::TxIndex, bytes)).transpose())
+            .collect()
     }
 
     /// Of the stored bodies above the newest committed block the `max` made in the newest views, and their ancestors; by height.

@@ -9,7 +9,7 @@ use althing_mempool::{CheckedTx, Code, Refusal, TxBytes};
 use super::Fatal;
 use super::application::{precheck_part, refusal};
 use crate::driver::{CheckJob, Done, PrecheckJob};
-use crate::storage::ChainStore;
+use crate::storage::{ChainStore, TxLocation};
 
 /// Asks the application.
 #[derive(Clone)]
@@ -35,16 +35,19 @@ impl Checker {
     /// Asks for the verdicts against the committed state. What was in a block is not taken again, whatever came of it: its bytes are
     /// everybody's since, and who was told that it failed may have signed another.
     pub fn check(&self, CheckJob(txs): CheckJob) -> Result<Done, Fatal> {
-        let check = |(hash, tx, again): (TxHash, TxBytes, bool)| {
-            if let Some(at) = self.chain.tx_location(&hash)? {
+        let hashes: Vec<TxHash> = txs.iter().map(|(hash, ..)| *hash).collect();
+        let check = |((hash, tx, again), found): ((TxHash, TxBytes, bool), Option<TxLocation>)| {
+            if let Some(at) = found {
                 let reason = format!("the transaction is in a block already, at height {}", at.height);
-                return Ok((hash, Err(Refusal::own(Code::Committed, reason))));
+                return (hash, Err(Refusal::own(Code::Committed, reason)));
             }
             let kind = if again { CheckKind::Recheck } else { CheckKind::New };
             let verdict = self.application.check_tx(&tx, kind);
             let verdict = verdict.map(|one| CheckedTx { next_sequence: one.next_sequence });
-            Ok((hash, verdict.map_err(refusal)))
+            (hash, verdict.map_err(refusal))
         };
-        Ok(Done::Checked(txs.into_iter().map(check).collect::<Result<_, Fatal>>()?))
+        // Before the application is asked: what is executed meanwhile it refuses by its own state.
+        let found = self.chain.tx_locations(&hashes)?;
+        Ok(Done::Checked(txs.into_iter().zip(found).map(check).collect()))
     }
 }

@@ -77,7 +77,8 @@ impl Executor {
         }
         while height < executed {
             height = height.next();
-            let (results, _) = self.finalize(&self.block(height)?)?;
+            let body = self.block(height)?;
+            let (results, _) = self.finalize(&body)?;
             let stored = self.results(height)?;
             if results.next_epoch != stored.next_epoch {
                 return Err(Fatal::Contract(format!(
@@ -105,8 +106,8 @@ impl Executor {
         Ok(self.chain.prune(end, PRUNED_AT_ONCE)?)
     }
 
-    fn block(&self, height: Height) -> Result<Body, Fatal> {
-        self.chain.block(height)?.ok_or_else(|| missing(format!("block {height}")))
+    fn block(&self, height: Height) -> Result<Arc<Body>, Fatal> {
+        self.chain.shared_block(height)?.ok_or_else(|| missing(format!("block {height}")))
     }
 
     fn results(&self, height: Height) -> Result<StoredResults, Fatal> {
@@ -117,7 +118,7 @@ impl Executor {
     fn finalize(&self, body: &Body) -> Result<(StoredResults, Option<Membership>), Fatal> {
         let header = &body.block.header;
         let engine = &self.epochs.entered(header.epoch)?.config;
-        let parent = self.block(Height(header.height.0 - 1))?.block.header;
+        let parent = &self.block(Height(header.height.0 - 1))?.block.header;
         let txs: Vec<&[u8]> = body.txs.iter().map(|tx| &**tx).collect();
         let FinalizedBlock { tx_results, app_hash, validator_updates, param_updates, mut events } =
             self.application.finalize_block(&FinalizeBlock {
@@ -125,7 +126,7 @@ impl Executor {
                 time_ms: header.time_ms,
                 hash: body.block.hash().0,
                 txs: &txs,
-                proposer: proposer(engine, header, &parent),
+                proposer: proposer(engine, header, parent),
                 members: &members(engine, header),
                 misbehaviour: &misbehaviour(&self.epochs, &body.block.notices)?,
             })?;
