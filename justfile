@@ -25,6 +25,10 @@ doc:
 testnet *args:
     cargo run --release -- testnet {{args}}
 
+# Four validators under a load, measured: docs/benchmarks.md.
+bench *args:
+    cargo run --release -- bench {{args}}
+
 # Everything that CI does, in its order.
 ci:
     .ci/run

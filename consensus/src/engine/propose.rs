@@ -116,11 +116,17 @@ impl Engine {
         // A closing block waits for its justify block's commit and the last execution, so that it closes.
         let closes = self.tree.is_committed(&parent)
             && self.newest_work_height().is_some_and(|height| self.executed >= height);
-        if closes || self.timers.may_be_empty || self.is_heartbeat_due(now) {
+        if closes || self.timers.may_be_empty || self.beats(now, header) {
             Turn::Propose(Load::default())
         } else {
             Turn::Wait
         }
+    }
+
+    /// Whether the heartbeat is due, and its block not made: one that is certified is not committed yet.
+    fn beats(&self, now: Micros, header: &Header) -> bool {
+        let parent = self.tree.header(&header.parent).map_or(0, |parent| parent.time_ms);
+        self.is_heartbeat_due(now) && header.time_ms.saturating_sub(parent) >= self.config.params.heartbeat_ms
     }
 
     fn ask_payload(&mut self, step: &mut Step, header: &Header) {

@@ -33,6 +33,19 @@ fn once_the_heartbeat_is_due_the_leader_waits_for_nothing() {
 }
 
 #[test]
+fn the_block_of_a_heartbeat_is_made_once_while_its_commit_is_awaited() {
+    let me = Fixture::new(4, 0).leader(2);
+    let mut f = Fixture::beating(me, 20);
+    f.wait(20);
+    let mut one = f.block(1, &f.genesis, None, &[]);
+    one.header.time_ms = f.now.unix_ms;
+    f.receive(f.leader(1), Admitted::Proposal(Verified::trust(f.proposal(one.clone(), None, None))));
+    f.step(Input::Signed(Box::new(Signed::Vote(vote(Phase::Vote, 1, one.hash(), me)))));
+    let asked = Fixture::asked(&f.certificate(qc(1, one.hash(), Phase::Vote)));
+    assert_eq!(asked, [(SignKind::CommitVote, View(1))]);
+}
+
+#[test]
 fn a_view_without_a_proposal_is_given_up_and_repeated_at_a_constant_interval() {
     let follower = (0..4).find(|me| *me != Fixture::new(4, 0).leader(1)).expect("four members");
     let mut f = Fixture::started(follower);
