@@ -27,7 +27,8 @@ struct Arguments {
     /// Transfers per second.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rate: u32,
-    /// For a machine whose times are nobody's measure: the ratio, failed views and reads that came to an error are no faults.
+    /// For a machine whose times are nobody's measure: the ratio, failed views, reads that came to an error and slow
+    /// subscribers that were hung up on before they heard of their gap are no faults.
     #[arg(long)]
     untimed: bool,
     /// Ends with one JSON object.

@@ -24,8 +24,9 @@ use tokio_tungstenite::{
 use super::visitors::own_address;
 use crate::processes::PATIENCE;
 
-/// How long a subscriber takes for a message: many more come meanwhile. One that took nothing at all would be hung up on.
-const SLOWNESS: Duration = Duration::from_millis(500);
+/// How long a subscriber takes for a message: many more come meanwhile. One that took nothing at all would be hung up on, and so would one
+/// that empties less of the system's buffers in half a minute than makes the system take more from the node.
+const SLOWNESS: Duration = Duration::from_millis(100);
 /// What the system keeps for a subscriber that does not read: little, so that the node has to. On the node's side the system keeps some
 /// twenty segments: with the usual ones of loopback that is 4 MiB, of which a third must be read before the node can send any more, and
 /// who takes nothing for half a minute is hung up on.
