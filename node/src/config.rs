@@ -256,7 +256,7 @@ impl Default for RpcConfig {
             max_bytes: 128 << 20,
             max_bytes_per_client: 64 << 20,
             max_unsent_bytes: 8 << 20,
-            cost_per_s: 4_000,
+            cost_per_s: 3_000,
             client_cost_per_s: 2_000,
             commit_timeout_ms: 10_000,
         }

@@ -34,6 +34,8 @@ use crate::{config::RpcConfig, handle::NodeHandle};
 
 /// What a connection may make this node keep of a head that is not whole, or of an answer beside the answer itself.
 const MAX_BUFFER_BYTES: usize = 64 << 10;
+/// Bytes of answers that the system keeps until a client takes them; it doubles that for its own accounts.
+const SEND_BUFFER_BYTES: usize = 128 << 10;
 /// How long requests under way are waited for when the node stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long to wait when the system gives no connection.
@@ -252,6 +254,9 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
             Ok((stream, peer)) => {
                 // Answers are written whole; waiting to fill a packet only delays them.
                 let _ = stream.set_nodelay(true);
+                // What waits there is in no budget, and whoever reads slowly hears of what it misses only behind it. Left alone the
+                // system lets it grow to megabytes.
+                let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER_BYTES);
                 return (stream, peer);
             }
             Err(error) => {

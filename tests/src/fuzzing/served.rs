@@ -51,12 +51,12 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
             // An asker that has gone is no error.
             let _ = match ask {
                 Ask::Submit { tx, answer } => {
-                    let outcome = Outcome::Accepted { duplicate: tx.len() % 2 == 0 };
+                    let outcome = Outcome::Accepted { duplicate: tx.len().is_multiple_of(2) };
                     journal.answered(&TxHash::of(&tx), &outcome);
                     answer.send(outcome).is_ok()
                 }
                 Ask::SubmitMany { txs, answer } => {
-                    let outcome = |tx: &Vec<u8>| Outcome::Accepted { duplicate: tx.len() % 2 == 0 };
+                    let outcome = |tx: &Vec<u8>| Outcome::Accepted { duplicate: tx.len().is_multiple_of(2) };
                     let known: Vec<_> = txs.iter().map(|tx| (TxHash::of(tx), outcome(tx))).collect();
                     known.iter().for_each(|(tx, outcome)| journal.answered(tx, outcome));
                     answer.send(known).is_ok()
