@@ -257,7 +257,8 @@ async fn where_following_blocks_fails_subscribers_are_hung_up_on_and_later_ones_
 #[tokio::test]
 async fn who_cannot_pay_for_blocks_misses_them_and_others_do_not() {
     let node = Scripted::start(RpcConfig::default()).await;
-    let context = Context::new(node.handle.clone(), None, RpcConfig::default());
+    let config = RpcConfig { cost_per_s: 10_000, client_cost_per_s: 100, ..RpcConfig::default() };
+    let context = Context::new(node.handle.clone(), None, config);
     let caller = |last| {
         let who = Who::at([10, 0, 0, last].into());
         Caller::new(who, Some(Role::Read), Arc::clone(&context.clients), Arc::default())
@@ -272,7 +273,7 @@ async fn who_cannot_pay_for_blocks_misses_them_and_others_do_not() {
     let (mut told, mut missed) = (subscribe(&rich), subscribe(&poor));
     node.execute(&[b"first"]);
     // Less than all have, more than one has.
-    poor.charge(6_000);
+    poor.charge(1_000);
     context.subscriptions.publish(&node.handle, Height(1)).unwrap();
     let told: Value = serde_json::from_str(&told.recv().await.unwrap().message()).unwrap();
     assert_eq!(told["result"]["data"]["type"], "tendermint/event/Tx");
