@@ -136,7 +136,9 @@ impl Disk {
         self.chain = Volume::new(self.database, &self.faults);
         self.state = StateDirectory::new(&self.faults);
         if safety {
+            // It is another disk: what was ordered for the old one, or has come to pass there, is none of its faults.
             self.faults.set_full(false);
+            self.faults.take_failed();
             self.safety.restore(&[]);
             self.format();
         }
