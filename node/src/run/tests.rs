@@ -410,13 +410,28 @@ async fn an_epoch_of_larger_blocks_needs_no_restart() {
     for node in &nodes {
         assert_eq!(in_epoch(node, 2).await.params.max_tx_bytes, ConsensusParams::MAX_TX_BYTES);
     }
+    // How many are in a block is a matter of time: there is a full one once enough wait at once.
     let mut hashes = Vec::new();
-    // The first goes alone, as there is nothing else then.
-    for n in 0..20 {
-        hashes.push(TxHash::of(&large(n)));
-        let answer = nodes[0].handle.submit(large(n)).await.unwrap();
-        assert_eq!(answer.outcome, Outcome::Accepted { duplicate: false });
-    }
+    let full = |node: &RunningNode, from: Height| {
+        let chain = node.handle.chain();
+        let sizes = (from.0..=chain.executed().unwrap().0).map(|height| chain.block(Height(height)).unwrap());
+        sizes.flatten().any(|body| body.txs.len() == 8)
+    };
+    let full_blocks = async {
+        let mut numbers = 0..=u8::MAX;
+        while !full(&nodes[0], Height(1)) {
+            for n in numbers.by_ref().take(20) {
+                hashes.push(TxHash::of(&large(n)));
+                let answer = nodes[0].handle.submit(large(n)).await.unwrap();
+                assert_eq!(answer.outcome, Outcome::Accepted { duplicate: false });
+            }
+            let mut heights = nodes[0].handle.executed();
+            let all =
+                || hashes.iter().all(|hash| nodes[0].handle.chain().tx_location(hash).unwrap().is_some());
+            heights.wait_for(|_| all()).await.expect("running");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), full_blocks).await.expect("a block was full");
     members[2].peers = vec![PeerConfig {
         identity: members[1].identity.public_key(),
         address: Some(nodes[1].p2p_address.to_string()),
