@@ -221,7 +221,7 @@ fn writes(directory: &Path, backend: BackendKind) -> Result<f64, BenchError> {
         for index in 0..WRITES_AT_ONCE {
             let hash = sha256(&(round * WRITES_AT_ONCE + index).to_le_bytes());
             let key = [hash.as_bytes(), &(index as u64).to_be_bytes()[..]].concat();
-            batch.put(Table::TxIndex, key, vec![index as u8; 100]);
+            batch.put(Table::Index, key, vec![index as u8; 100]);
         }
         data.chain.write(batch)?;
     }

@@ -40,6 +40,7 @@ pub(crate) use index::{Places, Subject, Term};
 pub use notices::CarriedNotice;
 
 use self::accounts::{keep_justification, keep_votes};
+use self::index::Runs;
 use self::newest::Newest;
 use super::{Batch, Store, StoreError, Table};
 use crate::body::Body;
@@ -60,7 +61,12 @@ const SWEEP: usize = 1_000;
 
 /// Typed access to the chain in a [`Store`]. Every method blocks on the disk.
 #[derive(Clone)]
-pub struct ChainStore(Arc<dyn Store>, Indexing, Arc<Newest>);
+pub struct ChainStore {
+    store: Arc<dyn Store>,
+    indexing: Indexing,
+    newest: Arc<Newest>,
+    runs: Arc<Runs>,
+}
 
 /// What executing a block gave.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -82,18 +88,12 @@ impl Encoding for StoredResults {
 }
 
 /// Where a committed transaction is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TxLocation {
     /// The height of its block; if several hold it, of the one where it succeeded, or else of the first.
     pub height: Height,
     /// Its place in the block.
     pub index: u32,
-}
-
-impl Encoding for TxLocation {
-    const NAME: &'static str = "transaction location";
-    const VERSION: u8 = 1;
-    const MAX_BYTES: usize = 16;
 }
 
 /// How an epoch begins. Kept for ever, whatever becomes of the blocks: the chain of these leads from genesis to the newest set.
@@ -137,13 +137,13 @@ impl std::fmt::Debug for ChainStore {
 impl ChainStore {
     /// The chain in this store, which may be empty. It finds transactions by their hashes; [`Self::indexed`] finds them otherwise.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self(store, Indexing::Off, Arc::default())
+        Self { store, indexing: Indexing::Off, newest: Arc::default(), runs: Arc::default() }
     }
 
     /// The same chain, whose results are indexed from now on or not.
     #[must_use]
     pub fn indexed(self, indexing: Indexing) -> Self {
-        Self(self.0, indexing, self.2)
+        Self { indexing, ..self }
     }
 
     /// The hash of the genesis document, if the chain has begun.
@@ -159,7 +159,7 @@ impl ChainStore {
         batch.put(Table::BlockIndex, height_key(Height(0)), Fact(hash).encode());
         batch.put(Table::Meta, EXECUTED, Fact(Height(0)).encode());
         batch.put(Table::Meta, GENESIS, Fact(genesis).encode());
-        self.0.write(batch)
+        self.store.write(batch)
     }
 
     /// Makes a block durable that is not committed. Nothing is written if that was done before.
@@ -172,7 +172,7 @@ impl ChainStore {
         let (height, hash) = (body.block.header.height, body.block.hash());
         let marker = marker_key(height, &hash);
         let mut batch = Batch::new();
-        let stored = self.0.get(Table::Meta, &marker)?.is_some();
+        let stored = self.store.get(Table::Meta, &marker)?.is_some();
         if !stored {
             batch.put(Table::Blocks, *hash.as_bytes(), body.encode());
             batch.put(Table::Meta, marker, Fact(()).encode());
@@ -185,7 +185,7 @@ impl ChainStore {
         if let Some(why) = why.filter(|_| new) {
             keep_justification(&mut batch, height, &hash, why);
         }
-        if stored && !new { Ok(()) } else { self.0.write(batch) }
+        if stored && !new { Ok(()) } else { self.store.write(batch) }
     }
 
     /// The block of this hash with its payload, committed or not.
@@ -213,7 +213,7 @@ impl ChainStore {
             let (height, hash) = (body.block.header.height, body.block.hash());
             assert_eq!(height, next, "blocks are committed in the order of their heights, each once");
             next = next.next();
-            if self.0.get(Table::Meta, &marker_key(height, &hash))?.is_none() {
+            if self.store.get(Table::Meta, &marker_key(height, &hash))?.is_none() {
                 batch.put(Table::Blocks, *hash.as_bytes(), body.encode());
             }
             batch.put(Table::BlockIndex, height_key(height), Fact(hash).encode());
@@ -233,7 +233,7 @@ impl ChainStore {
         }
         let newest = header.height;
         if mutant!("certificate_stored_apart") {
-            self.0.write(std::mem::take(&mut batch))?;
+            self.store.write(std::mem::take(&mut batch))?;
         }
         if !mutant!("certificate_not_stored") {
             batch.put(Table::Certificates, height_key(newest), certificate.encode());
@@ -247,8 +247,8 @@ impl ChainStore {
                 self.forget_justifications(&mut batch, height, Some(&hash))?;
             }
         }
-        self.0.write(batch)?;
-        self.2.keep(bodies);
+        self.store.write(batch)?;
+        self.newest.keep(bodies);
         Ok(())
     }
 
@@ -283,24 +283,7 @@ impl ChainStore {
             batch.put(Table::Meta, [MEMBERSHIPS, &height_key(height)].concat(), changed.to_stored().encode());
         }
         batch.put(Table::Meta, EXECUTED, Fact(height).encode());
-        for ((index, tx), before) in (0u32..).zip(txs).zip(self.tx_locations(txs)?) {
-            let succeeds = results.tx_results.get(index as usize).is_some_and(|result| result.code == 0);
-            if before.is_none() || (succeeds && !self.succeeded(tx)?) {
-                batch.put(Table::TxIndex, *tx.as_bytes(), TxLocation { height, index }.encode());
-            }
-        }
-        if self.1 == Indexing::On {
-            self.index(&mut batch, senders, results)?;
-        }
-        self.0.write(batch)
-    }
-
-    /// Whether the transaction did what it says in the block where it is found.
-    fn succeeded(&self, tx: &TxHash) -> Result<bool, StoreError> {
-        let Some(at) = self.tx_location(tx)? else { return Ok(false) };
-        let results = self.results(at.height)?;
-        let result = results.as_ref().and_then(|results| results.tx_results.get(at.index as usize));
-        Ok(result.is_some_and(|result| result.code == 0))
+        self.write_indexed(batch, txs, senders, results)
     }
 
     /// How this epoch begins, if the block that opens it is committed.
@@ -314,7 +297,7 @@ impl ChainStore {
 
     /// The newest epoch whose opening block is committed.
     pub fn newest_epoch(&self) -> Result<Epoch, StoreError> {
-        let newest = self.0.range(Table::Meta, OPENINGS, &opening_key(Epoch(u64::MAX)), 1, true)?;
+        let newest = self.store.range(Table::Meta, OPENINGS, &opening_key(Epoch(u64::MAX)), 1, true)?;
         let number = newest.first().map(|(key, _)| height_of(&key[OPENINGS.len()..])).transpose()?;
         Ok(number.map_or(Epoch(1), |Height(epoch)| Epoch(epoch)))
     }
@@ -322,7 +305,7 @@ impl ChainStore {
     /// The membership after this height, which is executed; none where it is still that of genesis.
     pub(crate) fn membership(&self, height: Height) -> Result<Option<Stored>, StoreError> {
         let key = |height: Height| [MEMBERSHIPS, &height_key(height)].concat();
-        let newest = self.0.range(Table::Meta, MEMBERSHIPS, &key(height.next()), 1, true)?;
+        let newest = self.store.range(Table::Meta, MEMBERSHIPS, &key(height.next()), 1, true)?;
         newest.first().map(|(_, value)| decode(Table::Meta, value)).transpose()
     }
 
@@ -333,7 +316,7 @@ impl ChainStore {
 
     /// The height of the newest committed block; 0 also before the chain has begun.
     pub fn committed(&self) -> Result<Height, StoreError> {
-        let newest = self.0.range(Table::BlockIndex, &[], &[], 1, true)?;
+        let newest = self.store.range(Table::BlockIndex, &[], &[], 1, true)?;
         newest.first().map_or(Ok(Height(0)), |(key, _)| height_of(key))
     }
 
@@ -357,7 +340,7 @@ impl ChainStore {
     /// As [`Self::block`]; those that were committed last are in memory.
     pub fn shared_block(&self, height: Height) -> Result<Option<Arc<Body>>, StoreError> {
         let Some(hash) = self.hash_at(height)? else { return Ok(None) };
-        match self.2.get(&hash) {
+        match self.newest.get(&hash) {
             Some(body) => Ok(Some(body)),
             None => Ok(self.block(height)?.map(Arc::new)),
         }
@@ -375,7 +358,7 @@ impl ChainStore {
 
     /// The newest commit certificate.
     pub fn newest_certificate(&self) -> Result<Option<QuorumCertificate>, StoreError> {
-        let newest = self.0.range(Table::Certificates, &[], &[], 1, true)?;
+        let newest = self.store.range(Table::Certificates, &[], &[], 1, true)?;
         newest.first().map(|(_, value)| decode(Table::Certificates, value)).transpose()
     }
 
@@ -386,17 +369,12 @@ impl ChainStore {
 
     /// Where an executed transaction is found.
     pub fn tx_location(&self, tx: &TxHash) -> Result<Option<TxLocation>, StoreError> {
-        self.read(Table::TxIndex, tx.as_bytes())
+        Ok(self.find_txs(&[*tx])?.pop().flatten())
     }
 
     /// Where each of these is found.
     pub fn tx_locations(&self, txs: &[TxHash]) -> Result<Vec<Option<TxLocation>>, StoreError> {
-        let keys: Vec<&[u8]> = txs.iter().map(|tx| &tx.as_bytes()[..]).collect();
-        let found = self.0.get_all(Table::TxIndex, &keys)?;
-        found
-            .iter()
-            .map(|bytes| bytes.as_deref().map(|bytes| decode(Table::TxIndex, bytes)).transpose())
-            .collect()
+        self.find_txs(txs)
     }
 
     /// Of the stored bodies above the newest committed block the `max` made in the newest views, and their ancestors; by height.
@@ -446,7 +424,7 @@ impl ChainStore {
         let mut from = key(low);
         let mut markers = Vec::new();
         loop {
-            let some = self.0.range(Table::Meta, &from, &to, SWEEP, false)?;
+            let some = self.store.range(Table::Meta, &from, &to, SWEEP, false)?;
             let last = some.len() < SWEEP;
             for (marker, _) in some {
                 let rest = &marker[UNCOMMITTED.len()..];
@@ -463,7 +441,7 @@ impl ChainStore {
     }
 
     fn read<T: Encoding>(&self, table: Table, key: &[u8]) -> Result<Option<T>, StoreError> {
-        self.0.get(table, key)?.map(|bytes| decode(table, &bytes)).transpose()
+        self.store.get(table, key)?.map(|bytes| decode(table, &bytes)).transpose()
     }
 }
 

@@ -19,7 +19,7 @@ use std::{
 };
 
 /// 1 had the application's state in a database.
-const FORMAT_VERSION: u8 = 2;
+const FORMAT_VERSION: u8 = 3;
 
 const STATE: &str = "state";
 

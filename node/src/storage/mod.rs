@@ -51,23 +51,14 @@ pub enum Table {
     Certificates = 3,
     /// Results of execution, by height.
     Results = 4,
-    /// Where a transaction is found, by its hash.
-    TxIndex = 5,
-    /// What searches look up: terms with heights.
-    Index = 6,
+    /// Terms with the heights of blocks: what searches look up, and where a transaction is found by its hash.
+    Index = 5,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 7] = [
-        Table::Meta,
-        Table::Blocks,
-        Table::BlockIndex,
-        Table::Certificates,
-        Table::Results,
-        Table::TxIndex,
-        Table::Index,
-    ];
+    pub const ALL: [Table; 6] =
+        [Table::Meta, Table::Blocks, Table::BlockIndex, Table::Certificates, Table::Results, Table::Index];
 
     const fn name(self) -> &'static str {
         match self {
@@ -76,7 +67,6 @@ impl Table {
             Table::BlockIndex => "block_index",
             Table::Certificates => "certificates",
             Table::Results => "results",
-            Table::TxIndex => "tx_index",
             Table::Index => "index",
         }
     }
@@ -131,11 +121,6 @@ impl Batch {
 pub trait Store: Send + Sync {
     /// The value of `key`, if it is there.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
-
-    /// The values of these keys, in their order. Many at once cost less than one by one where a look at the database has a beginning.
-    fn get_all(&self, table: Table, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        keys.iter().map(|key| self.get(table, key)).collect()
-    }
 
     /// At most `limit` entries with `from <= key < to`, ascending, or from the highest down if `reverse`. An empty `to`
     /// means the end of the table. The caller bounds memory by `limit`.

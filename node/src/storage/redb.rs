@@ -121,13 +121,6 @@ impl Store for RedbStore {
         self.read(table, |entries| entries.get(key)?.map(|stored| checked(key, stored.value())).transpose())
     }
 
-    fn get_all(&self, table: Table, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.read(table, |entries| {
-            let get = |key: &&[u8]| entries.get(*key)?.map(|stored| checked(key, stored.value())).transpose();
-            keys.iter().map(get).collect()
-        })
-    }
-
     fn range(
         &self,
         table: Table,

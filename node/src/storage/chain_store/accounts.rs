@@ -18,7 +18,7 @@ impl ChainStore {
     /// By which certificates this block could be proposed, as far as this node voted for it or proposed it; by view.
     pub fn justifications(&self, height: Height, hash: &BlockHash) -> Result<Vec<Justification>, StoreError> {
         let from = justified_key(height, Some(hash));
-        let found = self.0.range(Table::Meta, &from, &after(&from), MAX_KEPT, false)?;
+        let found = self.store.range(Table::Meta, &from, &after(&from), MAX_KEPT, false)?;
         found.iter().map(|(_, value)| decode(Table::Meta, value)).collect()
     }
 
@@ -47,7 +47,7 @@ impl ChainStore {
     ) -> Result<(), StoreError> {
         let from = justified_key(height, hash);
         // What is left of more, another sweep or none removes: it harms nobody.
-        for (key, _) in self.0.range(Table::Meta, &from, &after(&from), MAX_KEPT, false)? {
+        for (key, _) in self.store.range(Table::Meta, &from, &after(&from), MAX_KEPT, false)? {
             batch.delete(Table::Meta, key);
         }
         Ok(())

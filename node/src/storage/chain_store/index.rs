@@ -4,30 +4,51 @@
 //! heights, so that a search takes those of several terms side by side, from any height on and in either direction. Terms stand under
 //! 20 bytes of their SHA-256: values may be long.
 //!
-//! Entries are written with the results of their block, and go with it. What is needed to find them again then is in the results,
-//! but for the senders, which are kept beside them. Between which heights the index has no gap is kept, too: where it was off for a
-//! while a search must not be silently partial.
+//! Entries are written with the results of their block, as a sorted [run](run) of their own; runs are [merged](merge) little by little, so
+//! that a term is looked for in few of them: a tree that is updated in place writes a page for every entry. Runs go when all their blocks
+//! have gone. Where transactions are found by their hashes is part of it, and is indexed always. Senders are kept
+//! beside, for the tests of searches. Between which heights the index has no gap is kept, too: where it was off for a while a search
+//! must not be silently partial.
 
 use std::collections::BTreeMap;
 
+mod filter;
+mod merge;
+mod run;
+mod runs;
+#[cfg(test)]
+mod tests;
+
 use althing_consensus::Height;
-use althing_crypto::{Encoding, sha256_concat};
+use althing_crypto::{Encoding, TxHash, sha256_concat};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::{ChainStore, StoredResults, decode, height_key, height_of};
+use self::run::{Heights, Key, key};
+pub(super) use self::runs::Runs;
+use super::{ChainStore, StoredResults, TxLocation, decode, height_key};
 use crate::query::{TX_SENDER, indexed_attributes};
 use crate::storage::{Batch, StoreError, Table};
 
 /// Key of the span of the index in [`Table::Meta`].
 const SPAN: &[u8] = b"index";
-/// What the keys of entries that count a block's transactions begin with, in [`Table::Index`].
-const COUNT: u8 = 0;
-/// Those of entries of a term of transactions.
-const TXS: u8 = 1;
-/// Those of entries of a term of blocks.
-const BLOCKS: u8 = 2;
-/// Those of the senders of a block's transactions.
+
+/// What keys begin with in [`Table::Index`]: the senders of a block's transactions, by height;
 const SENDERS: u8 = 3;
+/// what is known of a run, by its heights;
+const RUN: u8 = 4;
+/// a chunk of a run, by its heights and the chunk's number;
+const CHUNK: u8 = 5;
+/// chunks to be deleted.
+const GOING: u8 = 6;
+
+/// What a term that counts a block's transactions begins with.
+const COUNT: u8 = 0;
+/// One of transactions.
+const TXS: u8 = 1;
+/// One of blocks.
+const BLOCKS: u8 = 2;
+/// The hash of a transaction.
+const HASH: u8 = 3;
 
 /// Whether results are indexed as they are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,35 +68,73 @@ pub(crate) enum Subject {
     Blocks,
 }
 
-/// Where the entries of a term begin.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Term(Vec<u8>);
+/// What entries are about. Terms of one kind are in no order that means anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Term([u8; Self::BYTES]);
 
 impl Term {
+    /// Its kind, and 20 bytes of a hash.
+    const BYTES: usize = 21;
+
     /// Blocks that have transactions.
     pub(crate) fn any_tx() -> Self {
-        Self(vec![COUNT])
+        Self::new(COUNT, &[0; 20])
     }
 
     /// A value under this key.
     pub(crate) fn has(subject: Subject, key: &str) -> Self {
-        Self::of(subject, key, &[0])
+        Self::of(subject, key, &[&[0]])
     }
 
     /// This value under this key.
     pub(crate) fn is(subject: Subject, key: &str, value: &str) -> Self {
-        Self::of(subject, key, &[&[1], value.as_bytes()].concat())
+        Self::of(subject, key, &[&[1], value.as_bytes()])
     }
 
-    fn of(subject: Subject, key: &str, value: &[u8]) -> Self {
+    /// This transaction.
+    fn hash(tx: &TxHash) -> Self {
+        Self::new(HASH, tx.as_bytes())
+    }
+
+    fn of(subject: Subject, key: &str, value: &[&[u8]]) -> Self {
         let tag = if subject == Subject::Txs { TXS } else { BLOCKS };
-        let hash = sha256_concat(&[&(key.len() as u64).to_be_bytes(), key.as_bytes(), value]);
-        Self([&[tag], &hash.as_bytes()[..20]].concat())
+        let len = (key.len() as u64).to_be_bytes();
+        let hash = sha256_concat(&[&[&len[..], key.as_bytes()], value].concat());
+        Self::new(tag, hash.as_bytes())
     }
 
-    fn at(&self, height: Height) -> Vec<u8> {
-        [&self.0[..], &height_key(height)].concat()
+    /// The first 20 bytes of the hash count.
+    fn new(tag: u8, hash: &[u8]) -> Self {
+        let mut term = [tag; Self::BYTES];
+        term[1..].copy_from_slice(&hash[..Self::BYTES - 1]);
+        Self(term)
     }
+
+    fn bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+
+    fn is_hash(&self) -> bool {
+        self.0[0] == HASH
+    }
+
+    /// Whether an entry of this key is one of a transaction's hash.
+    fn names_hash(key: &Key) -> bool {
+        key[0] == HASH
+    }
+}
+
+/// Where a block has a transaction, and whether it did there what it says.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct Occurrence {
+    index: u32,
+    succeeded: bool,
+}
+
+impl Encoding for Occurrence {
+    const NAME: &'static str = "place of a transaction";
+    const VERSION: u8 = 1;
+    const MAX_BYTES: usize = 6;
 }
 
 /// Which of a block's transactions an entry is about, by their places in the block.
@@ -146,7 +205,7 @@ impl Senders {
 impl ChainStore {
     /// Whether results are indexed as they are stored.
     pub fn indexing(&self) -> Indexing {
-        self.1
+        self.indexing
     }
 
     /// The span in which the index is without a gap, if anything was ever indexed.
@@ -163,11 +222,67 @@ impl ChainStore {
         limit: usize,
         reverse: bool,
     ) -> Result<Vec<(Height, Places)>, StoreError> {
-        let found = self.0.range(Table::Index, &term.at(low), &term.at(high.next()), limit, reverse)?;
-        let read = |(key, value): &(Vec<u8>, Vec<u8>)| {
-            Ok((height_of(&key[term.0.len()..])?, decode(Table::Index, value)?))
-        };
-        found.iter().map(read).collect()
+        let store = &*self.store;
+        let bounds = (&key(term, low), &key(term, high));
+        self.runs.ask(store, |runs| {
+            let begin = runs.partition_point(|run| run.heights.to < low);
+            let end = runs.partition_point(|run| run.heights.from <= high).max(begin);
+            let mut found = Vec::new();
+            for nth in begin..end {
+                let run = &runs[if reverse { begin + end - 1 - nth } else { nth }];
+                let more = run.each(store, bounds, reverse, &mut |entry| {
+                    if found.len() < limit {
+                        found.push((entry.height()?, decode(Table::Index, entry.value())?));
+                    }
+                    Ok(found.len() < limit)
+                })?;
+                match more {
+                    None => return Ok(None),
+                    Some(false) => break,
+                    Some(true) => {}
+                }
+            }
+            Ok(Some(found))
+        })
+    }
+
+    /// Where each of these transactions is found: in the block where it succeeded, or else in the first that holds it.
+    pub(super) fn find_txs(&self, txs: &[TxHash]) -> Result<Vec<Option<TxLocation>>, StoreError> {
+        let store = &*self.store;
+        let mut oldest = None;
+        let mut locations = Vec::with_capacity(txs.len());
+        for tx in txs {
+            let term = Term::hash(tx);
+            let (low, high) = (key(&term, Height(0)), key(&term, Height(u64::MAX)));
+            let location = self.runs.ask(store, |runs| {
+                let (mut first, mut success) = (None, None);
+                for run in runs.iter().filter(|run| run.summary.filter.may_have(&low)) {
+                    let more = run.each(store, (&low, &high), false, &mut |entry| {
+                        let height = entry.height()?;
+                        let oldest = match oldest {
+                            Some(oldest) => oldest,
+                            None => *oldest.insert(self.oldest()?.unwrap_or(Height(1))),
+                        };
+                        let Occurrence { index, succeeded } = decode(Table::Index, entry.value())?;
+                        let location = TxLocation { height, index };
+                        // A run stays for as long as one of its blocks does.
+                        if height >= oldest {
+                            first = first.or(Some(location));
+                            success = Some(location).filter(|_| succeeded);
+                        }
+                        Ok(success.is_none())
+                    })?;
+                    match more {
+                        None => return Ok(None),
+                        Some(false) => break,
+                        Some(true) => {}
+                    }
+                }
+                Ok(Some(success.or(first)))
+            })?;
+            locations.push(location);
+        }
+        Ok(locations)
     }
 
     /// Who sent the transactions of an indexed block.
@@ -175,47 +290,54 @@ impl ChainStore {
         Ok(self.read(Table::Index, &senders_key(height))?.unwrap_or_default())
     }
 
-    /// To be written with the results.
-    pub(super) fn index(
+    /// Writes the batch, with the entries of these results.
+    pub(super) fn write_indexed(
         &self,
-        batch: &mut Batch,
+        mut batch: Batch,
+        txs: &[TxHash],
         senders: &[Option<String>],
         results: &StoredResults,
     ) -> Result<(), StoreError> {
         let height = results.execution.height;
-        let before = self.index_span()?.filter(|span| span.to.next() == height);
-        let span = Span { from: before.map_or(height, |before| before.from), to: height };
-        batch.put(Table::Meta, SPAN, span.encode());
-        let senders = Senders::new(senders);
-        if senders != Senders::default() {
-            batch.put(Table::Index, senders_key(height), senders.encode());
+        let mut entries = Vec::with_capacity(txs.len() * 4);
+        for (index, tx) in (0u32..).zip(txs) {
+            let succeeded = results.tx_results.get(index as usize).is_some_and(|result| result.code == 0);
+            entries.push((Term::hash(tx), Occurrence { index, succeeded }.encode()));
         }
-        for (term, places) in terms(&senders, results) {
-            batch.put(Table::Index, term.at(height), places.encode());
+        if self.indexing == Indexing::On {
+            let before = self.index_span()?.filter(|span| span.to.next() == height);
+            let span = Span { from: before.map_or(height, |before| before.from), to: height };
+            batch.put(Table::Meta, SPAN, span.encode());
+            let senders = Senders::new(senders);
+            if senders != Senders::default() {
+                batch.put(Table::Index, senders_key(height), senders.encode());
+            }
+            entries
+                .extend(terms(&senders, results).into_iter().map(|(term, places)| (term, places.encode())));
         }
-        Ok(())
+        entries.sort_unstable();
+        let store = &*self.store;
+        self.runs.write(store, batch, |runs, batch| runs.add(store, batch, height, &entries))
     }
 
-    /// To be written when a block goes.
-    pub(super) fn forget_entries(&self, batch: &mut Batch, height: Height) -> Result<(), StoreError> {
-        // Whatever has never been on has left nothing; where it was off for a while nothing is deleted.
-        if self.index_span()?.is_none() {
-            return Ok(());
-        }
-        let Some(results) = self.results(height)? else { return Ok(()) };
-        for term in terms(&self.senders(height)?, &results).into_keys() {
-            batch.delete(Table::Index, term.at(height));
-        }
-        batch.delete(Table::Index, senders_key(height));
-        Ok(())
+    /// Writes the batch, by which all blocks below this height go, without their entries.
+    pub(super) fn write_pruned(&self, batch: Batch, end: Height) -> Result<(), StoreError> {
+        self.runs.write(&*self.store, batch, |runs, batch| {
+            runs.forget_below(batch, end);
+            Ok(())
+        })
     }
 }
 
-fn senders_key(height: Height) -> Vec<u8> {
+pub(super) fn senders_key(height: Height) -> Vec<u8> {
     [&[SENDERS][..], &height_key(height)].concat()
 }
 
-/// Every term of a block, in the order of their keys, which is the cheapest one to write.
+fn run_key(heights: Heights) -> Vec<u8> {
+    [&[RUN][..], &heights.bytes()].concat()
+}
+
+/// Every term of a block.
 fn terms(senders: &Senders, results: &StoredResults) -> BTreeMap<Term, Places> {
     let mut terms = BTreeMap::new();
     let mut add = |key: &str, value: &str, place: u32| {

@@ -71,7 +71,7 @@ impl ChainStore {
         for (from, to) in [(FOUND, old), (REGISTRATIONS, numbered(REGISTRATIONS, u64::MAX))] {
             let mut from = from.to_vec();
             loop {
-                let some = self.0.range(Table::Meta, &from, &to, PAGE, false)?;
+                let some = self.store.range(Table::Meta, &from, &to, PAGE, false)?;
                 let Some((last, _)) = some.last() else { break };
                 from = [&last[..], &[0]].concat();
                 some.into_iter().for_each(|(key, _)| batch.delete(Table::Meta, key));
@@ -86,7 +86,7 @@ impl ChainStore {
         for prefix in [CONVICTIONS, REGISTRATIONS] {
             let mut to = numbered(prefix, u64::MAX);
             'older: loop {
-                let some = self.0.range(Table::Meta, prefix, &to, PAGE, true)?;
+                let some = self.store.range(Table::Meta, prefix, &to, PAGE, true)?;
                 for (key, value) in &some {
                     let carried: CarriedNotice = decode(Table::Meta, value)?;
                     // No evidence is of a later epoch than the block that carries it.
@@ -119,23 +119,23 @@ impl ChainStore {
     /// Keeps evidence that was found here until a committed block carries it, or none may any more.
     pub fn keep_evidence(&self, evidence: &Evidence) -> Result<(), StoreError> {
         let key = found_key(&evidence.charge());
-        if mutant!("own_evidence_not_kept") || self.0.get(Table::Meta, &key)?.is_some() {
+        if mutant!("own_evidence_not_kept") || self.store.get(Table::Meta, &key)?.is_some() {
             return Ok(());
         }
         let mut batch = Batch::new();
         batch.put(Table::Meta, key, evidence.encode());
-        self.0.write(batch)
+        self.store.write(batch)
     }
 
     /// Evidence that was found here and that no committed block carries: at most `max` pieces.
     pub fn kept_evidence(&self, max: usize) -> Result<Vec<Evidence>, StoreError> {
-        let kept = self.0.range(Table::Meta, FOUND, &[FOUND, &[u8::MAX]].concat(), max, false)?;
+        let kept = self.store.range(Table::Meta, FOUND, &[FOUND, &[u8::MAX]].concat(), max, false)?;
         kept.iter().map(|(_, value)| decode(Table::Meta, value)).collect()
     }
 
     /// The number after the last one under this prefix.
     fn numbers(&self, prefix: &[u8]) -> Result<u64, StoreError> {
-        let newest = self.0.range(Table::Meta, prefix, &numbered(prefix, u64::MAX), 1, true)?;
+        let newest = self.store.range(Table::Meta, prefix, &numbered(prefix, u64::MAX), 1, true)?;
         let Some((key, _)) = newest.first() else { return Ok(0) };
         let number = key[prefix.len()..].try_into().map(u64::from_be_bytes);
         number.map(|number| number + 1).map_err(|_| corrupt("a notice without a number"))

@@ -1,8 +1,9 @@
 //! Old blocks go, where the application and the operator let them.
 
 use althing_consensus::Height;
-use althing_crypto::{Encoding, TxHash};
+use althing_crypto::Encoding;
 
+use super::index::senders_key;
 use super::{ChainStore, Fact, accounts::votes_key, corrupt, height_key, height_of};
 use crate::storage::{Batch, StoreError, Table};
 
@@ -12,7 +13,7 @@ const REPORTED: &[u8] = b"reported";
 impl ChainStore {
     /// The lowest height above 0 whose block is here.
     pub fn oldest(&self) -> Result<Option<Height>, StoreError> {
-        let oldest = self.0.range(Table::BlockIndex, &height_key(Height(1)), &[], 1, false)?;
+        let oldest = self.store.range(Table::BlockIndex, &height_key(Height(1)), &[], 1, false)?;
         oldest.first().map(|(key, _)| height_of(key)).transpose()
     }
 
@@ -28,40 +29,32 @@ impl ChainStore {
         }
         let mut batch = Batch::new();
         batch.put(Table::Meta, REPORTED, Fact(height).encode());
-        self.0.write(batch)
+        self.store.write(batch)
     }
 
     /// Removes the oldest blocks, at most `max` and all below `end`, with their certificates, results, transactions' places and index entries. Block 0
     /// stays: all is checked from there.
     pub fn prune(&self, end: Height, max: usize) -> Result<(), StoreError> {
         let entries =
-            self.0.range(Table::BlockIndex, &height_key(Height(1)), &height_key(end), max, false)?;
+            self.store.range(Table::BlockIndex, &height_key(Height(1)), &height_key(end), max, false)?;
         if entries.is_empty() {
             return Ok(());
         }
         let mut batch = Batch::new();
+        let mut left = Height(1);
         for (key, _) in entries {
             let height = height_of(&key)?;
-            let body = self.block(height)?.ok_or_else(|| corrupt(format!("height {height} has no block")))?;
-            for tx in &body.block.txs {
-                self.forget(&mut batch, tx, height)?;
-            }
-            self.forget_entries(&mut batch, height)?;
-            batch.delete(Table::Blocks, *body.block.hash().as_bytes());
+            let hash =
+                self.hash_at(height)?.ok_or_else(|| corrupt(format!("height {height} has no block")))?;
+            batch.delete(Table::Blocks, *hash.as_bytes());
+            batch.delete(Table::Index, senders_key(height));
             self.forget_justifications(&mut batch, height, None)?;
             batch.delete(Table::Meta, votes_key(height));
             for table in [Table::BlockIndex, Table::Certificates, Table::Results] {
                 batch.delete(table, key.clone());
             }
+            left = height.next();
         }
-        self.0.write(batch)
-    }
-
-    /// The place of a transaction that an older block held, too, went with that one.
-    fn forget(&self, batch: &mut Batch, tx: &TxHash, height: Height) -> Result<(), StoreError> {
-        if self.tx_location(tx)?.is_some_and(|location| location.height == height) {
-            batch.delete(Table::TxIndex, *tx.as_bytes());
-        }
-        Ok(())
+        self.write_pruned(batch, left)
     }
 }

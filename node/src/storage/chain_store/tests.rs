@@ -208,7 +208,11 @@ fn the_oldest_blocks_go_whole_and_block_0_stays() {
     assert_eq!((store.block(Height(1)).unwrap(), store.results(Height(1)).unwrap()), (None, None));
     assert_eq!(store.certificate_at(Height(1)).unwrap(), None);
     let found = |name: &str| store.tx_location(&TxHash::of(name.as_bytes())).unwrap().map(|at| at.height.0);
-    assert_eq!((found("a"), found("b"), found("c"), found("d")), (None, None, Some(2), Some(3)));
+    assert_eq!(
+        (found("a"), found("b"), found("c"), found("d")),
+        (None, Some(2), Some(2), Some(3)),
+        "b is in block 2, too"
+    );
     store.prune(Height(3), 9).unwrap();
     store.prune(Height(3), 9).unwrap();
     assert_eq!(store.oldest().unwrap(), Some(Height(3)));
@@ -224,7 +228,7 @@ impl Store for Pruned {
         if table == Table::Blocks {
             self.1.call_once(|| self.0.prune(Height(2), 1).unwrap());
         }
-        self.0.0.get(table, key)
+        self.0.store.get(table, key)
     }
 
     fn range(
@@ -235,11 +239,11 @@ impl Store for Pruned {
         limit: usize,
         reverse: bool,
     ) -> Result<Vec<crate::storage::Entry>, StoreError> {
-        self.0.0.range(table, from, to, limit, reverse)
+        self.0.store.range(table, from, to, limit, reverse)
     }
 
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        self.0.0.write(batch)
+        self.0.store.write(batch)
     }
 }
 
@@ -278,7 +282,7 @@ fn damage_is_named_and_never_taken_for_absence() {
     let mut batch = Batch::new();
     batch.delete(Table::Blocks, *one.block.hash().as_bytes());
     batch.put(Table::Results, height_key(Height(1)), vec![9, 9]);
-    store.0.write(batch).unwrap();
+    store.store.write(batch).unwrap();
     let missing = store.block(Height(1)).unwrap_err().to_string();
     assert!(missing.contains("of height 1 is missing"), "{missing}");
     let garbage = store.results(Height(1)).unwrap_err().to_string();
@@ -290,7 +294,7 @@ fn a_height_that_no_chain_reaches_is_damage() {
     let Fixture { store, .. } = begun();
     let mut batch = Batch::new();
     batch.put(Table::BlockIndex, height_key(Height(u64::MAX)), vec![1; 33]);
-    store.0.write(batch).unwrap();
+    store.store.write(batch).unwrap();
     for error in [store.committed().unwrap_err(), store.uncommitted(1).unwrap_err()] {
         assert!(error.to_string().contains("a block of height 18446744073709551615"), "{error}");
     }
