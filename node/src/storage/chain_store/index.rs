@@ -10,7 +10,7 @@
 //! beside, for the tests of searches. Between which heights the index has no gap is kept, too: where it was off for a while a search
 //! must not be silently partial.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 mod filter;
 mod merge;
@@ -338,30 +338,35 @@ fn run_key(heights: Heights) -> Vec<u8> {
 }
 
 /// Every term of a block.
-fn terms(senders: &Senders, results: &StoredResults) -> BTreeMap<Term, Places> {
-    let mut terms = BTreeMap::new();
-    let mut add = |key: &str, value: &str, place: u32| {
-        terms.entry(Term::has(Subject::Txs, key)).or_insert(Places::Some);
-        match terms.entry(Term::is(Subject::Txs, key, value)).or_insert_with(|| Places::These(Vec::new())) {
-            // One transaction may say the same twice.
-            Places::These(places) if places.last() != Some(&place) => places.push(place),
-            _ => {}
-        }
-    };
+fn terms(senders: &Senders, results: &StoredResults) -> Vec<(Term, Places)> {
+    let (mut keys, mut said) = (BTreeSet::new(), Vec::new());
     let by_place = senders.by_place(results.tx_results.len());
     for ((place, result), sender) in (0u32..).zip(&results.tx_results).zip(by_place) {
-        indexed_attributes(&result.events).for_each(|(key, value)| add(&key, value, place));
+        for (key, value) in indexed_attributes(&result.events) {
+            said.push((Term::is(Subject::Txs, &key, value), place));
+            keys.insert(key);
+        }
         if let Some(sender) = sender {
-            add(TX_SENDER, sender, place);
+            said.push((Term::is(Subject::Txs, TX_SENDER, sender), place));
+            keys.insert(TX_SENDER.to_owned());
         }
     }
+    said.sort_unstable();
+    // One transaction may say the same twice.
+    said.dedup();
+    let of_one =
+        |same: &[(Term, u32)]| (same[0].0, Places::These(same.iter().map(|(_, place)| *place).collect()));
+    let mut terms: Vec<_> = said.chunk_by(|one, other| one.0 == other.0).map(of_one).collect();
+    terms.extend(keys.iter().map(|key| (Term::has(Subject::Txs, key), Places::Some)));
     if !results.tx_results.is_empty() {
         let count = u32::try_from(results.tx_results.len()).unwrap_or(u32::MAX);
-        terms.insert(Term::any_tx(), Places::All(count));
+        terms.push((Term::any_tx(), Places::All(count)));
     }
+    let mut of_block = BTreeSet::new();
     for (key, value) in indexed_attributes(&results.events) {
-        terms.insert(Term::has(Subject::Blocks, &key), Places::Some);
-        terms.insert(Term::is(Subject::Blocks, &key, value), Places::Some);
+        of_block.insert(Term::has(Subject::Blocks, &key));
+        of_block.insert(Term::is(Subject::Blocks, &key, value));
     }
+    terms.extend(of_block.into_iter().map(|term| (term, Places::Some)));
     terms
 }
