@@ -7,6 +7,7 @@ use althing_ledger::TxResult;
 
 use super::super::Fact;
 use super::*;
+use crate::query::TX_SENDER;
 use crate::storage::{MemoryStore, Store};
 
 /// A chain of results without blocks, and what must be found in it.
