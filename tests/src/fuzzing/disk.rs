@@ -12,7 +12,6 @@ use althing_ledger::{Application, AssetLedger, FinalizeBlock, Query};
 use althing_node::body::Body;
 use althing_node::storage::{
     Batch, ChainStore, MAX_RECORD_BYTES, MemoryStore, SafetyStore, SlotFile, Store, StoredResults, Table,
-    TxLocation,
 };
 
 use super::chain::{CHAIN, CHAIN_ID, fresh_ledger};
@@ -186,7 +185,6 @@ fn safety_record(bytes: &[u8]) {
 /// Keys and values put into the chain's tables as they come: every read answers, be it that the data is damaged.
 fn chain_records(bytes: &[u8]) {
     decode::<StoredResults>(bytes);
-    decode::<TxLocation>(bytes);
     let store = Arc::new(MemoryStore::default());
     let chain = ChainStore::new(store.clone());
     let block = Body { block: CHAIN.opening.clone(), txs: Vec::new() };
@@ -195,10 +193,15 @@ fn chain_records(bytes: &[u8]) {
     let mut batch = Batch::new();
     while !script.is_over() {
         let table = Table::ALL[script.below(Table::ALL.len())];
-        let key = match script.below(4) {
+        let key = match script.below(5) {
             0 => u64::from(script.byte()).to_be_bytes().to_vec(),
             1 => CHAIN.opening.hash().as_bytes().to_vec(),
             2 => [&b"uncommitted/"[..], script.take(40)].concat(),
+            // Of a run of the index: what it is, from which height, to which, and which chunk.
+            3 => {
+                let heights = [script.byte(), script.byte()].map(|height| u64::from(height).to_be_bytes());
+                [&[4 + script.byte() % 3][..], &heights.concat(), script.take(4)].concat()
+            }
             _ => script.take(8).to_vec(),
         };
         batch.put(table, key, script.chunk());

@@ -8,7 +8,7 @@ use althing_ledger::{Event, TxResult};
 use althing_node::body::Body;
 use althing_node::config::{NodeConfig, P2pConfig, PeerConfig};
 use althing_node::new_chain;
-use althing_node::storage::{StoredResults, TxLocation};
+use althing_node::storage::StoredResults;
 use althing_node::wire::{Gossip, Request, Response, Wire};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
@@ -129,7 +129,6 @@ fn disk() -> Vec<Vec<u8>> {
         behind(&[2], chain.concat()),
         behind(&[2, 1, 1], short(&body.encode())),
         behind(&[2], results.encode()),
-        behind(&[2], TxLocation { height: Height(2), index: 3 }.encode()),
         vec![3, 0, 5, 2, 0, 9, 9],
         vec![3, 1, 0, 3, 0, 1, 2, 3],
         behind(&[3, 2], TxHash(Hash::ZERO).as_bytes()),

@@ -22,6 +22,11 @@ impl Filter {
         Self(vec![0; words])
     }
 
+    /// Whether it can be one for so many.
+    pub(super) fn fits(&self, hashes: u64) -> bool {
+        hashes <= self.0.len() as u64 * 64 / BITS
+    }
+
     pub(super) fn add(&mut self, key: &Key) {
         for bit in self.bits(key) {
             self.0[bit / 64] |= 1 << (bit % 64);

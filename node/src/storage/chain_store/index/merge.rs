@@ -37,7 +37,7 @@ impl Merge {
 
     /// Bytes of all entries.
     pub(super) fn bytes(&self) -> u64 {
-        self.inputs.iter().map(|run| run.summary.bytes).sum()
+        self.inputs.iter().fold(0, |bytes, run| bytes.saturating_add(run.summary.bytes))
     }
 
     /// Merges so many bytes of entries. True: that was all.

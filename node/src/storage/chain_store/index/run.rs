@@ -291,5 +291,11 @@ impl Heights {
 
 /// The run whose summary is stored so.
 pub(super) fn stored(key: &[u8], value: &[u8]) -> Result<Run, StoreError> {
-    Ok(Run { heights: Heights::read(&key[1..])?, summary: decode(Table::Index, value)? })
+    let (heights, summary) = (Heights::read(&key[1..])?, decode::<Summary>(Table::Index, value)?);
+    // A merge makes room for as many as it is told there are.
+    if !summary.filter.fits(summary.hashes) || heights.from > heights.to {
+        let Heights { from, to } = heights;
+        return Err(corrupt(format!("the index of blocks {from} to {to} is malformed")));
+    }
+    Ok(Run { heights, summary })
 }

@@ -15,7 +15,7 @@ use super::merge::{Merge, RUNS};
 use super::run::{Heights, Run, Writer, chunk_key, entry_bytes, key, most_chunks, stored};
 use super::{GOING, RUN, Term, run_key};
 use crate::storage::chain_store::corrupt;
-use crate::storage::{Batch, Store, StoreError, Table};
+use crate::storage::{Batch, Entry, Store, StoreError, Table};
 
 /// A merge goes on by so many times the bytes of the new block's entries, so that it is done before the next one is due,
 const PACE: u64 = 3;
@@ -117,18 +117,13 @@ pub(super) struct State {
 
 impl State {
     fn read(store: &dyn Store) -> Result<Self, StoreError> {
-        let mut runs = List::new();
-        each(store, RUN, &mut |key, value| {
-            runs.push(Arc::new(stored(key, value)?));
-            Ok(())
-        })?;
-        let mut going = VecDeque::new();
-        each(store, GOING, &mut |key, value| {
-            let end = value.try_into().map_err(|_| corrupt("a number of chunks is malformed"))?;
-            let heights = Heights::read(&key[1..])?;
-            going.push_back(Going { heights, next: 0, end: u32::from_be_bytes(end) });
-            Ok(())
-        })?;
+        let read = |(key, value): &Entry| Ok(Arc::new(stored(key, value)?));
+        let runs = all(store, RUN)?.iter().map(read).collect::<Result<List, StoreError>>()?;
+        let read = |(key, value): &Entry| {
+            let end = value[..].try_into().map_err(|_| corrupt("a number of chunks is malformed"))?;
+            Ok(Going { heights: Heights::read(&key[1..])?, next: 0, end: u32::from_be_bytes(end) })
+        };
+        let going = all(store, GOING)?.iter().map(read).collect::<Result<_, StoreError>>()?;
         Ok(Self { runs, merges: BTreeMap::new(), going })
     }
 
@@ -244,21 +239,18 @@ fn going_key(heights: Heights) -> Vec<u8> {
     [&[GOING][..], &heights.bytes()].concat()
 }
 
-/// Gives every entry of the table whose key begins with this byte.
-fn each(
-    store: &dyn Store,
-    tag: u8,
-    take: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let mut from = vec![tag];
+/// Every entry of the table whose key begins with this byte.
+fn all(store: &dyn Store, tag: u8) -> Result<Vec<Entry>, StoreError> {
+    let (mut found, mut from) = (Vec::new(), vec![tag]);
     loop {
         let some = store.range(Table::Index, &from, &[tag + 1], READ_AT_ONCE, false)?;
-        for (key, value) in &some {
-            take(key, value)?;
+        if let Some((last, _)) = some.last() {
+            from = [&last[..], &[0]].concat();
         }
-        match some.last() {
-            Some((last, _)) if some.len() == READ_AT_ONCE => from = [&last[..], &[0]].concat(),
-            _ => return Ok(()),
+        let last = some.len() < READ_AT_ONCE;
+        found.extend(some);
+        if last {
+            return Ok(found);
         }
     }
 }
