@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{BenchError, Options, Workload};
+use super::{BenchError, Options, Workload, delay::Relays};
 use crate::{
     client::{Client, NodeUrl, integer},
     config::NodeConfig,
@@ -30,10 +30,14 @@ pub(super) struct Chain {
     pub(super) chain_id: String,
     /// The system's numbers of the validators; none of those that are joined.
     pub(super) pids: Vec<u32>,
+    /// How long it took from the first process to a block that all had executed; none of those that are joined.
+    pub(super) started: Option<Duration>,
     /// Where the validators' disk is.
     directory: Option<PathBuf>,
     temporary: bool,
     processes: Vec<Process>,
+    /// Nothing where the validators reach one another at once.
+    _relays: Option<Relays>,
     exits: mpsc::Receiver<TestnetError>,
 }
 
@@ -71,28 +75,40 @@ impl Chain {
             options.base_port,
             options.workload.application(),
         );
+        let listening: Vec<_> = (0..options.validators).map(|index| layout.p2p_address(index)).collect();
+        let relays = match options.delay {
+            Some(delay) => Some(Relays::open(delay, &listening).await?),
+            None => None,
+        };
+        let routes: Vec<Vec<_>> = (0..listening.len())
+            .map(|from| (0..listening.len()).map(|to| relays.as_ref()?.address(from, to)).collect())
+            .collect();
         layout.write_with(Extras {
             accounts,
             params: Box::new(move |usual| *usual = params.clone()),
-            config: |config: &mut NodeConfig| {
+            config: Box::new(|config: &mut NodeConfig| {
                 (config.rpc.cost_per_s, config.rpc.client_cost_per_s) = (COST_PER_S, COST_PER_S);
-            },
+            }),
+            route: Box::new(move |from, to| routes[usize::from(from)][usize::from(to)]),
         })?;
         let (exits_to, exits) = mpsc::channel(usize::from(options.validators));
-        let mut processes = Vec::new();
+        let (mut processes, begun) = (Vec::new(), Instant::now());
         for home in layout.homes() {
             processes.push(Process::validator_with(&home, &options.settings, exits_to.clone())?);
         }
         let mut chain = Self {
             nodes: layout.nodes().collect(),
             chain_id: String::new(),
+            started: None,
             pids: processes.iter().filter_map(Process::pid).collect(),
             directory: Some(directory),
             temporary: options.dir.is_none(),
             processes,
+            _relays: relays,
             exits,
         };
         chain.ready().await?;
+        chain.started = Some(begun.elapsed());
         Ok(chain)
     }
 
@@ -103,9 +119,11 @@ impl Chain {
             nodes: nodes.to_vec(),
             chain_id: String::new(),
             pids: Vec::new(),
+            started: None,
             directory: None,
             temporary: false,
             processes: Vec::new(),
+            _relays: None,
             exits,
         };
         chain.ready().await?;
@@ -138,6 +156,11 @@ impl Chain {
             }
         }
         Ok(())
+    }
+
+    /// Takes the last validator out: it is the caller's to end.
+    pub(super) fn victim(&mut self) -> Option<Process> {
+        self.processes.pop()
     }
 
     /// Ends when a validator does.

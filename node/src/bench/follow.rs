@@ -19,6 +19,8 @@ use crate::client::{Client, ClientError, NodeUrl, integer};
 const WAIT_MS: u64 = 10_000;
 /// How long a node that does not answer is left alone.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The same where others can be asked meanwhile.
+const REST: Duration = Duration::from_secs(1);
 /// Bytes of each hash that are asked for.
 const ID_BYTES: usize = 8;
 
@@ -64,20 +66,27 @@ async fn heights(track: Rc<RefCell<Track>>, lane: usize, node: NodeUrl, mut heig
     }
 }
 
-/// The nodes take turns; one that does not answer is passed over.
+/// The nodes take turns; one that does not answer is passed over, and asked again only later.
 async fn blocks(track: Rc<RefCell<Track>>, nodes: Vec<NodeUrl>, mut height: u64) {
-    let mut clients: Vec<_> = nodes.into_iter().map(Client::new).collect();
+    let mut clients: Vec<_> = nodes.into_iter().map(|node| (Client::new(node), Instant::now())).collect();
     let mut turn = 0;
     loop {
         let next = height + 1;
         turn = (turn + 1) % clients.len();
-        match ask(&mut clients[turn], next, ID_BYTES).await {
+        let now = Instant::now();
+        if clients[turn].1 > now {
+            if clients.iter().all(|(_, rests_until)| *rests_until > now) {
+                sleep(PAUSE).await;
+            }
+            continue;
+        }
+        match ask(&mut clients[turn].0, next, ID_BYTES).await {
             Ok(answer) => {
                 let Some((time_ms, hashes)) = read(&answer) else { continue };
                 track.borrow_mut().block(next, time_ms, hashes.chunks_exact(ID_BYTES).map(id_of));
                 height = next;
             }
-            Err(_) => sleep(PAUSE).await,
+            Err(_) => clients[turn].1 = Instant::now() + REST,
         }
     }
 }

@@ -36,6 +36,8 @@ const GAP_OF_MANY: Duration = Duration::from_millis(5);
 const MANY: u32 = 1_000;
 /// How long a node that is busy is left alone.
 const PAUSE: Duration = Duration::from_millis(20);
+/// What was handed to a node so recently may be lost with it.
+const RECENT: Duration = Duration::from_secs(5);
 
 /// The way to one node.
 struct Lane {
@@ -46,6 +48,9 @@ struct Lane {
     requests: usize,
     not_before: Instant,
     gap: Duration,
+    /// What it was handed of late, if that is to be handed in elsewhere should it be killed.
+    recent: Option<VecDeque<(Instant, Tx)>>,
+    dead: bool,
 }
 
 /// The ways to all nodes.
@@ -74,6 +79,8 @@ impl Load {
                 requests: 0,
                 not_before: Instant::now(),
                 gap: GAP,
+                recent: None,
+                dead: false,
             }))
         };
         Self { lanes: nodes.iter().enumerate().map(lane).collect(), track: Rc::clone(track) }
@@ -107,7 +114,7 @@ impl Load {
                     Pace::Full(_) => now,
                 };
                 offered += 1;
-                if let Some(lane) = self.lanes.get(tx.lane) {
+                if let Some(lane) = self.lanes.get(self.living(tx.lane)) {
                     lane.borrow_mut().queue.push_back((due, tx));
                 }
             }
@@ -129,6 +136,35 @@ impl Load {
         }
     }
 
+    /// Remembers what goes to this node.
+    pub(super) fn remember(&self, lane: usize) {
+        if let Some(lane) = self.lanes.get(lane) {
+            lane.borrow_mut().recent = Some(VecDeque::new());
+        }
+    }
+
+    /// A node is no more: what was to go to it goes to the next one, that of which nobody knows yet whether it came through once more.
+    pub(super) fn fail_over(&self, dead: usize) {
+        let Some(lane) = self.lanes.get(dead) else { return };
+        lane.borrow_mut().dead = true;
+        let next = self.living(dead);
+        let recent = lane.borrow_mut().recent.take().unwrap_or_default();
+        let mut track = self.track.borrow_mut();
+        let mut lost: Vec<_> = recent.into_iter().filter(|(_, tx)| track.is_pending(tx.id)).collect();
+        lost.iter_mut().for_each(|(_, tx)| tx.resent = true);
+        track.moved(dead, next);
+        if let Some(next) = self.lanes.get(next) {
+            next.borrow_mut().again(lost);
+        }
+    }
+
+    /// A lane, or the next one whose node is not dead.
+    fn living(&self, lane: usize) -> usize {
+        let count = self.lanes.len();
+        let after = (0..count).map(|step| (lane + step) % count);
+        after.into_iter().find(|lane| !self.lanes[*lane].borrow().dead).unwrap_or(lane)
+    }
+
     /// Takes back what was not handed in.
     pub(super) fn take_back(&self, source: &RefCell<Source>) {
         for lane in &self.lanes {
@@ -145,7 +181,15 @@ impl Load {
     }
 
     fn flush(&self, now: Instant) {
-        for lane in &self.lanes {
+        for (index, lane) in self.lanes.iter().enumerate() {
+            if lane.borrow().dead {
+                // Requests that were under way have failed.
+                let queue = std::mem::take(&mut lane.borrow_mut().queue);
+                if let Some(next) = self.lanes.get(self.living(index)) {
+                    next.borrow_mut().queue.extend(queue);
+                }
+                continue;
+            }
             loop {
                 let mut ready = lane.borrow_mut();
                 if ready.queue.is_empty() || ready.requests >= MAX_REQUESTS || now < ready.not_before {
@@ -155,6 +199,7 @@ impl Load {
                 ready.requests += 1;
                 ready.not_before = now + ready.gap;
                 let number = ready.number;
+                ready.note(&batch, now);
                 drop(ready);
                 let mut track = self.track.borrow_mut();
                 batch.iter().for_each(|(due, tx)| track.sent(tx.id, *due, number));
@@ -186,6 +231,15 @@ impl Lane {
         };
         let count = self.queue.iter().take(MAX_BATCH).take_while(fits).count().max(1);
         self.queue.drain(..count.min(self.queue.len())).collect()
+    }
+
+    /// Remembers these, if anything, and nothing that is long past.
+    fn note(&mut self, batch: &[(Instant, Tx)], now: Instant) {
+        let Some(recent) = &mut self.recent else { return };
+        recent.extend(batch.iter().cloned());
+        while recent.front().is_some_and(|(due, _)| *due + RECENT < now) {
+            recent.pop_front();
+        }
     }
 
     /// These come again, first.
@@ -260,6 +314,8 @@ async fn hand_in(lane: Rc<RefCell<Lane>>, track: Rc<RefCell<Track>>, txs: Vec<(I
                 };
                 match passing::refusal_passes(&refusal.codespace, refusal.code) {
                     true => again.push(one),
+                    // Known already, or committed: the blocks tell.
+                    false if one.1.resent => {}
                     false => track.borrow_mut().failed(one.1.id, refusal.log),
                 }
             }
@@ -289,8 +345,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_dead_node_had_goes_to_the_next_one() {
+        let track = Rc::new(RefCell::new(Track::new(2)));
+        let node: NodeUrl = "http://127.0.0.1:1".parse().unwrap();
+        let load = Load::new(&track, &[node.clone(), node]);
+        load.remember(1);
+        let (due, tx) = (Instant::now(), |id| Tx { text: "YQ==".into(), id, lane: 1, resent: false });
+        let txs = [(due, tx(1)), (due, tx(2))];
+        txs.iter().for_each(|(due, tx)| track.borrow_mut().sent(tx.id, *due, 1));
+        load.lanes[1].borrow_mut().note(&txs, due);
+        track.borrow_mut().executed(0, 7, due);
+        track.borrow_mut().block(7, 1, [1].into_iter());
+        assert_eq!(track.borrow().under_way(), 2, "its node has not executed the one");
+        load.fail_over(1);
+        assert_eq!(track.borrow().under_way(), 1, "the next one has");
+        assert_eq!(load.living(1), 0);
+        let again: Vec<_> = load.lanes[0].borrow().queue.iter().map(|(_, tx)| (tx.id, tx.resent)).collect();
+        assert_eq!(again, [(2, true)], "the other is handed in once more");
+    }
+
+    #[test]
     fn a_request_is_what_the_method_takes() {
-        let tx = |text: &str| (Instant::now(), Tx { text: text.into(), id: 1, lane: 0 });
+        let tx = |text: &str| (Instant::now(), Tx { text: text.into(), id: 1, lane: 0, resent: false });
         let request: Value = serde_json::from_slice(&body(&[tx("YQ=="), tx("Yg==")])).unwrap();
         assert_eq!(request["method"], "althing_broadcast_txs");
         assert_eq!(request["params"]["txs"], serde_json::json!(["YQ==", "Yg=="]));

@@ -5,6 +5,7 @@
 //! | `options` | what is to be measured |
 //! | `accounts`, `workload` | the transactions |
 //! | `chain` | the validators, started here or joined |
+//! | `delay` | a wide area between them |
 //! | `load` | handing transactions in when they are due |
 //! | `follow` | seeing them executed |
 //! | `window` | what happened in the time that counts |
@@ -19,6 +20,7 @@
 
 mod accounts;
 mod chain;
+mod delay;
 mod follow;
 mod load;
 mod machine;
@@ -32,9 +34,10 @@ mod session;
 mod window;
 mod workload;
 
+pub use delay::Delay;
 pub use options::{Options, Rate, Workload};
 pub use plot::svg;
-pub use report::{LatencyMs, Report, Step, TwoMs};
+pub use report::{Kill, LatencyMs, Report, Step, TwoMs};
 pub use session::run;
 
 use crate::{client::ClientError, testnet::TestnetError};

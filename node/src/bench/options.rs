@@ -2,6 +2,7 @@
 
 use std::{fmt, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
+use super::Delay;
 use crate::{client::NodeUrl, new_chain::Kind};
 
 /// What the chain is asked to do.
@@ -117,6 +118,12 @@ pub struct Options {
     pub params: Vec<(String, u64)>,
     /// Keys of the nodes' configuration other than the usual ones, as `KEY=VALUE`.
     pub settings: Vec<String>,
+    /// How far the validators are from one another.
+    pub delay: Option<Delay>,
+    /// When one validator is killed, from the begin of the time that counts.
+    pub kill_at: Option<Duration>,
+    /// Bytes of an opaque transaction or of a value, other than the usual ones.
+    pub tx_bytes: Option<usize>,
     /// Whether a throughput-latency curve is measured as well.
     pub sweep: bool,
 }

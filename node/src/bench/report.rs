@@ -28,6 +28,27 @@ pub struct TwoMs {
     pub p99: Option<f64>,
 }
 
+/// What became of a chain when one validator was killed.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Kill {
+    /// When, from the begin of the time that counts, in seconds.
+    pub at_s: f64,
+    /// The longest time without a block from then on, in milliseconds.
+    pub gap_ms: Option<u64>,
+    /// Of transactions due until then.
+    pub p50_before_ms: Option<f64>,
+    /// The same, 99 of 100.
+    pub p99_before_ms: Option<f64>,
+    /// Of transactions due after the longest time without a block that began in the first two seconds.
+    pub p50_after_ms: Option<f64>,
+    /// The same, 99 of 100.
+    pub p99_after_ms: Option<f64>,
+    /// Of all transactions due since it was killed, 99 of 100.
+    pub p99_since_ms: Option<f64>,
+    /// How many times without a block were longer than half a second since.
+    pub gaps: usize,
+}
+
 /// One rate that was tried.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Step {
@@ -50,6 +71,10 @@ pub struct Report {
     pub validators: usize,
     /// How fast transactions came, as it was asked for.
     pub rate: String,
+    /// From the first process until all had executed a block, in seconds.
+    pub start_s: Option<f64>,
+    /// How far the validators are from one another, one way.
+    pub delay: Option<String>,
     /// Transactions offered in a second; none where as many as possible were.
     pub offered: Option<u32>,
     /// How long it counted, in seconds.
@@ -104,6 +129,8 @@ pub struct Report {
     pub load_average: Option<f64>,
     /// The most memory that a validator had, in mebibytes.
     pub rss_mb_max: Option<f64>,
+    /// What it came to that one was killed.
+    pub kill: Option<Kill>,
     /// Bytes that all validators together sent to one another, for a transaction.
     pub bytes_per_tx: Option<f64>,
     /// The same for a block.
@@ -135,6 +162,9 @@ impl fmt::Display for Maybe {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let LatencyMs { p50, p90, p99, max } = self.latency_ms;
+        if let Some(delay) = &self.delay {
+            writeln!(f, "delays: {delay}")?;
+        }
         let (interval, finalization) = (self.block_interval_ms, self.finalization_ms);
         writeln!(
             f,
@@ -178,6 +208,18 @@ impl fmt::Display for Report {
             Maybe(finalization.p99)
         )?;
         writeln!(f, "  failed views         {}", self.view_failures)?;
+        if let Some(kill) = &self.kill {
+            writeln!(
+                f,
+                "  killed after         {} s: {} ms without a block, {} times more than 500; p99 {} ms before, {} after, {} in all since",
+                kill.at_s,
+                Maybe(kill.gap_ms.map(|ms| ms as f64)),
+                kill.gaps,
+                Maybe(kill.p99_before_ms),
+                Maybe(kill.p99_after_ms),
+                Maybe(kill.p99_since_ms)
+            )?;
+        }
         writeln!(
             f,
             "  processor time       {} s for 10,000 transactions, {} ms for a block",

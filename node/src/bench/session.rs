@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    BenchError, LatencyMs, Options, Rate, Report, Step, TwoMs,
+    BenchError, Kill, LatencyMs, Options, Rate, Report, Step, TwoMs,
     accounts::{self, Account},
     chain::{self, Chain},
     follow::Following,
@@ -27,13 +27,13 @@ use super::{
     processes::{Cpu, busy, load_average, peak_memory, ticks_per_second},
     report::rounded,
     search::Search,
-    window::{Counts, Track, intervals, longest_gap_ms},
+    window::{Counts, Track, gaps, intervals, longest_gap_ms},
     workload::Source,
 };
 use crate::{
     client::{Client, NodeUrl, integer},
     storage::BackendKind,
-    testnet::interruption,
+    testnet::{Process, interruption},
 };
 
 /// How long one rate of a search or a sweep counts, and how long it runs before.
@@ -43,6 +43,10 @@ const PROBE_WARM_UP: Duration = Duration::from_secs(1);
 const DRAIN: Duration = Duration::from_secs(15);
 /// A rate is borne if so much of it is committed in its time, in hundredths.
 const BORNE: f64 = 95.0;
+/// The time without a block that a kill leads to begins so soon after it.
+const FIRST_GAP: Duration = Duration::from_secs(2);
+/// Times without a block that are counted after a kill.
+const LONG_GAP: Duration = Duration::from_millis(500);
 /// Blocks whose results are looked at.
 const SAMPLES: usize = 5;
 /// A sweep goes so far up to the rate, in hundredths.
@@ -78,11 +82,14 @@ pub async fn run(options: Options) -> Result<Report, BenchError> {
         false => Chain::join(&options.join).await?,
     };
     let (nodes, pids, chain_id) = (chain.nodes.clone(), chain.pids.clone(), chain.chain_id.clone());
+    let victim = options.kill_at.and_then(|_| chain.victim());
     let local = LocalSet::new();
     let interrupted = interruption()?;
     let result = local
         .run_until(async {
-            let session = Session::begin(options, machine, nodes, pids, &chain_id, accounts).await?;
+            let mut session = Session::begin(options, machine, nodes, pids, &chain_id, accounts).await?;
+            session.victim = RefCell::new(victim);
+            session.started = chain.started;
             tokio::select! {
                 report = session.run() => report,
                 broken = chain.broken() => Err(broken),
@@ -115,6 +122,38 @@ fn told(rate: &str, step: &Step) -> String {
     format!("{rate}: {tps} tx/s committed, {p50} ms p50, {p99} ms p99, {lost} lost")
 }
 
+/// What was before and after one was killed.
+fn compared(counts: &Counts, from: Instant, killed: Instant) -> Kill {
+    let since = || gaps(&counts.blocks).filter(|(_, end)| *end > killed);
+    let first = since().filter(|(begin, _)| *begin < killed + FIRST_GAP);
+    let first = first.max_by_key(|(begin, end)| end.saturating_duration_since(*begin));
+    let after = first.map_or(killed, |(_, end)| end);
+    let of = |from: Instant, until: Option<Instant>| {
+        let dues = counts.each.iter();
+        let mut latencies: Vec<f64> = dues
+            .filter(|(due, _)| *due >= from && until.is_none_or(|until| *due < until))
+            .map(|(_, latency)| latency.as_secs_f64() * 1_000.0)
+            .collect();
+        latencies.sort_by(f64::total_cmp);
+        move |percent: usize| {
+            latencies
+                .get((latencies.len() * percent).div_ceil(100).saturating_sub(1))
+                .map(|ms| rounded(*ms, 2))
+        }
+    };
+    let (before, after, all) = (of(from, Some(killed)), of(after, None), of(killed, None));
+    Kill {
+        at_s: rounded(killed.saturating_duration_since(from).as_secs_f64(), 2),
+        gap_ms: longest_gap_ms(since()),
+        p50_before_ms: before(50),
+        p99_before_ms: before(99),
+        p50_after_ms: after(50),
+        p99_after_ms: after(99),
+        p99_since_ms: all(99),
+        gaps: since().filter(|(begin, end)| end.saturating_duration_since(*begin) > LONG_GAP).count(),
+    }
+}
+
 struct Session {
     options: Options,
     machine: Machine,
@@ -125,6 +164,9 @@ struct Session {
     load: Load,
     source: Option<RefCell<Source>>,
     load_average: Option<f64>,
+    /// The last validator, if it is to be killed.
+    victim: RefCell<Option<Process>>,
+    started: Option<Duration>,
     _following: Following,
 }
 
@@ -143,6 +185,7 @@ struct Measured {
     counts: Counts,
     before: Snapshot,
     after: Snapshot,
+    kill: Option<Kill>,
 }
 
 impl Session {
@@ -162,7 +205,8 @@ impl Session {
         let validators = integer(&validators["total"]).unwrap_or_default() as usize;
         let track = Rc::new(RefCell::new(Track::new(nodes.len())));
         let following = Following::begin(&track, &nodes, height);
-        let source = Source::new(options.workload, chain_id, accounts, options.accounts, nodes.len());
+        let (keys, bytes) = (options.accounts, options.tx_bytes);
+        let source = Source::new(options.workload, chain_id, accounts, keys, nodes.len(), bytes);
         Ok(Self {
             load: Load::new(&track, &nodes),
             source: source.map(RefCell::new),
@@ -173,6 +217,8 @@ impl Session {
             validators,
             track,
             load_average: load_average(),
+            victim: RefCell::new(None),
+            started: None,
             _following: following,
         })
     }
@@ -263,13 +309,14 @@ impl Session {
             sleep_until(until).await;
             Ok::<_, BenchError>((before, self.snapshot().await?))
         };
-        let ((), snapshots) = tokio::join!(load, watch);
+        let ((), snapshots, killed) = tokio::join!(load, watch, self.kill(from));
         let (before, after) = snapshots?;
         self.load.drain(DRAIN).await;
         if let Some(source) = &self.source {
             self.load.take_back(source);
         }
         let counts = self.track.borrow_mut().end();
+        let kill = killed.map(|killed| compared(&counts, from, killed));
         let ms = |percent: f64| ms(&counts.latencies, percent);
         let step = Step {
             rate: match pace {
@@ -289,7 +336,21 @@ impl Session {
         if let Some(fault) = &counts.fault {
             say(&format!("some failed: {fault}"));
         }
-        Ok(Measured { step, counts, before, after })
+        Ok(Measured { step, counts, before, after, kill })
+    }
+
+    /// Kills the validator that is to be killed, once it is time; says when.
+    async fn kill(&self, from: Instant) -> Option<Instant> {
+        let (at, dead) = (self.options.kill_at?, self.nodes.len().checked_sub(1)?);
+        let victim = self.victim.borrow_mut().take()?;
+        self.track.borrow_mut().keep_each();
+        self.load.remember(dead);
+        sleep_until(from + at).await;
+        let killed = Instant::now();
+        victim.kill().await;
+        self.load.fail_over(dead);
+        say("killed one validator");
+        Some(killed)
     }
 
     /// What is signed is signed before it is due.
@@ -332,7 +393,7 @@ impl Session {
         steps: Vec<Step>,
         (sampled, sampled_in_vain): (u64, u64),
     ) -> Report {
-        let Measured { step, counts, before, after } = measured;
+        let Measured { step, counts, before, after, kill } = measured;
         let ticks = ticks_per_second() as f64;
         let seconds = |used: u64| rounded(used as f64 / ticks, 2);
         let (cpu, own) = (after.cpu.since(&before.cpu), after.own.since(&before.own));
@@ -370,6 +431,8 @@ impl Session {
                 Some(_) => self.options.rate.to_string(),
                 None => "-".to_owned(),
             },
+            start_s: self.started.map(|time| rounded(time.as_secs_f64(), 2)),
+            delay: self.options.delay.map(|delay| delay.to_string()),
             offered: step.rate,
             duration_s: rounded(after.at.saturating_duration_since(before.at).as_secs_f64(), 2),
             tps: step.tps,
@@ -384,7 +447,7 @@ impl Session {
             latency_ms: step.latency_ms,
             taken_ms: TwoMs { p50: ms(&counts.taken, 50.0), p99: ms(&counts.taken, 99.0) },
             block_interval_ms: TwoMs { p50: interval(50), p99: interval(99) },
-            longest_gap_ms: longest_gap_ms(&counts.blocks),
+            longest_gap_ms: longest_gap_ms(gaps(&counts.blocks)),
             finalization_ms: TwoMs {
                 p50: finalization.percentile(50.0).map(|ms| rounded(ms, 1)),
                 p99: finalization.percentile(99.0).map(|ms| rounded(ms, 1)),
@@ -403,6 +466,7 @@ impl Session {
             others_cpu_s: others.map(seconds),
             load_average: self.load_average,
             rss_mb_max: memory.map(|bytes| rounded(bytes as f64 / f64::from(1 << 20), 1)),
+            kill,
             bytes_per_tx: per(sent, committed, 1),
             bytes_per_block: per(sent, blocks, 0),
             machine: self.machine.clone(),

@@ -39,17 +39,24 @@ pub(super) struct Counts {
     /// The same until its node had acknowledged it.
     pub(super) taken: Histogram<u64>,
     pub(super) blocks: Vec<Seen>,
+    /// The latency of each by when it was due, if that is asked for.
+    pub(super) each: Vec<(Instant, Duration)>,
 }
 
 impl Counts {
     fn new() -> Self {
         let empty = || Histogram::new_with_bounds(1, LONGEST_US, 3).expect("these bounds are in order");
         let (latencies, taken) = (empty(), empty());
-        Self { committed: 0, failed: 0, fault: None, unanswered: 0, latencies, taken, blocks: Vec::new() }
-    }
-
-    fn took(&mut self, latency: Duration) {
-        self.latencies.saturating_record(micros(latency));
+        Self {
+            committed: 0,
+            failed: 0,
+            fault: None,
+            unanswered: 0,
+            latencies,
+            taken,
+            blocks: Vec::new(),
+            each: Vec::new(),
+        }
     }
 }
 
@@ -72,6 +79,8 @@ pub(super) struct Track {
     /// By height: when those were due that a node has in a block which it has not executed yet.
     ahead: BTreeMap<u64, Vec<Due>>,
     window: (Instant, Instant),
+    /// Whether each latency is kept.
+    keeps_each: bool,
     counts: Counts,
 }
 
@@ -84,6 +93,7 @@ impl Track {
             steps,
             ahead: BTreeMap::new(),
             window: (now, now),
+            keeps_each: false,
             counts: Counts::new(),
         }
     }
@@ -104,7 +114,7 @@ impl Track {
                 continue;
             }
             self.counts.unanswered += 1;
-            self.counts.took(now.saturating_duration_since(due.at));
+            self.took(due, now);
         }
         std::mem::replace(&mut self.counts, Counts::new())
     }
@@ -128,6 +138,24 @@ impl Track {
         if self.holds(at) {
             self.counts.taken.saturating_record(micros(at.elapsed()));
         }
+    }
+
+    /// Keeps the latency of each one from now on.
+    pub(super) fn keep_each(&mut self) {
+        self.keeps_each = true;
+    }
+
+    /// Whether it is under way and in no block yet.
+    pub(super) fn is_pending(&self, id: u64) -> bool {
+        self.pending.contains_key(&id)
+    }
+
+    /// What was handed to a node that is no more is awaited from another.
+    pub(super) fn moved(&mut self, from: usize, to: usize) {
+        let dues = self.pending.values_mut().chain(self.ahead.values_mut().flatten());
+        dues.filter(|due| due.lane == from).for_each(|due| due.lane = to);
+        let Some((height, _)) = self.steps.get(to).and_then(|steps| steps.back().copied()) else { return };
+        self.executed(to, height, Instant::now());
     }
 
     /// It is not under way any more, and may come again.
@@ -189,7 +217,15 @@ impl Track {
             self.counts.committed += 1;
         }
         if self.holds(due.at) {
-            self.counts.took(at.saturating_duration_since(due.at));
+            self.took(due, at);
+        }
+    }
+
+    fn took(&mut self, due: Due, at: Instant) {
+        let latency = at.saturating_duration_since(due.at);
+        self.counts.latencies.saturating_record(micros(latency));
+        if self.keeps_each {
+            self.counts.each.push((due.at, latency));
         }
     }
 }
@@ -202,10 +238,15 @@ pub(super) fn intervals(blocks: &[Seen]) -> Vec<u64> {
     intervals
 }
 
-/// The longest time without a block, as it was seen here, in milliseconds.
-pub(super) fn longest_gap_ms(blocks: &[Seen]) -> Option<u64> {
-    let gap = |pair: &[Seen]| pair[1].at.saturating_duration_since(pair[0].at);
-    blocks.windows(2).map(gap).max().map(|gap| u64::try_from(gap.as_millis()).unwrap_or(u64::MAX))
+/// Times without a block, as they were seen here: when each began and ended.
+pub(super) fn gaps(blocks: &[Seen]) -> impl Iterator<Item = (Instant, Instant)> + '_ {
+    blocks.windows(2).map(|pair| (pair[0].at, pair[1].at))
+}
+
+/// The longest time without a block, in milliseconds.
+pub(super) fn longest_gap_ms(gaps: impl Iterator<Item = (Instant, Instant)>) -> Option<u64> {
+    let longest = gaps.map(|(begin, end)| end.saturating_duration_since(begin)).max();
+    longest.map(|gap| u64::try_from(gap.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -22,12 +22,15 @@ pub(super) const OPAQUE_BYTES: usize = 512;
 /// Bytes of a value of the key-value workload, and how many in a hundred transactions insert a key.
 const VALUE_BYTES: usize = 100;
 const INSERTS: u64 = 5;
+/// Opaque transactions are pieces of so much, which is more than the longest.
+const NOISE_BYTES: usize = 256 << 10;
 /// One in so many accounts of the bank is a teller's.
 const TELLERS: usize = 10;
 /// How uneven keys are chosen: the constant of YCSB.
 const ZIPF: f64 = 0.99;
 
 /// A transaction as it is handed in.
+#[derive(Clone)]
 pub(super) struct Tx {
     /// In base64.
     pub(super) text: Box<str>,
@@ -35,6 +38,8 @@ pub(super) struct Tx {
     pub(super) id: u64,
     /// To which node it goes.
     pub(super) lane: usize,
+    /// It was handed in before, to a node that may or may not have passed it on.
+    pub(super) resent: bool,
 }
 
 /// The first eight bytes of a hash.
@@ -44,7 +49,12 @@ pub(super) fn id_of(hash: &[u8]) -> u64 {
 
 impl Tx {
     fn new(bytes: &[u8], lane: usize) -> Self {
-        Self { text: BASE64.encode(bytes).into(), id: id_of(TxHash::of(bytes).as_bytes()), lane }
+        Self {
+            text: BASE64.encode(bytes).into(),
+            id: id_of(TxHash::of(bytes).as_bytes()),
+            lane,
+            resent: false,
+        }
     }
 }
 
@@ -86,8 +96,8 @@ pub(super) struct Source {
 enum Make {
     Transfers { chain_id: String, accounts: Vec<Account> },
     Bank { chain_id: String, accounts: Vec<Account> },
-    Keys { zipf: Zipf, keys: u64 },
-    Opaque { noise: Vec<u8> },
+    Keys { zipf: Zipf, keys: u64, value: usize },
+    Opaque { noise: Vec<u8>, bytes: usize },
 }
 
 /// Made at once, up to so many, where nothing is signed.
@@ -101,6 +111,7 @@ impl Source {
         accounts: Vec<Account>,
         keys: usize,
         lanes: usize,
+        bytes: Option<usize>,
     ) -> Option<Self> {
         // Another begin for each run: a chain that is joined may have seen the last one's.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -109,10 +120,12 @@ impl Source {
         let make = match workload {
             Workload::Transfer => Make::Transfers { chain_id, accounts },
             Workload::Smallbank => Make::Bank { chain_id, accounts },
-            Workload::Kv => Make::Keys { zipf: Zipf::new(keys), keys: keys as u64 },
+            Workload::Kv => {
+                Make::Keys { zipf: Zipf::new(keys), keys: keys as u64, value: bytes.unwrap_or(VALUE_BYTES) }
+            }
             Workload::Opaque => {
-                let noise = (0..(64 << 10) / 8).flat_map(|_| random.next().to_le_bytes()).collect();
-                Make::Opaque { noise }
+                let noise = (0..NOISE_BYTES / 8).flat_map(|_| random.next().to_le_bytes()).collect();
+                Make::Opaque { noise, bytes: bytes.unwrap_or(OPAQUE_BYTES) }
             }
             Workload::Empty => return None,
         };
@@ -159,14 +172,14 @@ impl Source {
         self.made += 1;
         let lane = (self.made % self.lanes as u64) as usize;
         match &mut self.make {
-            Make::Opaque { noise } => {
-                let from = self.random.below(noise.len() - OPAQUE_BYTES);
-                let mut bytes = noise[from..from + OPAQUE_BYTES].to_vec();
+            Make::Opaque { noise, bytes } => {
+                let from = self.random.below(noise.len() - *bytes);
+                let mut bytes = noise[from..from + *bytes].to_vec();
                 bytes[..8].copy_from_slice(&self.made.to_le_bytes());
                 bytes[8..16].copy_from_slice(&self.random.next().to_le_bytes());
                 Tx::new(&bytes, lane)
             }
-            Make::Keys { zipf, keys } => {
+            Make::Keys { zipf, keys, value } => {
                 let insert = self.random.next() % 100 < INSERTS;
                 let key = if insert {
                     *keys += 1;
@@ -174,9 +187,9 @@ impl Source {
                 } else {
                     zipf.pick(&mut self.random)
                 };
-                let value: Vec<u8> = (0..VALUE_BYTES.div_ceil(8))
+                let value: Vec<u8> = (0..value.div_ceil(8))
                     .flat_map(|_| self.random.next().to_le_bytes())
-                    .take(VALUE_BYTES)
+                    .take(*value)
                     .collect();
                 let operation = kv::Operation::Set(value);
                 let key = format!("user{key:012}").into_bytes();
@@ -302,7 +315,7 @@ mod tests {
     #[test]
     fn sequences_of_an_account_have_no_gap_and_one_lane() {
         for workload in [Workload::Transfer, Workload::Smallbank] {
-            let mut source = Source::new(workload, "c", derived(30), 30, 4).unwrap();
+            let mut source = Source::new(workload, "c", derived(30), 30, 4, None).unwrap();
             source.prepare(200);
             let txs: Vec<_> = std::iter::from_fn(|| source.next()).collect();
             assert_eq!(txs.len(), 200);
@@ -328,11 +341,11 @@ mod tests {
 
     #[test]
     fn unsigned_ones_are_made_when_they_are_wanted() {
-        let mut source = Source::new(Workload::Opaque, "c", Vec::new(), 0, 4).unwrap();
+        let mut source = Source::new(Workload::Opaque, "c", Vec::new(), 0, 4, None).unwrap();
         let txs: Vec<_> = (0..600).filter_map(|_| source.next()).collect();
         assert!(txs.iter().all(|tx| BASE64.decode(&*tx.text).unwrap().len() == OPAQUE_BYTES));
         assert_eq!(txs.iter().map(|tx| tx.id).collect::<BTreeSet<_>>().len(), 600);
-        let mut source = Source::new(Workload::Kv, "c", Vec::new(), 1_000, 4).unwrap();
+        let mut source = Source::new(Workload::Kv, "c", Vec::new(), 1_000, 4, None).unwrap();
         let keys: Vec<_> = (0..2_000)
             .map(|_| {
                 kv::Transaction::decode(&BASE64.decode(&*source.next().unwrap().text).unwrap()).unwrap().key
@@ -340,6 +353,6 @@ mod tests {
             .collect();
         let first = keys.iter().filter(|key| *key == b"user000000000000").count();
         assert!((100..500).contains(&first), "{first} of 2000 are the most frequent one");
-        assert!(Source::new(Workload::Empty, "c", Vec::new(), 0, 4).is_none());
+        assert!(Source::new(Workload::Empty, "c", Vec::new(), 0, 4, None).is_none());
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, CommandFactory, error::ErrorKind};
 
 use super::{Cli, Failure, Output};
 use crate::{
-    bench::{self, Options, Rate, Workload},
+    bench::{self, Delay, Options, Rate, Workload},
     client::NodeUrl,
     config::ConfigError,
 };
@@ -42,7 +42,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
     /// Nodes of a chain that runs already, instead of starting validators
-    #[arg(long, value_name = "URL,URL", value_delimiter = ',', conflicts_with_all = ["validators", "dir", "base_port", "param", "set"])]
+    #[arg(long, value_name = "URL,URL", value_delimiter = ',', conflicts_with_all = ["validators", "dir", "base_port", "param", "set", "delay", "kill_one_at"])]
     rpc: Vec<NodeUrl>,
     /// With --rpc: a directory of key files of funded accounts, for the workloads that are signed
     #[arg(long, value_name = "DIR", requires = "rpc")]
@@ -53,6 +53,17 @@ pub(super) struct Args {
     /// Validator i listens for peers on P + 10i + 6 and for JSON-RPC on P + 10i + 7
     #[arg(long, value_name = "P", default_value_t = 26650)]
     base_port: u16,
+    /// Put a wide area between the validators: so many milliseconds one way between all, or regions: the delays between five real ones,
+    /// to which validators belong in turn
+    #[arg(long, value_name = "MS|regions")]
+    delay: Option<Delay>,
+    /// Kill one validator so many seconds into the time that counts, and compare before and after; with a --rate that is a number.
+    /// What would go to it goes to the next one
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    kill_one_at: Option<u64>,
+    /// Bytes of an opaque transaction, instead of 512, or of a value of kv, instead of 100
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=65_536))]
+    tx_bytes: Option<u32>,
     /// Set a consensus parameter of the chain: max_block_txs=10000
     #[arg(long, value_name = "NAME=N", value_parser = param)]
     param: Vec<(String, u64)>,
@@ -86,6 +97,25 @@ impl Args {
             let text = format!("--base-port {}: the last validator's port would be {last}", self.base_port);
             return Err(Cli::command().error(ErrorKind::ValueValidation, text));
         }
+        if let Some(at) = self.kill_one_at {
+            let wrong = match self.rate {
+                _ if self.validators < 4 => "less than four validators stop when one does",
+                _ if at >= self.duration => "it must be less than --duration",
+                _ if self.workload == Workload::Empty || self.plot.is_some() => {
+                    "not with --plot, nor with the workload empty"
+                }
+                Rate::Max | Rate::Saturate => "say a --rate, in transactions a second",
+                Rate::Fixed(_) => "",
+            };
+            if !wrong.is_empty() {
+                let text = format!("--kill-one-at: {wrong}");
+                return Err(Cli::command().error(ErrorKind::ValueValidation, text));
+            }
+        }
+        if self.tx_bytes.is_some() && !matches!(self.workload, Workload::Opaque | Workload::Kv) {
+            let text = "--tx-bytes is for the workloads opaque and kv";
+            return Err(Cli::command().error(ErrorKind::ValueValidation, text));
+        }
         if self.workload == Workload::Empty && self.plot.is_some() {
             let text = "--plot: the workload empty has no rates";
             return Err(Cli::command().error(ErrorKind::ValueValidation, text));
@@ -113,6 +143,9 @@ pub(super) fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         base_port: args.base_port,
         params: args.param,
         settings: args.set,
+        delay: args.delay,
+        kill_at: args.kill_one_at.map(Duration::from_secs),
+        tx_bytes: args.tx_bytes.map(|bytes| bytes as usize),
         sweep: args.plot.is_some(),
     };
     // One thread: the load is to take little of what the validators want.

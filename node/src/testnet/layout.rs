@@ -34,7 +34,9 @@ pub(crate) struct Extras {
     /// Its parameters, from the usual ones.
     pub(crate) params: Box<dyn Fn(&mut ConsensusParams)>,
     /// The validators' configurations, from the usual ones.
-    pub(crate) config: fn(&mut NodeConfig),
+    pub(crate) config: Box<dyn Fn(&mut NodeConfig)>,
+    /// Where a validator, by its number, finds another, if not where that one listens.
+    pub(crate) route: Box<dyn Fn(u16, u16) -> Option<SocketAddr>>,
 }
 
 /// `DIR/validator-0 …` and `DIR/accounts/0.key …`.
@@ -79,7 +81,8 @@ impl Layout {
         (0..ACCOUNTS).map(|index| self.accounts_dir().join(format!("{index}.key")))
     }
 
-    fn p2p_address(&self, index: u16) -> SocketAddr {
+    /// Where a validator listens for the others.
+    pub(crate) fn p2p_address(&self, index: u16) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.base_port + 10 * index + 6).into()
     }
 
@@ -118,7 +121,12 @@ impl Layout {
 
     /// Writes homes and accounts with fresh keys. Refuses a directory that holds anything.
     pub fn write(&self) -> Result<(), TestnetError> {
-        self.write_with(Extras { accounts: Vec::new(), params: Box::new(|_| {}), config: |_| {} })
+        self.write_with(Extras {
+            accounts: Vec::new(),
+            params: Box::new(|_| {}),
+            config: Box::new(|_| {}),
+            route: Box::new(|_, _| None),
+        })
     }
 
     /// The same, of a chain that has more.
@@ -150,18 +158,15 @@ impl Layout {
         let mut document = new_chain::document_of(self.app, CHAIN_ID, entries.collect(), &addresses);
         (extras.params)(&mut document.params);
         let genesis = Genesis::new(document, &bls::BLS)?.document().to_json();
-        let peers: Vec<_> = (0..self.validators)
-            .zip(&keys)
-            .map(|(index, (identity, _))| PeerConfig {
-                identity: identity.public_key(),
-                address: Some(self.p2p_address(index).to_string()),
-            })
-            .collect();
         for ((index, home), (identity, vote)) in (0..).zip(self.homes()).zip(&keys) {
             let mut config = NodeConfig::default();
             config.p2p.listen = self.p2p_address(index);
-            config.p2p.peers =
-                peers.iter().filter(|peer| peer.identity != identity.public_key()).cloned().collect();
+            let peers = (0..).zip(&keys).filter(|(other, _)| *other != index);
+            let peer = |(other, (identity, _)): (u16, &(ed25519::SecretKey, _))| {
+                let address = (extras.route)(index, other).unwrap_or_else(|| self.p2p_address(other));
+                PeerConfig { identity: identity.public_key(), address: Some(address.to_string()) }
+            };
+            config.p2p.peers = peers.map(peer).collect();
             config.rpc.listen = self.rpc_address(index);
             (config.rpc.cost_per_s, config.rpc.client_cost_per_s) = (COST_PER_S, COST_PER_S);
             let rpc = &mut config.rpc;

@@ -29,8 +29,15 @@ const TAIL_BYTES: u64 = 8 << 10;
 pub(crate) struct Process {
     /// The system's number of it.
     pid: Option<u32>,
-    stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<End>,
     supervisor: JoinHandle<()>,
+}
+
+/// How a process is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Asked,
+    Killed,
 }
 
 impl Process {
@@ -96,7 +103,13 @@ impl Process {
     /// Asks it to stop and waits until it has.
     pub(crate) async fn stop(self) {
         // If it has ended by itself there is nobody to tell.
-        let _ = self.stop.send(());
+        let _ = self.stop.send(End::Asked);
+        let _ = self.supervisor.await;
+    }
+
+    /// Ends it as a power cut would, and waits until it has.
+    pub(crate) async fn kill(self) {
+        let _ = self.stop.send(End::Killed);
         let _ = self.supervisor.await;
     }
 }
@@ -105,7 +118,7 @@ async fn supervise(
     mut child: Child,
     name: String,
     log: PathBuf,
-    mut stop: oneshot::Receiver<()>,
+    mut stop: oneshot::Receiver<End>,
     exits: mpsc::Sender<TestnetError>,
 ) {
     let pipe = child.stdin.take();
@@ -115,7 +128,12 @@ async fn supervise(
             let tail = tail(&log);
             let _ = exits.send(TestnetError::Ended { name, status, log, tail }).await;
         }
-        _ = &mut stop => {
+        end = &mut stop => {
+            if end == Ok(End::Killed) {
+                // It may have ended just now.
+                let _ = child.kill().await;
+                return;
+            }
             drop(pipe);
             if timeout(STOP_TIMEOUT, child.wait()).await.is_err() {
                 tracing::warn!(name, "did not stop in time and is killed");
