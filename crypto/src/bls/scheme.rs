@@ -35,7 +35,8 @@ pub trait VoteScheme: Send + Sync + Debug {
     /// Whether `sig` is the signature of `message` by `key`.
     fn verify(&self, key: &PublicKey, message: &[u8], sig: &Signature) -> bool;
 
-    /// One signature out of many, each of which must be a point of the group. Says nothing about what they sign.
+    /// One signature out of many, each of which must be a finite point of the curve. Says nothing about what they sign, nor whether the sum
+    /// is of the group: [`verify_aggregate`](Self::verify_aggregate) tells both, once for all of them.
     fn aggregate(&self, sigs: &[Signature]) -> Result<Signature, AggregateError>;
 
     /// Whether `sig` is the aggregate of the signatures of each group's message by each of its keys.
@@ -78,8 +79,8 @@ pub enum AggregateError {
     /// There are none.
     #[error("no BLS signatures to aggregate")]
     Empty,
-    /// One is not a finite point of the group.
-    #[error("BLS signature {index} of those to aggregate ({signature:?}): not a finite point of the group")]
+    /// One is not a finite point of the curve.
+    #[error("BLS signature {index} of those to aggregate ({signature:?}): not a finite point of the curve")]
     NotAPoint {
         /// Its place in the list, from 0.
         index: usize,
@@ -134,8 +135,9 @@ impl VoteScheme for Bls {
     fn aggregate(&self, sigs: &[Signature]) -> Result<Signature, AggregateError> {
         let mut sum: Option<AggregateSignature> = None;
         for (index, signature) in sigs.iter().enumerate() {
-            let point = parse_signature(signature.as_bytes())
-                .ok_or(AggregateError::NotAPoint { index, signature: *signature })?;
+            // Whether each is of the group is no question of its own: their sum is what must be.
+            let point = Point::uncompress(signature.as_bytes()).ok().filter(|point| *point != infinity());
+            let point = point.ok_or(AggregateError::NotAPoint { index, signature: *signature })?;
             let point = AggregateSignature::from_signature(&point);
             match &mut sum {
                 Some(sum) => sum.add_aggregate(&point),
@@ -143,7 +145,7 @@ impl VoteScheme for Bls {
             }
         }
         let sum = sum.ok_or(AggregateError::Empty)?.to_signature();
-        if sum == Point::from(blst_p2_affine::default()) {
+        if sum == infinity() {
             return Err(AggregateError::Cancelled);
         }
         Ok(Signature::from_bytes(sum.compress()))
@@ -158,6 +160,10 @@ impl VoteScheme for Bls {
 
 fn scalar(secret: &[u8; 32]) -> Scalar {
     Scalar::from_bytes(secret).expect("a secret key was checked when it was made")
+}
+
+fn infinity() -> Point {
+    Point::from(blst_p2_affine::default())
 }
 
 /// A finite point of the group. blst takes the canonical encoding only, here as for keys.
