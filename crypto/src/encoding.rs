@@ -18,7 +18,7 @@ pub trait Encoding: BorshSerialize + BorshDeserialize {
 
     /// The version byte, then borsh. Whoever builds a value keeps it within `MAX_BYTES`; nobody would decode it otherwise.
     fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(TYPICAL_BYTES);
+        let mut bytes = Vec::with_capacity(TYPICAL_BYTES.min(Self::MAX_BYTES));
         bytes.push(Self::VERSION);
         self.serialize(&mut bytes).expect("writing to memory fails for no type that we encode");
         bytes

@@ -92,3 +92,20 @@ proptest! {
         prop_assert_eq!(hash.to_string(), hash.to_string().to_lowercase());
     }
 }
+
+/// Short input is padded in place: at each length as by the hasher that takes any.
+#[test]
+fn short_input_is_hashed_as_long_input_is() {
+    let bytes: Vec<u8> = (0..=255).collect();
+    for len in 0..bytes.len() {
+        let expected = Hash(Sha256::digest(&bytes[..len]).into());
+        assert_eq!(sha256(&bytes[..len]), expected, "{len} bytes");
+        for cut in [0, len / 3, len] {
+            assert_eq!(
+                sha256_concat(&[&bytes[..cut], &bytes[cut..len]]),
+                expected,
+                "{len} bytes, cut at {cut}"
+            );
+        }
+    }
+}
