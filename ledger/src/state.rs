@@ -16,7 +16,7 @@
 //! | `view` | one height to be read |
 //! | `witness` | what a client can check an answer with |
 //! | `files`, `frame`, `log` | the storage below, and the bytes in it |
-//! | `stored`, `recent` | a record that was read, and those read lately |
+//! | `stored`, `recent`, `tail` | a record that was read, those read lately, and those written lately |
 //! | `sweep` | how the log is kept short |
 //! | `scan`, `open`, `build` | from the files to a state |
 
@@ -34,6 +34,7 @@ mod records;
 mod scan;
 mod stored;
 mod sweep;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -63,6 +64,7 @@ use key::{empty_hash, leaf_hash};
 use log::{Log, Place, failed};
 use prefetch::{TOGETHER, visit};
 use sweep::{Cursor, Emptied, Sweep};
+use tail::Tail;
 use window::{Kept, Window};
 
 /// Sizes that a test makes small.
@@ -95,6 +97,8 @@ struct Tree {
     live: u64,
     cursor: Cursor,
     emptied: Emptied,
+    /// What the newest commits wrote.
+    tail: Tail,
     limits: Limits,
 }
 
@@ -275,7 +279,9 @@ impl State {
         writer.broken = true;
         self.log.files.append(staged.file, &staged.bytes).map_err(failed)?;
         self.log.files.sync(staged.file).map_err(failed)?;
-        let unneeded = self.tree_mut().take_in(&staged, &self.pins());
+        // A copy of just the length needed, made while others may still read.
+        let written = Arc::from(staged.bytes.as_slice());
+        let unneeded = self.tree_mut().take_in(&staged, written, &self.pins());
         writer.broken = false;
         writer.unneeded.extend(unneeded);
         // The commit is made whatever becomes of this: the next one tries again, and so does whoever opens the state.
@@ -304,7 +310,7 @@ impl Tree {
     fn apply(&self, log: &Log, changes: &Changes, frames: &mut Frames) -> Result<(NewNodes, u64), AppError> {
         let mut live = self.live;
         let root = self.window.newest().and_then(|kept| kept.root);
-        let mut edit = Edit::new(&self.arena, log, root);
+        let mut edit = Edit::new(&self.arena, log, &self.tail, root);
         let mut ahead = changes.keys().map(Vec::as_slice);
         for (n, (key, value)) in changes.iter().enumerate() {
             check_size(key, value.as_deref())?;
@@ -335,8 +341,11 @@ impl Tree {
     }
 
     /// Makes a change that is durable; returns the files that are needed no more.
-    fn take_in(&mut self, staged: &Staged, pins: &BTreeMap<u64, usize>) -> Vec<u32> {
-        *self.files.entry(staged.file).or_insert(0) += staged.bytes.len() as u64;
+    fn take_in(&mut self, staged: &Staged, written: Arc<[u8]>, pins: &BTreeMap<u64, usize>) -> Vec<u32> {
+        let len = self.files.entry(staged.file).or_insert(0);
+        let start = *len;
+        *len += written.len() as u64;
+        self.tail.push(staged.file, start, written);
         self.sequence = staged.sequence;
         self.live = staged.live;
         self.swept(staged);

@@ -6,6 +6,7 @@ use super::{
     log::{Log, Place},
     prefetch::TOGETHER,
     stored::Stored,
+    tail::Tail,
     walk::{Nodes, Step, nearest},
 };
 use crate::AppError;
@@ -53,6 +54,7 @@ pub(super) enum Spot {
 pub(super) struct Edit<'a> {
     arena: &'a Arena,
     log: &'a Log,
+    tail: &'a Tail,
     root: Option<NodeId>,
     nodes: Vec<Node>,
     /// The keys of own leaves, by number; empty for inner nodes.
@@ -62,8 +64,8 @@ pub(super) struct Edit<'a> {
 
 impl<'a> Edit<'a> {
     /// The tree under `root`, not changed yet.
-    pub(super) fn new(arena: &'a Arena, log: &'a Log, root: Option<NodeId>) -> Self {
-        Self { arena, log, root, nodes: Vec::new(), keys: Vec::new(), replaced: Vec::new() }
+    pub(super) fn new(arena: &'a Arena, log: &'a Log, tail: &'a Tail, root: Option<NodeId>) -> Self {
+        Self { arena, log, tail, root, nodes: Vec::new(), keys: Vec::new(), replaced: Vec::new() }
     }
 
     fn link(&self, id: NodeId) -> Link {
@@ -240,7 +242,7 @@ impl Nodes for Edit<'_> {
 
     fn record(&self, leaf: NodeId) -> Result<Stored, AppError> {
         match self.link(leaf) {
-            Link::Leaf(place) => self.log.record(place, &self.hash(leaf)),
+            Link::Leaf(place) => self.log.record(self.tail, place, &self.hash(leaf)),
             Link::Inner { .. } => unreachable!("only leaves are asked for records"),
         }
     }

@@ -10,6 +10,7 @@ use super::{
     key::{Digest, leaf_hash},
     recent::Recent,
     stored::Stored,
+    tail::Tail,
 };
 use crate::{AppError, StoreError};
 
@@ -71,9 +72,9 @@ impl Log {
         Self { files, recent: Recent::default() }
     }
 
-    /// The record of a leaf with this hash.
-    pub(super) fn record(&self, place: Place, hash: &Digest) -> Result<Stored, AppError> {
-        if let Some(record) = self.recent.get(place) {
+    /// The record of a leaf with this hash; `tail` is the log's end.
+    pub(super) fn record(&self, tail: &Tail, place: Place, hash: &Digest) -> Result<Stored, AppError> {
+        if let Some(record) = tail.get(place).or_else(|| self.recent.get(place)) {
             return Ok(record);
         }
         let record = self.stored(place)?.filter(|found| leaf_hash(found.key(), found.value()) == *hash);

@@ -14,6 +14,7 @@ use super::{
     log::{FrameAt, Log},
     scan::{Scan, scan},
     sweep::{Cursor, Emptied},
+    tail::Tail,
     window::{Kept, Window},
 };
 use crate::AppError;
@@ -32,6 +33,7 @@ pub(super) fn open(files: Arc<dyn StateFiles>, kept_heights: u64, limits: Limits
         live: 0,
         cursor: Cursor { file: first_file, offset: 0 },
         emptied: Emptied::default(),
+        tail: Tail::default(),
         limits,
     };
     if let Some(newest) = frames.last() {
@@ -88,7 +90,8 @@ impl Tree {
             }
         }
         let mut moves = Vec::new();
-        let mut edit = Edit::new(&self.arena, log, self.window.newest().and_then(|kept| kept.root));
+        let mut edit =
+            Edit::new(&self.arena, log, &self.tail, self.window.newest().and_then(|kept| kept.root));
         for (key, (place, value)) in records {
             let spot = edit.locate(key)?;
             let hash = value.map(|value| leaf_hash(key, value));

@@ -120,6 +120,6 @@ impl Nodes for Reading<'_> {
     }
 
     fn record(&self, leaf: NodeId) -> Result<Stored, AppError> {
-        self.log.record(self.place(leaf), self.tree.arena.hash(leaf))
+        self.log.record(&self.tree.tail, self.place(leaf), self.tree.arena.hash(leaf))
     }
 }
