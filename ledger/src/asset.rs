@@ -6,7 +6,7 @@
 //! | `transaction`, `instruction`, `approval` | what can be asked for, and its bytes |
 //! | `genesis`, `parameters` | the initial state, and what it fixes for good |
 //! | `record` | the keys of all records |
-//! | `execute`, `draft` | what a block does to the records, and how all or nothing of a transaction is done |
+//! | `execute`, `draft`, `cells` | what a block does to the records, and how all or nothing of a transaction is done |
 //! | `account`, `balance`, `asset_record`, `lock`, `role`, `proposal`, `validator` | the records, and the instructions that change them |
 //! | `validator_change`, `consensus_parameter` | what proposals can change of the chain itself |
 //! | `misbehaviour`, `identity` | validators that contradicted themselves, and what became of those that were |
@@ -20,6 +20,7 @@ mod address;
 mod approval;
 mod asset_record;
 mod balance;
+mod cells;
 mod codes;
 mod consensus_parameter;
 mod draft;

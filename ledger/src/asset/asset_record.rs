@@ -67,7 +67,7 @@ pub(super) fn create(
     }
     let issuer = draft.sender;
     draft.write(key, &Asset { issuer, decimals, cap, supply: 0, metadata: metadata.to_owned() });
-    draft.emit(event::asset_created(symbol, &issuer, decimals, cap));
+    draft.emit(|| event::asset_created(symbol, &issuer, decimals, cap));
     Ok(())
 }
 
@@ -75,7 +75,7 @@ pub(super) fn create(
 pub(super) fn set_metadata(draft: &mut Draft<'_, '_>, symbol: &Symbol, metadata: &str) -> Step {
     let asset = expect_issuer(draft, symbol)?;
     draft.write(key(symbol), &Asset { metadata: metadata.to_owned(), ..asset });
-    draft.emit(event::metadata_set(symbol));
+    draft.emit(|| event::metadata_set(symbol));
     Ok(())
 }
 
@@ -86,7 +86,7 @@ pub(super) fn hand_over(draft: &mut Draft<'_, '_>, symbol: &Symbol, to: &Address
         let log = format!("{to} does not have the role issuer: grant it first, or check the address");
         return Err(Code::RecipientNotIssuer.refusal(log).into());
     }
-    draft.emit(event::handed_over(symbol, &asset.issuer, to));
+    draft.emit(|| event::handed_over(symbol, &asset.issuer, to));
     draft.write(key(symbol), &Asset { issuer: *to, ..asset });
     Ok(())
 }
@@ -105,7 +105,7 @@ pub(super) fn issue(draft: &mut Draft<'_, '_>, symbol: &Symbol, to: &Address, am
     }
     draft.write(key(symbol), &Asset { supply, ..asset });
     balance::credit(draft, symbol, to, amount)?;
-    draft.emit(event::issued(symbol, to, amount));
+    draft.emit(|| event::issued(symbol, to, amount));
     Ok(())
 }
 
@@ -118,6 +118,6 @@ pub(super) fn burn(draft: &mut Draft<'_, '_>, symbol: &Symbol, from: &Address, a
         super::record::corrupt(format!("asset {symbol}"), "an account held more than the supply")
     })?;
     draft.write(key(symbol), &Asset { supply, ..asset });
-    draft.emit(event::burned(symbol, from, amount));
+    draft.emit(|| event::burned(symbol, from, amount));
     Ok(())
 }

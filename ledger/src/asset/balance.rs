@@ -57,11 +57,13 @@ pub(super) fn key(asset: &Symbol, account: &Address) -> Vec<u8> {
 
 /// Takes units out of an account that is not frozen.
 pub(super) fn debit(draft: &mut Draft<'_, '_>, asset: &Symbol, account: &Address, amount: u128) -> Step {
-    if draft.read::<Balance>(&key(asset, account))?.is_some_and(|balance| balance.frozen) {
+    let key = key(asset, account);
+    let before = draft.read::<Balance>(&key)?;
+    if before.is_some_and(|balance| balance.frozen) {
         let log = format!("{account} is frozen in {asset}: its issuer must unfreeze it first");
         return Err(Code::Frozen.refusal(log).into());
     }
-    debit_even_frozen(draft, asset, account, amount)
+    take(draft, (asset, account, key), before, amount)
 }
 
 /// Takes units out of an account, for what its freezing must not hinder.
@@ -72,7 +74,18 @@ pub(super) fn debit_even_frozen(
     amount: u128,
 ) -> Step {
     let key = key(asset, account);
-    let Some(before) = draft.read::<Balance>(&key)? else {
+    let before = draft.read::<Balance>(&key)?;
+    take(draft, (asset, account, key), before, amount)
+}
+
+/// Takes units out of the balance that was found `before`.
+fn take(
+    draft: &mut Draft<'_, '_>,
+    (asset, account, key): (&Symbol, &Address, Vec<u8>),
+    before: Option<Balance>,
+    amount: u128,
+) -> Step {
+    let Some(before) = before else {
         asset_record::expect(draft, asset)?;
         return Err(insufficient(asset, account, 0, amount).into());
     };
@@ -109,7 +122,7 @@ pub(super) fn transfer(
 ) -> Step {
     debit(draft, asset, from, amount)?;
     credit(draft, asset, to, amount)?;
-    draft.emit(event::transfer(asset, from, to, amount));
+    draft.emit(|| event::transfer(asset, from, to, amount));
     Ok(())
 }
 
@@ -128,7 +141,7 @@ pub(super) fn set_frozen(draft: &mut Draft<'_, '_>, asset: &Symbol, account: &Ad
     }
     let after = before.changed(draft.height(), found.is_some());
     draft.write(key, &Balance { frozen, ..after });
-    draft.emit(event::frozen(asset, account, frozen));
+    draft.emit(|| event::frozen(asset, account, frozen));
     Ok(())
 }
 

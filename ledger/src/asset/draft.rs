@@ -1,11 +1,10 @@
 //! A block under execution: its changes over the committed state, and those of one transaction over the block.
 
-use std::collections::BTreeMap;
-
 use althing_crypto::Encoding;
 
 use super::{
     Address, Parameters,
+    cells::{Cell, Cells},
     record::{decode, read},
 };
 use crate::{
@@ -36,16 +35,6 @@ impl From<AppError> for Stop {
 /// What an instruction comes to.
 pub(super) type Step<T = ()> = Result<T, Stop>;
 
-/// Records that are fetched from memory at a time.
-const FETCHED_TOGETHER: usize = 48;
-
-/// What the block knows of one key.
-struct Cell {
-    value: Option<Vec<u8>>,
-    /// Whether the block changed it, or only read it.
-    changed: bool,
-}
-
 /// The committed state with the block's changes over it. What it reads it keeps: each record is read once a block.
 pub(super) struct Block<'a> {
     base: &'a dyn Records,
@@ -53,29 +42,32 @@ pub(super) struct Block<'a> {
     pub(super) height: u64,
     /// Vote keys whose proofs it has checked.
     vote_keys: u32,
-    cells: BTreeMap<Vec<u8>, Cell>,
+    cells: Cells,
+    /// Whether anybody will read the events.
+    told: bool,
 }
 
 impl<'a> Block<'a> {
     pub(super) fn new(base: &'a dyn Records, parameters: &'a Parameters, height: u64) -> Self {
-        Self { base, parameters, height, vote_keys: 0, cells: BTreeMap::new() }
+        Self { base, parameters, height, vote_keys: 0, cells: Cells::default(), told: true }
     }
 
-    /// Reads these from `view`, which the block builds on: in the order of their keys, in which they lie closest together,
-    /// and many at once, so that the waits for memory pass together.
+    /// One whose events are not made, as nobody asks for them.
+    pub(super) fn untold(base: &'a dyn Records, parameters: &'a Parameters, height: u64) -> Self {
+        Self { told: false, ..Self::new(base, parameters, height) }
+    }
+
+    /// Reads these from `view`, which the block builds on: before all else, and in their order.
     pub(super) fn fetch(&mut self, view: &View<'_>, mut keys: Vec<Vec<u8>>) -> Result<(), AppError> {
+        // By their beginnings, which lie in one place: few pairs of keys are then left to compare as a whole.
+        keys.sort_by_cached_key(|key| beginning(key));
         keys.sort_unstable();
         keys.dedup();
-        let mut cells = Vec::with_capacity(keys.len());
-        for some in keys.chunks_mut(FETCHED_TOGETHER) {
-            view.prefetch(some.iter().map(Vec::as_slice));
-            for key in some {
-                let value = view.get(key)?;
-                cells.push((std::mem::take(key), Cell { value, changed: false }));
-            }
+        let values = view.get_all(&keys)?;
+        self.cells.reserve(keys.len());
+        for (key, value) in keys.into_iter().zip(values) {
+            self.cells.set(key, value, false);
         }
-        // A map made of what is sorted is made at once.
-        self.cells = cells.into_iter().collect();
         Ok(())
     }
 
@@ -85,7 +77,7 @@ impl<'a> Block<'a> {
         }
         let value = self.base.get(key)?;
         let seen = look(value.as_deref());
-        self.cells.insert(key.to_vec(), Cell { value, changed: false });
+        self.cells.set(key.to_vec(), value, false);
         Ok(seen)
     }
 
@@ -101,20 +93,20 @@ impl<'a> Block<'a> {
 
     /// A draft of changes, for `sender`'s transaction of this sequence.
     pub(super) fn draft(&mut self, sender: Address, sequence: u64) -> Draft<'_, 'a> {
-        Draft { block: self, sender, sequence, index: 0, changes: Changes::new(), events: Vec::new() }
+        Draft { block: self, sender, sequence, index: 0, changes: Vec::new(), events: Vec::new() }
     }
 
-    /// Makes the changes of a draft those of the block.
-    pub(super) fn take(&mut self, changes: Changes) {
+    /// Makes changes those of the block.
+    pub(super) fn take(&mut self, changes: impl IntoIterator<Item = Change>) {
         for (key, value) in changes {
-            self.cells.insert(key, Cell { value, changed: true });
+            self.cells.set(key, value, true);
         }
     }
 
     /// What the block has made of a record that it changed, and what that was before.
     pub(super) fn changed<T: Encoding>(&self, key: &[u8]) -> Result<Option<(Option<T>, T)>, AppError> {
         match self.cells.get(key) {
-            Some(Cell { value: Some(after), changed: true }) => {
+            Some(Cell { value: Some(after), changed: true, .. }) => {
                 Ok(Some((read(self.base, key)?, decode(after)?)))
             }
             _ => Ok(None),
@@ -123,10 +115,19 @@ impl<'a> Block<'a> {
 
     /// All that the block changes.
     pub(super) fn into_changes(self) -> Changes {
-        let changed = self.cells.into_iter().filter(|(_, cell)| cell.changed);
-        changed.map(|(key, cell)| (key, cell.value)).collect()
+        self.cells.into_changed()
     }
 }
+
+/// The first bytes of a key, in the order of keys.
+fn beginning(key: &[u8]) -> u128 {
+    let (mut bytes, len) = ([0; 16], key.len().min(16));
+    bytes[..len].copy_from_slice(&key[..len]);
+    u128::from_be_bytes(bytes)
+}
+
+/// The new value of a key, or `None` where the record is removed.
+pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
 
 /// What one transaction has done so far. It is kept as a whole or dropped as a whole.
 pub(super) struct Draft<'b, 'a> {
@@ -137,7 +138,8 @@ pub(super) struct Draft<'b, 'a> {
     pub(super) sequence: u64,
     /// Which of its instructions is being executed.
     pub(super) index: u8,
-    changes: Changes,
+    /// Each key once. They are few, so that looking through them is faster than a map.
+    changes: Vec<Change>,
     events: Vec<Event>,
 }
 
@@ -152,8 +154,8 @@ impl<'a> Draft<'_, 'a> {
     }
 
     fn with<T>(&mut self, key: &[u8], look: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, AppError> {
-        match self.changes.get(key) {
-            Some(value) => Ok(look(value.as_deref())),
+        match self.changes.iter().find(|(changed, _)| changed == key) {
+            Some((_, value)) => Ok(look(value.as_deref())),
             None => self.block.with(key, look),
         }
     }
@@ -167,15 +169,25 @@ impl<'a> Draft<'_, 'a> {
     }
 
     pub(super) fn write(&mut self, key: Vec<u8>, record: &impl Encoding) {
-        self.changes.insert(key, Some(record.encode()));
+        self.set(key, Some(record.encode()));
     }
 
     pub(super) fn remove(&mut self, key: Vec<u8>) {
-        self.changes.insert(key, None);
+        self.set(key, None);
     }
 
-    pub(super) fn emit(&mut self, event: Event) {
-        self.events.push(event);
+    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        match self.changes.iter_mut().find(|(changed, _)| *changed == key) {
+            Some((_, before)) => *before = value,
+            None => self.changes.push((key, value)),
+        }
+    }
+
+    /// Tells of a change, if anybody will read it.
+    pub(super) fn emit(&mut self, event: impl FnOnce() -> Event) {
+        if self.block.told {
+            self.events.push(event());
+        }
     }
 
     /// What `attempt` comes to, without its changes and events.
@@ -194,7 +206,7 @@ impl<'a> Draft<'_, 'a> {
     }
 
     /// The changes and events, for [`Block::take`].
-    pub(super) fn finish(self) -> (Changes, Vec<Event>) {
+    pub(super) fn finish(self) -> (Vec<Change>, Vec<Event>) {
         (self.changes, self.events)
     }
 }

@@ -196,7 +196,7 @@ pub(super) fn check(
     tx: &Transaction,
     bytes: usize,
 ) -> Result<CheckedTx, TxError> {
-    let mut block = Block::new(base, parameters, height);
+    let mut block = Block::untold(base, parameters, height);
     let mut draft = block.draft(tx.sender, tx.sequence);
     let next = may_come(&mut draft, tx).and_then(|next| {
         fee::expect_covered(&mut draft, bytes, tx.instructions.len())?;

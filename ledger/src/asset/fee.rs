@@ -70,6 +70,6 @@ pub(super) fn charge(draft: &mut Draft<'_, '_>, bytes: usize, instructions: usiz
     let payer = draft.sender;
     balance::debit_even_frozen(draft, &fees.asset, &payer, fee)?;
     balance::credit(draft, &fees.asset, &fees.collector, fee)?;
-    draft.emit(event::fee(&fees.asset, &payer, &fees.collector, fee));
+    draft.emit(|| event::fee(&fees.asset, &payer, &fees.collector, fee));
     Ok(())
 }

@@ -170,7 +170,7 @@ pub(super) fn lock(
     draft.write(key(&id), &lock);
     draft.write(key_of(from, &id), &Mark);
     draft.write(key_of(to, &id), &Mark);
-    draft.emit(event::locked(&id, &lock));
+    draft.emit(|| event::locked(&id, &lock));
     Ok(())
 }
 
@@ -220,7 +220,7 @@ fn settle(draft: &mut Draft<'_, '_>, id: &LockId, lock: Lock, winner: &Address, 
     draft.remove(key_of(&lock.from, id));
     draft.remove(key_of(&lock.to, id));
     let lock = Lock { state, ..lock };
-    draft.emit(event::settled(id, &lock));
+    draft.emit(|| event::settled(id, &lock));
     draft.write(key(id), &lock);
     Ok(())
 }

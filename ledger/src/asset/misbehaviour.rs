@@ -109,9 +109,9 @@ fn take_one(draft: &mut Draft<'_, '_>, piece: &Misbehaviour) -> Result<(), AppEr
     let Misbehaviour { kind, power, total_power, epoch, view, .. } = *piece;
     let (identity, height) = (PublicKey::from_bytes(piece.identity), draft.height());
     let kept = Piece { kind, identity, power, total_power, epoch, view, height, outcome };
-    draft.emit(event::misbehaviour(number, &kept));
+    draft.emit(|| event::misbehaviour(number, &kept));
     if let Some(validator) = suspended {
-        draft.emit(event::validator_suspended(&validator, number));
+        draft.emit(|| event::validator_suspended(&validator, number));
     }
     draft.write(key(number), &kept);
     draft.write(KEY.to_vec(), &Pieces(number.saturating_add(1)));

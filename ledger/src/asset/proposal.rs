@@ -68,7 +68,7 @@ pub(super) fn propose(draft: &mut Draft<'_, '_>, change: &Change) -> Step {
     let expiry_height = draft.height().saturating_add(draft.parameters().proposal_lifetime);
     governance.open.push(OpenProposal { number, proposer, expiry_height });
     draft.write(GOVERNANCE_KEY.to_vec(), &governance);
-    draft.emit(event::proposed(number, &proposer, change));
+    draft.emit(|| event::proposed(number, &proposer, change));
     let proposal = Proposal { change: change.clone(), proposer, expiry_height, approvals: Vec::new() };
     add_approval(draft, number, proposal)
 }
@@ -90,10 +90,10 @@ pub(super) fn withdraw(draft: &mut Draft<'_, '_>, number: u64) -> Step {
         return Err(Code::NotApproved.refusal(log).into());
     };
     proposal.approvals.remove(at);
-    draft.emit(event::withdrawn(number, &sender));
+    draft.emit(|| event::withdrawn(number, &sender));
     if proposal.proposer == sender {
         close(draft, number)?;
-        draft.emit(event::closed("proposal_closed", number));
+        draft.emit(|| event::closed("proposal_closed", number));
     } else {
         draft.write(key(number), &proposal);
     }
@@ -105,7 +105,7 @@ pub(super) fn close_all_of(draft: &mut Draft<'_, '_>, proposer: &Address) -> Ste
     for one in role::governance(draft)?.open {
         if one.proposer == *proposer {
             close(draft, one.number)?;
-            draft.emit(event::closed("proposal_closed", one.number));
+            draft.emit(|| event::closed("proposal_closed", one.number));
         }
     }
     Ok(())
@@ -132,7 +132,7 @@ fn add_approval(draft: &mut Draft<'_, '_>, number: u64, mut proposal: Proposal) 
     let again = proposal.approvals.contains(&sender);
     if !again {
         proposal.approvals.push(sender);
-        draft.emit(event::approved(number, &sender));
+        draft.emit(|| event::approved(number, &sender));
     }
     // Of those who are no members any more nothing is kept: else one proposal could outgrow its record, member by member.
     let mut present = Vec::with_capacity(proposal.approvals.len());
@@ -143,7 +143,7 @@ fn add_approval(draft: &mut Draft<'_, '_>, number: u64, mut proposal: Proposal) 
     }
     if suffice(draft, &proposal.change, &present)? {
         close(draft, number)?;
-        draft.emit(event::closed("proposal_enacted", number));
+        draft.emit(|| event::closed("proposal_enacted", number));
         return enact(draft, &proposal.change);
     }
     // Approving again can only help where the others who approved, the threshold, or the power, have changed meanwhile.
@@ -196,7 +196,7 @@ pub(super) fn expire(block: &mut Block<'_>) -> Result<Vec<Event>, AppError> {
             return Err(corrupt("governance", format!("proposal {} is open and not there", one.number)));
         }
         draft.remove(key(one.number));
-        draft.emit(event::closed("proposal_expired", one.number));
+        draft.emit(|| event::closed("proposal_expired", one.number));
     }
     draft.write(GOVERNANCE_KEY.to_vec(), &Governance { open, ..governance });
     let (changes, events) = draft.finish();

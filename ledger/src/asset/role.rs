@@ -160,7 +160,7 @@ pub(super) fn grant(draft: &mut Draft<'_, '_>, role: Role, account: &Address) ->
     })?;
     let height = draft.height();
     draft.write(key(role, account), &AtHeight(height));
-    draft.emit(event::role(role, account, true));
+    draft.emit(|| event::role(role, account, true));
     Ok(())
 }
 
@@ -185,7 +185,7 @@ pub(super) fn revoke(draft: &mut Draft<'_, '_>, role: Role, account: &Address) -
         }
     })?;
     draft.remove(key(role, account));
-    draft.emit(event::role(role, account, false));
+    draft.emit(|| event::role(role, account, false));
     if role == Role::Member { proposal::close_all_of(draft, account) } else { Ok(()) }
 }
 
@@ -209,6 +209,6 @@ pub(super) fn set_threshold(draft: &mut Draft<'_, '_>, approvals: u16) -> Step {
         return Err(Code::BadThreshold.refusal(log).into());
     }
     draft.write(GOVERNANCE_KEY.to_vec(), &Governance { threshold: approvals, ..governance });
-    draft.emit(event::threshold(approvals));
+    draft.emit(|| event::threshold(approvals));
     Ok(())
 }

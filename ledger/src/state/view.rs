@@ -7,7 +7,7 @@ use super::{
     arena::{Link, NodeId},
     key::Digest,
     log::{Log, Place},
-    prefetch::visit,
+    prefetch::{TOGETHER, visit},
     records::{Record, Records},
     stored::Stored,
     walk::{self, Nodes, Step},
@@ -38,14 +38,20 @@ impl<'a> View<'a> {
         self.version
     }
 
-    /// Reads the records of some keys, many at once: some dozens, of what is executed next, so that they are still near
-    /// when they are asked for. What cannot be read is left for that question to find.
-    pub fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
-        let Some(root) = self.root else { return };
+    /// The value of each of `keys`, if there is such a record. In the order of the keys records lie closest together, and many are
+    /// fetched at once, so that the waits for memory pass together.
+    pub fn get_all(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, AppError> {
+        let Some(root) = self.root else { return Ok(vec![None; keys.len()]) };
         let reading = self.reading();
-        for leaf in visit(&reading.tree.arena, root, keys) {
-            let _ = reading.record(leaf);
+        let mut values = Vec::with_capacity(keys.len());
+        for some in keys.chunks(TOGETHER) {
+            let leaves = visit(&reading.tree.arena, root, some.iter().map(Vec::as_slice));
+            for (key, leaf) in some.iter().zip(leaves) {
+                let nearest = reading.record(leaf)?;
+                values.push((nearest.key() == key).then(|| nearest.value().to_vec()));
+            }
         }
+        Ok(values)
     }
 
     /// The tree, held still: not to be asked for twice by one thread at the same time.

@@ -63,7 +63,7 @@ pub(in crate::asset) fn apply(draft: &mut Draft<'_, '_>, changes: &[ValidatorCha
         if let ValidatorChange::Parameter { parameter, value } = change {
             set(&mut params.0, *parameter, *value)?;
         }
-        draft.emit(event::validator_changed(change));
+        draft.emit(|| event::validator_changed(change));
     }
     if validators != before {
         validators.check()?;
