@@ -29,6 +29,14 @@ testnet *args:
 bench *args:
     cargo run --release -- bench {{args}}
 
+# The hot paths' instructions beside those of the stored baseline; `just hot` times them, `just hot --write` makes a new baseline.
+guard:
+    cargo run --release -p althing-tests --bin hot -- --compare
+
+# The hot paths, one by one: docs/benchmarks.md.
+hot *args:
+    cargo run --release -p althing-tests --bin hot -- {{args}}
+
 # Everything that CI does, in its order.
 ci:
     .ci/run

@@ -7,6 +7,7 @@ pub mod door;
 pub mod execution;
 pub mod forks;
 pub mod fuzzing;
+pub mod hot;
 pub mod light;
 pub mod members;
 pub mod message_delays;

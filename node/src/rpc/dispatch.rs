@@ -1,6 +1,10 @@
 //! From a JSON-RPC request, or a batch of them, or a URI, to a method and back.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Instant,
+};
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
@@ -10,11 +14,13 @@ use super::{
     Context, RpcError,
     answer::{Answer, Answers, Reply, Room},
     caller::Caller,
-    clients::Place,
+    clients::{Clients, Place},
     method::Method,
     params::Params,
     turns::measured,
+    who::Who,
 };
+use crate::config::RpcConfig;
 
 /// Requests in one batch.
 const MAX_BATCH: usize = 32;
@@ -119,6 +125,19 @@ fn read(request: Value, caller: &Caller) -> Result<Call, Fault> {
         Ok(params) => Ok(Call { params: params.under(id.clone()), id, method }),
         Err(error) => Err((id, error)),
     }
+}
+
+/// The transactions that the body of an `althing_broadcast_txs` hands in, read as [`body`] reads it: what a submission costs before the
+/// mempool knows of it.
+pub fn submitted(body: &[u8]) -> Result<Vec<Vec<u8>>, RpcError> {
+    let nobody = Caller::new(
+        Who::at(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        None,
+        Clients::new(&RpcConfig::default()),
+        Arc::default(),
+    );
+    let request = serde_json::from_slice(body).map_err(RpcError::parse)?;
+    read(request, &nobody).map_err(|(_, error)| error)?.params.txs("txs")
 }
 
 /// `alone`: not among others in a batch.

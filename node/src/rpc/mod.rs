@@ -55,6 +55,7 @@ mod websocket;
 mod who;
 
 pub(crate) use context::Context;
+pub use dispatch::submitted;
 pub use door::DoorError;
 pub use error::RpcError;
 pub(crate) use json::time;
