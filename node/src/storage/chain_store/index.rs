@@ -11,6 +11,7 @@
 //! must not be silently partial.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 mod filter;
 mod merge;
@@ -24,7 +25,7 @@ use althing_consensus::Height;
 use althing_crypto::{Encoding, TxHash};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use self::run::{Heights, key};
+use self::run::{Heights, Run, key};
 pub(super) use self::runs::Runs;
 use self::terms::terms;
 pub(crate) use self::terms::{Subject, Term};
@@ -52,17 +53,14 @@ pub enum Indexing {
     On,
 }
 
-/// Where a block has a transaction, and whether it did there what it says.
+/// Where a block has a transaction.
 #[derive(BorshSerialize, BorshDeserialize)]
-struct Occurrence {
-    index: u32,
-    succeeded: bool,
-}
+struct Occurrence(u32);
 
 impl Encoding for Occurrence {
     const NAME: &'static str = "place of a transaction";
     const VERSION: u8 = 1;
-    const MAX_BYTES: usize = 6;
+    const MAX_BYTES: usize = 5;
 }
 
 /// Which of a block's transactions an entry is about, by their places in the block.
@@ -174,43 +172,47 @@ impl ChainStore {
         })
     }
 
-    /// Where each of these transactions is found: in the block where it succeeded, or else in the first that holds it.
+    /// Where each of these transactions is found: in the block where it succeeded, or else in the first that holds it. However many hold
+    /// it, of each run two entries are read at most.
     pub(super) fn find_txs(&self, txs: &[TxHash]) -> Result<Vec<Option<TxLocation>>, StoreError> {
-        let store = &*self.store;
         let mut oldest = None;
-        let mut locations = Vec::with_capacity(txs.len());
-        for tx in txs {
-            let term = Term::hash(tx);
-            let (low, high) = (key(&term, Height(0)), key(&term, Height(u64::MAX)));
-            let location = self.runs.ask(store, |runs| {
-                let (mut first, mut success) = (None, None);
-                for run in runs.iter().filter(|run| run.summary.filter.may_have(&low)) {
-                    let more = run.each(store, (&low, &high), false, &mut |entry| {
-                        let height = entry.height()?;
-                        let oldest = match oldest {
-                            Some(oldest) => oldest,
-                            None => *oldest.insert(self.oldest()?.unwrap_or(Height(1))),
-                        };
-                        let Occurrence { index, succeeded } = decode(Table::Index, entry.value())?;
-                        let location = TxLocation { height, index };
-                        // A run stays for as long as one of its blocks does.
-                        if height >= oldest {
-                            first = first.or(Some(location));
-                            success = Some(location).filter(|_| succeeded);
-                        }
-                        Ok(success.is_none())
-                    })?;
-                    match more {
-                        None => return Ok(None),
-                        Some(false) => break,
-                        Some(true) => {}
-                    }
-                }
-                Ok(Some(success.or(first)))
-            })?;
-            locations.push(location);
+        let find = |tx| self.runs.ask(&*self.store, |runs| self.find_tx(runs, &mut oldest, tx));
+        txs.iter().map(find).collect()
+    }
+
+    /// Where this one is found; `None` if a run has gone meanwhile. `oldest`: as it is known of the others.
+    fn find_tx(
+        &self,
+        runs: &[Arc<Run>],
+        oldest: &mut Option<Height>,
+        tx: &TxHash,
+    ) -> Result<Option<Option<TxLocation>>, StoreError> {
+        let filtered = key(&Term::hash(tx, true), Height(0));
+        let runs: Vec<_> = runs.iter().filter(|run| run.summary.filter.may_have(&filtered)).collect();
+        if runs.is_empty() {
+            return Ok(Some(None));
         }
-        Ok(locations)
+        let oldest = match *oldest {
+            Some(oldest) => oldest,
+            None => *oldest.insert(self.oldest()?.unwrap_or(Height(1))),
+        };
+        for succeeded in [true, false] {
+            let term = Term::hash(tx, succeeded);
+            // A run stays for as long as one of its blocks does.
+            let bounds = (&key(&term, oldest), &key(&term, Height(u64::MAX)));
+            for run in &runs {
+                let mut found = None;
+                let more = run.each(&*self.store, bounds, false, &mut |entry| {
+                    let Occurrence(index) = decode(Table::Index, entry.value())?;
+                    found = Some(TxLocation { height: entry.height()?, index });
+                    Ok(false)
+                })?;
+                if more.is_none() || found.is_some() {
+                    return Ok(more.map(|_| found));
+                }
+            }
+        }
+        Ok(Some(None))
     }
 
     /// Who sent the transactions of an indexed block.
@@ -230,7 +232,7 @@ impl ChainStore {
         let mut entries = Vec::with_capacity(txs.len() * 4);
         for (index, tx) in (0u32..).zip(txs) {
             let succeeded = results.tx_results.get(index as usize).is_some_and(|result| result.code == 0);
-            entries.push((Term::hash(tx), Occurrence { index, succeeded }.encode()));
+            entries.push((Term::hash(tx, succeeded), Occurrence(index).encode()));
         }
         if self.indexing == Indexing::On {
             let before = self.index_span()?.filter(|span| span.to.next() == height);

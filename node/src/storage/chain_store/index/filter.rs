@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn it_has_all_that_were_added_and_few_others() {
-        let of = |n: u32| key(&Term::hash(&TxHash::of(&n.to_be_bytes())), Height(1));
+        let of = |n: u32| key(&Term::hash(&TxHash::of(&n.to_be_bytes()), true), Height(1));
         let mut filter = Filter::of(10_000);
         (0..10_000).for_each(|n| filter.add(&of(n)));
         assert!((0..10_000).all(|n| filter.may_have(&of(n))));

@@ -21,6 +21,9 @@ use crate::storage::{Batch, Entry, Store, StoreError, Table};
 const PACE: u64 = 3;
 /// and by so many at least, so that those of small blocks are done at once.
 const LEAST_BYTES: u64 = 32 << 10;
+/// Runs that have more hashes of transactions together are not merged: what is known of a run is written and read at once, 64 MiB of filter
+/// for so many.
+const MOST_HASHES: u64 = 1 << 25;
 /// Chunks deleted with a block, beyond as many as it wrote.
 const DELETED_AT_ONCE: usize = 16;
 /// Runs read at once when the chain is opened.
@@ -119,6 +122,12 @@ impl State {
     fn read(store: &dyn Store) -> Result<Self, StoreError> {
         let read = |(key, value): &Entry| Ok(Arc::new(stored(key, value)?));
         let runs = all(store, RUN)?.iter().map(read).collect::<Result<List, StoreError>>()?;
+        let follows = |two: &[Arc<Run>]| {
+            two[0].heights.to < two[1].heights.from && two[0].summary.level >= two[1].summary.level
+        };
+        if !runs.windows(2).all(follows) {
+            return Err(corrupt("runs of the index overlap, or are in no order"));
+        }
         let read = |(key, value): &Entry| {
             let end = value[..].try_into().map_err(|_| corrupt("a number of chunks is malformed"))?;
             Ok(Going { heights: Heights::read(&key[1..])?, next: 0, end: u32::from_be_bytes(end) })
@@ -165,7 +174,7 @@ impl State {
             // The oldest of them, which are next to one another: what is merged moves up behind all that is there.
             let due = self.runs.iter().filter(|run| run.summary.level == level).take(RUNS);
             let due: List = due.cloned().collect();
-            if due.len() < RUNS {
+            if due.len() < RUNS || due.iter().map(|run| run.summary.hashes).sum::<u64>() > MOST_HASHES {
                 return Ok(());
             }
             let merge = Merge::new(&due, level.saturating_add(1));
@@ -176,7 +185,10 @@ impl State {
             self.merges.insert(level, merge);
         }
         let merge = self.merges.get_mut(&level).expect("there is one");
-        if !merge.step(store, batch, bytes)? {
+        // After large blocks it is done in time for the next one, too, if only small ones come.
+        let until_next = (RUNS as u64).saturating_pow(u32::from(level) + 1);
+        let least = merge.bytes().div_ceil(until_next).saturating_mul(2);
+        if !merge.step(store, batch, bytes.max(least))? {
             return Ok(());
         }
         let merge = self.merges.remove(&level).expect("there is one");
@@ -200,6 +212,7 @@ impl State {
             let merges = |merge: &Merge| merge.inputs().iter().any(|input| Arc::ptr_eq(input, run));
             let ended = self.merges.iter().find(|(_, merge)| merges(merge)).map(|(level, _)| *level);
             if let Some(merge) = ended.and_then(|level| self.merges.remove(&level)) {
+                // Before a restart it may have written more than since.
                 self.going.push_back(Going {
                     heights: merge.heights(),
                     next: 0,

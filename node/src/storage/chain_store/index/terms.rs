@@ -15,8 +15,10 @@ const COUNT: u8 = 0;
 const TXS: u8 = 1;
 /// One of blocks.
 const BLOCKS: u8 = 2;
-/// The hash of a transaction.
-const HASH: u8 = 3;
+/// The hash of a transaction where it failed,
+const FAILED: u8 = 3;
+/// and where it succeeded: so that this is found without going through all blocks where it failed.
+const SUCCEEDED: u8 = 4;
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +52,9 @@ impl Term {
         Self::of(subject, key, &[&[1], value.as_bytes()])
     }
 
-    /// This transaction.
-    pub(super) fn hash(tx: &TxHash) -> Self {
-        Self::new(HASH, tx.as_bytes())
+    /// This transaction, where it succeeded or where it failed.
+    pub(super) fn hash(tx: &TxHash, succeeded: bool) -> Self {
+        Self::new(if succeeded { SUCCEEDED } else { FAILED }, tx.as_bytes())
     }
 
     fn of(subject: Subject, key: &str, value: &[&[u8]]) -> Self {
@@ -74,12 +76,12 @@ impl Term {
     }
 
     pub(super) fn is_hash(&self) -> bool {
-        self.0[0] == HASH
+        matches!(self.0[0], FAILED | SUCCEEDED)
     }
 
     /// Whether an entry of this key is one of a transaction's hash.
     pub(super) fn names_hash(key: &Key) -> bool {
-        key[0] == HASH
+        matches!(key[0], FAILED | SUCCEEDED)
     }
 }
 

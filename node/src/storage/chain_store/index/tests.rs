@@ -10,6 +10,8 @@ use super::*;
 use crate::query::TX_SENDER;
 use crate::storage::{MemoryStore, Store};
 
+mod limits;
+
 /// A chain of results without blocks, and what must be found in it.
 struct Chain {
     disk: Arc<MemoryStore>,
@@ -37,21 +39,26 @@ impl Chain {
     }
 
     fn grow(&mut self, count: u64) {
+        let mut txs: Vec<(u64, String, bool)> = Vec::new();
+        for place in 0..count {
+            // Some come twice.
+            let number = if self.below(9) == 0 { self.below(50) } else { (self.height + 1) << 20 | place };
+            if number >= 50 || txs.iter().all(|(other, ..)| *other != number) {
+                txs.push((number, format!("s{}", self.below(6)), self.below(4) > 0));
+            }
+        }
+        self.put(&txs);
+    }
+
+    /// Grows by a block of these: number, sender, whether it succeeds.
+    fn put(&mut self, txs: &[(u64, String, bool)]) {
         self.height += 1;
         let (mut hashes, mut senders, mut tx_results) = (Vec::new(), Vec::new(), Vec::new());
-        for place in 0..u32::try_from(count).unwrap() {
-            // Some come twice.
-            let number =
-                if self.below(9) == 0 { self.below(50) } else { self.height << 20 | u64::from(place) };
-            if hashes.contains(&tx(number)) {
-                continue;
-            }
-            let place = u32::try_from(hashes.len()).unwrap();
-            let (sender, succeeded) = (format!("s{}", self.below(6)), self.below(4) > 0);
+        for (place, (number, sender, succeeded)) in (0u32..).zip(txs) {
             self.senders.entry(sender.clone()).or_default().entry(self.height).or_default().push(place);
-            self.txs.entry(number).or_default().push((self.height, place, succeeded));
-            hashes.push(tx(number));
-            senders.push(Some(sender));
+            self.txs.entry(*number).or_default().push((self.height, place, *succeeded));
+            hashes.push(tx(*number));
+            senders.push(Some(sender.clone()));
             tx_results.push(TxResult { code: u32::from(!succeeded), ..TxResult::default() });
         }
         let height = Height(self.height);
