@@ -75,11 +75,11 @@ fn little_is_left_behind_while_every_block_lets_one_go() {
         for _ in 0..blocks {
             chain.grow(txs);
             chain.prune(chain.height.saturating_sub(kept) + 1);
-            if chain.height % 20 == 0 {
+            if chain.height.is_multiple_of(20) {
                 chain.compare();
             }
             // A crash in the middle of merges that pruning cuts short later.
-            if chain.height % 31 == 0 {
+            if chain.height.is_multiple_of(31) {
                 chain.store = ChainStore::new(chain.disk.clone()).indexed(Indexing::On);
             }
             let live: usize =
