@@ -23,6 +23,8 @@ pub struct Costs {
     pub messages_per_block: u64,
     /// Their encodings' bytes.
     pub bytes_per_block: u64,
+    /// Votes' signatures and aggregates that one validator checks per committed block, in thousandths.
+    pub checks_per_block: u64,
 }
 
 /// A cluster in which a message takes δ.
@@ -63,6 +65,7 @@ pub fn measure(validators: usize, blocks: u64) -> Costs {
         after_crash: after_crash(validators),
         messages_per_block: record.messages / committed.max(1),
         bytes_per_block: record.bytes / committed.max(1),
+        checks_per_block: record.checks * 1_000 / (committed.max(1) * validators as u64),
     };
     assert_eq!(cluster.violation(), None);
     costs

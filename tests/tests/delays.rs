@@ -95,6 +95,7 @@ fn messages_and_bytes_of_a_block_do_not_change_unnoticed() {
         after_crash: 2_000,
         messages_per_block: 2 * 4 * 3 + 3 + 3,
         bytes_per_block: costs.bytes_per_block,
+        checks_per_block: costs.checks_per_block,
     };
     assert_eq!(costs, expected);
     assert!(costs.bytes_per_block < 6_500, "{} bytes", costs.bytes_per_block);

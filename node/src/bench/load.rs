@@ -195,6 +195,13 @@ impl Load {
                 if ready.queue.is_empty() || ready.requests >= MAX_REQUESTS || now < ready.not_before {
                     break;
                 }
+                // What a dead node had may have come through meanwhile.
+                let track = self.track.borrow();
+                ready.queue.retain(|(_, tx)| !tx.resent || track.is_pending(tx.id));
+                drop(track);
+                if ready.queue.is_empty() {
+                    break;
+                }
                 let batch = ready.batch();
                 ready.requests += 1;
                 ready.not_before = now + ready.gap;
@@ -322,6 +329,9 @@ async fn hand_in(lane: Rc<RefCell<Lane>>, track: Rc<RefCell<Track>>, txs: Vec<(I
             if !again.is_empty() {
                 lane.again(again);
             }
+        }
+        Err((true, _)) if lane.dead => {
+            lane.again(txs.into_iter().map(|(due, tx)| (due, Tx { resent: true, ..tx })).collect());
         }
         Err((true, _)) => lane.again(txs),
         Err((false, reason)) => {

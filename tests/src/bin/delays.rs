@@ -1,4 +1,4 @@
-//! Prints what the protocol costs in message delays, messages and bytes.
+//! Prints what the protocol costs in message delays, messages, bytes, and signatures of votes that each validator checks.
 
 #![allow(clippy::print_stdout, clippy::float_arithmetic)]
 
@@ -25,14 +25,15 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    println!("validators  commit  period  after a crash  messages/block  bytes/block");
+    println!("validators  commit  period  after a crash  messages/block  bytes/block  checks/block");
     let mut rows = Vec::new();
     for validators in arguments.validators {
         let costs = measure(validators.into(), arguments.blocks);
         let [commit, period, after_crash] = in_deltas(&costs);
         let Costs { messages_per_block, bytes_per_block, .. } = costs;
+        let checks = costs.checks_per_block as f64 / 1_000.0;
         println!(
-            "{validators:>10} {commit:>6.1}δ {period:>6.1}δ {after_crash:>13.1}δ {messages_per_block:>15} {bytes_per_block:>12}"
+            "{validators:>10} {commit:>6.1}δ {period:>6.1}δ {after_crash:>13.1}δ {messages_per_block:>15} {bytes_per_block:>12} {checks:>13.2}"
         );
         rows.push(costs);
     }
@@ -56,5 +57,6 @@ fn row(costs: &Costs) -> Value {
         "after_crash": after_crash,
         "messages_per_block": costs.messages_per_block,
         "bytes_per_block": costs.bytes_per_block,
+        "checks_per_block": costs.checks_per_block as f64 / 1_000.0,
     })
 }

@@ -40,6 +40,8 @@ pub struct Record {
     pub messages: u64,
     /// Bytes of direct messages sent to others.
     pub bytes: u64,
+    /// Votes' signatures and aggregates checked by nodes, each as one.
+    pub checks: u64,
 }
 
 impl Record {
@@ -98,5 +100,6 @@ impl Record {
         self.certified.clear();
         self.messages = 0;
         self.bytes = 0;
+        self.checks = 0;
     }
 }

@@ -61,6 +61,27 @@ async fn a_short_run_measures_everything() {
         assert!(number(machine, name) > 0.0, "{name} in {report}");
     }
 
+    // Three messages one after the other commit a block, on whichever node.
+    let base = ports.base().to_string();
+    let args = ["bench", "--workload", "kv", "--rate", "50", "--duration", "2", "--warm-up", "1", "--json"];
+    let far = ["--delay", "20", "--tx-bytes", "300", "--base-port", &base];
+    let ended = althing(args.into_iter().chain(far)).await;
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let report = ended.object();
+    assert!(number(&report, "latency_ms.p50") >= 60.0, "{report}");
+    assert!(number(&report, "finalization_ms.p50") >= 40.0, "{report}");
+    assert_eq!((&report["delay"], &report["kill"]), (&"20 ms".into(), &Value::Null));
+
+    let base = ports.base().to_string();
+    let args = ["bench", "--workload", "kv", "--rate", "50", "--duration", "5", "--warm-up", "1", "--json"];
+    let killed = althing(args.into_iter().chain(["--kill-one-at", "1", "--base-port", &base])).await;
+    assert_eq!(killed.code, Some(0), "{killed:#?}");
+    let killed = killed.object();
+    assert_eq!(killed["failed"], 0, "{killed}");
+    for name in ["gap_ms", "p99_before_ms", "p99_after_ms"] {
+        assert!(number(&killed, &format!("kill.{name}")) > 0.0, "{killed}");
+    }
+
     let base = ports.base().to_string();
     let args =
         ["bench", "--workload", "empty", "--duration", "2", "--warm-up", "1", "--json", "--base-port", &base];

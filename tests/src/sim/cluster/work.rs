@@ -11,6 +11,7 @@ use althing_node::workers::Fatal;
 
 use super::queue::Happening;
 use super::{Cluster, show};
+use crate::cheap_votes;
 use crate::sim::checkers::Seen;
 use crate::sim::record::Committed;
 
@@ -104,7 +105,9 @@ impl Cluster {
             _ => None,
         };
         let up = self.slots[node].node.as_mut().expect("a node that is down has no jobs");
+        let checks = cheap_votes::checks();
         let outcome = up.work(job);
+        self.record.checks += cheap_votes::checks() - checks;
         self.see_synced(node);
         match &outcome {
             Ok(Done::Stored(_)) => {
