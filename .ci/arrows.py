@@ -22,9 +22,9 @@ MAY_IMPORT = {
     "tests": {"crypto", "consensus", "mempool", "ledger", "p2p", "genesis", "node"},
 }
 
-# Only `node` may name a database; the simulator may name its own, to put a disk that fails below it.
+# Only `node` may name a database; the simulator may name its own, to put a disk that fails below it, and its drill those that it compares.
 DATABASES = {"redb", "sled", "fjall", "rocksdb", "rusqlite", "heed", "lmdb", "sqlx"}
-NAMES_A_DATABASE = {"node": DATABASES, "tests": {"redb"}}
+NAMES_A_DATABASE = {"node": DATABASES, "tests": {"redb", "sled", "fjall"}}
 
 # The pure crates: all that they may use of others (tests aside), none of which has a clock, a thread, a disk, a network
 # or randomness. An async runtime or a random number generator is refused simply because it is not here.

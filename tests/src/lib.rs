@@ -16,4 +16,5 @@ pub mod mutants;
 pub mod processes;
 pub mod side_by_side;
 pub mod sim;
+pub mod stores;
 pub mod twins;

@@ -102,6 +102,11 @@ impl Batch {
         self.changes.push(Change { table, key: key.into(), value: None });
     }
 
+    /// The changes in their order: table, key, and the value, or none if the key is deleted.
+    pub fn changes(&self) -> impl Iterator<Item = (Table, &[u8], Option<&[u8]>)> {
+        self.changes.iter().map(|change| (change.table, &change.key[..], change.value.as_deref()))
+    }
+
     /// The number of changes.
     pub fn len(&self) -> usize {
         self.changes.len()

@@ -7,25 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use althing_consensus::{
-    AppHash, Block, Epoch, Execution, Height, Phase, Position, QuorumCertificate, View, payload_root,
-};
-use althing_crypto::{Encoding, Hash, TxHash, bls, ed25519};
-use althing_genesis::Genesis;
-use althing_ledger::asset::{Address, Approval, COIN, Instruction, Transaction};
-use althing_ledger::{Attribute, Event, TxResult};
-use althing_node::body::Body;
-use althing_node::new_chain;
+use althing_consensus::Height;
+use althing_crypto::Hash;
+use althing_ledger::asset::COIN;
 use althing_node::query::Query;
 use althing_node::search::{Direction, Search};
-use althing_node::storage::{
-    Batch, ChainStore, Entry, Indexing, RedbStore, Store, StoreError, StoredResults, Table,
-};
-use althing_tests::sim::Random;
+use althing_node::storage::{Batch, ChainStore, Entry, Indexing, RedbStore, Store, StoreError, Table};
+use althing_tests::stores::Failure;
+use althing_tests::stores::blocks::{Transfers, address};
 use clap::Parser;
 use serde_json::{Value, json};
-
-const CHAIN_ID: &str = "index";
 
 /// Stores blocks of transfers between random accounts in redb, without the index and with it, and then searches.
 #[derive(Parser)]
@@ -102,40 +93,22 @@ fn stored_bytes(store: &RedbStore, tables: &[Table]) -> Result<u128, StoreError>
     Ok(bytes)
 }
 
-type Failure = Box<dyn std::error::Error>;
-
 fn measure(arguments: &Arguments, indexing: Indexing) -> Result<Value, Failure> {
     let home = tempfile::tempdir()?;
     let path = home.path().join("chain.redb");
     let disk = Arc::new(Counting { store: RedbStore::create(&path)?, keys: AtomicUsize::new(0) });
     let chain = ChainStore::new(disk.clone()).indexed(indexing);
-    let genesis = Body { block: genesis()?, txs: Vec::new() };
-    chain.begin(Hash::ZERO, &genesis)?;
-    let mut random = Random::new(1);
+    let mut transfers = Transfers::new(arguments.accounts)?;
+    chain.begin(Hash::ZERO, transfers.genesis())?;
     let (mut commits, mut results) = (Duration::ZERO, Duration::ZERO);
     let before = disk.keys.load(Ordering::Relaxed);
-    for height in (1..=arguments.blocks).map(Height) {
-        let transfers: Vec<_> =
-            (0..arguments.txs).map(|n| transfer(arguments, height, n, &mut random)).collect();
-        let mut block = genesis.block.clone();
-        block.txs = transfers.iter().map(|one| TxHash::of(&one.bytes)).collect();
-        (block.header.height, block.header.epoch) = (height, Epoch(1));
-        block.header.payload_root = payload_root(&block.txs);
-        let certificate = certificate(&block);
-        let txs = transfers.iter().map(|one| one.bytes.as_slice().into()).collect();
-        let hashes = block.txs.clone();
+    for _ in 0..arguments.blocks {
+        let block = transfers.block(arguments.txs);
         let begun = Instant::now();
-        chain.commit(&[Arc::new(Body { block, txs })], &certificate)?;
+        chain.commit(&[block.body], &block.certificate)?;
         commits += begun.elapsed();
-        let senders: Vec<_> = transfers.iter().map(|one| Some(one.sender.clone())).collect();
-        let tx_results = transfers
-            .into_iter()
-            .map(|one| TxResult { events: vec![one.event], ..TxResult::default() })
-            .collect();
-        let execution = Execution { height, app_hash: AppHash::default(), results_root: Hash::ZERO };
-        let stored = StoredResults { execution, next_epoch: Hash::ZERO, tx_results, events: Vec::new() };
         let begun = Instant::now();
-        chain.put_sent_results(&hashes, &senders, &stored, None)?;
+        chain.put_sent_results(&block.hashes, &block.senders, &block.results, None)?;
         results += begun.elapsed();
     }
     let txs = (arguments.blocks * arguments.txs) as u128;
@@ -187,58 +160,4 @@ fn searches(arguments: &Arguments, chain: &ChainStore) -> Result<Value, Failure>
         }));
     }
     Ok(rows.into())
-}
-
-/// Block 0 of a chain of one validator.
-fn genesis() -> Result<Block, Failure> {
-    let identity = ed25519::SecretKey::from_seed([1; 32]);
-    let vote = bls::SecretKey::from_seed(&bls::BLS, &[1; 32]);
-    let validators = vec![new_chain::validator("v", &identity, &vote)];
-    let document = new_chain::document(CHAIN_ID, validators, &[address(0)]);
-    Ok(Genesis::new(document, &bls::BLS)?.block(AppHash::default()))
-}
-
-/// A certificate of its size; nobody checks it here.
-fn certificate(block: &Block) -> QuorumCertificate {
-    QuorumCertificate {
-        phase: Phase::Commit,
-        epoch: Epoch(1),
-        view: View(block.header.height.0),
-        block: block.hash(),
-        signers: [Position(0)].into_iter().collect(),
-        signature: bls::Signature::from_bytes([3; 96]),
-    }
-}
-
-struct Transfer {
-    bytes: Vec<u8>,
-    sender: String,
-    event: Event,
-}
-
-fn address(account: u64) -> Address {
-    let mut bytes = [7; 20];
-    bytes[..8].copy_from_slice(&account.to_be_bytes());
-    Address::from_bytes(bytes)
-}
-
-/// A transfer as the asset ledger has it, with its event.
-fn transfer(arguments: &Arguments, height: Height, n: u64, random: &mut Random) -> Transfer {
-    let mut account = || address(random.below(arguments.accounts));
-    let (from, to) = (account(), account());
-    let (from_text, to_text) = (from.to_string(), to.to_string());
-    let key = ed25519::PublicKey::from_bytes([9; 32]);
-    let signature = ed25519::Signature::from_bytes([1; 64]);
-    let instruction = Instruction::Transfer { asset: COIN, from, to, amount: 1 };
-    let mut tx = Transaction::new(CHAIN_ID, from, height.0 * arguments.txs + n, vec![instruction]);
-    tx.approvals.push(Approval::Key { key, signature });
-    let attribute = |key: &str, value: String, index| Attribute { key: key.to_owned(), value, index };
-    let attributes = vec![
-        attribute("asset", COIN.to_string(), true),
-        attribute("sender", from_text.clone(), true),
-        attribute("recipient", to_text, true),
-        attribute("amount", "1".to_owned(), false),
-    ];
-    let event = Event { kind: "transfer".to_owned(), attributes };
-    Transfer { bytes: tx.encode(), sender: from_text, event }
 }
