@@ -80,7 +80,7 @@ def self_test(metadata):
         ("genesis", "althing-ledger", None),
         ("node", "althing-tests", "dev"),
         ("ledger", "redb", None),
-        ("tests", "sled", "dev"),
+        ("tests", "rocksdb", "dev"),
         ("consensus", "tokio", None),
         ("mempool", "rand", None),
         ("mempool", "chrono", "build"),
