@@ -9,5 +9,5 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let rustc = env::var_os("RUSTC").expect("cargo names the compiler");
     let said = Command::new(rustc).arg("--version").output().expect("cargo has just run the compiler");
-    println!("cargo:rustc-env=ALTHING_RUSTC={}", String::from_utf8_lossy(&said.stdout).trim());
+    println!("cargo:rustc-env=HOT_PATHS_RUSTC={}", String::from_utf8_lossy(&said.stdout).trim());
 }

@@ -25,7 +25,7 @@ impl Build {
     /// This one, on the processor that it finds.
     pub fn this() -> Self {
         Self {
-            rustc: env!("ALTHING_RUSTC").to_owned(),
+            rustc: env!("HOT_PATHS_RUSTC").to_owned(),
             target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
             optimised: !cfg!(debug_assertions),
             processor: features(),
