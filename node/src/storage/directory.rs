@@ -16,12 +16,19 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// 1 had the application's state in a database.
 const FORMAT_VERSION: u8 = 3;
 
 const STATE: &str = "state";
+
+/// For so long a database that was closed may still be locked,
+const LET_GO: Duration = Duration::from_secs(2);
+/// and so often it is tried.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Which database holds the chain data (`storage.backend` in the configuration).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -60,10 +67,21 @@ impl BackendKind {
         if !exists(&path)? {
             return Err(StoreError::Corrupt { path, what: "it is missing".to_owned() });
         }
-        Ok(match self {
-            BackendKind::Redb => Arc::new(RedbStore::open(&path)?),
-            BackendKind::Sled => Arc::new(SledStore::open(&path)?),
-        })
+        let open = || -> Result<Arc<dyn Store>, StoreError> {
+            Ok(match self {
+                BackendKind::Redb => Arc::new(RedbStore::open(&path)?),
+                BackendKind::Sled => Arc::new(SledStore::open(&path)?),
+            })
+        };
+        // Our own lock keeps everyone else out. But a child process that is being started somewhere in this one has a share in all locks until it
+        // runs its own program, also in that of a database closed a moment ago.
+        let give_up = Instant::now() + LET_GO;
+        loop {
+            match open() {
+                Err(StoreError::InUse { .. }) if Instant::now() < give_up => thread::sleep(ASK_AGAIN),
+                opened => return opened,
+            }
+        }
     }
 }
 

@@ -169,6 +169,10 @@ fn failure(doing: &'static str, path: &Path) -> impl FnOnce(sled::Error) -> Stor
         {
             StoreError::Corrupt { path, what: e.to_string() }
         }
+        // sled says so in words only.
+        sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => {
+            StoreError::InUse { path, pid: None }
+        }
         sled::Error::Io(source) => StoreError::Io { doing, path, source },
         damaged => StoreError::Corrupt { path, what: damaged.to_string() },
     }
