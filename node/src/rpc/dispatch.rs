@@ -127,7 +127,7 @@ fn read(request: Value, caller: &Caller) -> Result<Call, Fault> {
     }
 }
 
-/// The transactions that the body of an `althing_broadcast_txs` hands in, read as [`body`] reads it: what a submission costs before the
+/// The transactions that the body of an `althing_broadcast_txs` hands in, read as `body` reads it: what a submission costs before the
 /// mempool knows of it.
 pub fn submitted(body: &[u8]) -> Result<Vec<Vec<u8>>, RpcError> {
     let nobody = Caller::new(
