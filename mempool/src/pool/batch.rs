@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use althing_crypto::{TxHash, mutant};
 
 use super::Pool;
-use crate::TxBytes;
-use crate::sender::Sender;
+use crate::{Sender, TxBytes};
 
 /// How many transactions that do not fit into the rest of a batch are passed over in search of smaller ones.
 const MAX_PASSED_OVER: usize = 16;
@@ -27,8 +26,8 @@ impl Pool {
         let mut rest = max_bytes;
         let mut passed_over = 0;
         let mut stopped: BTreeSet<&Sender> = BTreeSet::new();
-        for slot in self.ready.values() {
-            let entry = &self.entries[*slot];
+        for arrival in self.ready.values() {
+            let entry = &self.entries[arrival];
             let ordered_by = entry.sender.as_ref().filter(|_| entry.sequence.is_some());
             if batch.len() == max_count || passed_over == MAX_PASSED_OVER {
                 break;
