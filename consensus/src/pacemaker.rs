@@ -38,11 +38,16 @@ impl Pacemaker {
         }
     }
 
-    /// How long the current view may take.
-    pub(crate) fn timeout(&self, params: &ConsensusParams) -> Micros {
+    /// How long the current view may take. A leader that failed in its last turn is not waited for so long: a third of the usual multiple of
+    /// a round is enough for one that is back, and one that is not costs less, again and again.
+    pub(crate) fn timeout(&self, params: &ConsensusParams, leader_failed: bool) -> Micros {
         let millis = |n: u64| Micros::from_millis(n).0;
         let low = millis(params.timeout_min_ms);
         let base = (self.round.0.saturating_mul(12)).clamp(low, millis(params.timeout_base_max_ms));
+        let base = match leader_failed {
+            true => (self.round.0.saturating_mul(4)).clamp(low / 8, base),
+            false => base,
+        };
         let doubled = base.saturating_mul(1 << self.failures.min(32));
         Micros(doubled.min(millis(params.timeout_max_ms)))
     }
@@ -69,7 +74,23 @@ mod tests {
         ];
         for (what, change, expected) in table {
             change(&mut pacemaker);
-            assert_eq!(pacemaker.timeout(&params), Micros::from_millis(*expected), "{what}");
+            assert_eq!(pacemaker.timeout(&params, false), Micros::from_millis(*expected), "{what}");
         }
+    }
+
+    #[test]
+    fn a_leader_that_failed_before_is_waited_for_four_rounds_and_doubling_outgrows_that_too() {
+        let params = ConsensusParams::default();
+        let mut pacemaker = Pacemaker::new();
+        let timeout = |pacemaker: &Pacemaker| pacemaker.timeout(&params, true);
+        assert_eq!(timeout(&pacemaker), Micros(62_500), "an eighth of the lower bound at least");
+        pacemaker.observe(Micros::from_millis(100));
+        assert_eq!(timeout(&pacemaker), Micros::from_millis(400));
+        pacemaker.failed();
+        assert_eq!(timeout(&pacemaker), Micros::from_millis(800));
+        pacemaker.observe(Micros::from_millis(60_000));
+        assert_eq!(timeout(&pacemaker), Micros::from_millis(8_000), "never longer than for others");
+        (0..90).for_each(|_| pacemaker.failed());
+        assert_eq!(timeout(&pacemaker), Micros::from_millis(16_000));
     }
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use althing_crypto::{TxHash, mutant};
 
 use crate::key::Key;
+use crate::map::{Map, Seed};
+use crate::sender::Verdict;
 use crate::usage::Usage;
-use crate::{Admission, Limits, Source, TxBytes};
+use crate::{Limits, Source, TxBytes};
 
 /// On whose account a transaction is in flight. All clients of this node share one account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +34,7 @@ pub(crate) enum Stage {
     Precheck,
     /// Asked when the state of height `executed` was the newest.
     Check {
-        admission: Admission,
+        verdict: Verdict,
         executed: u64,
     },
 }
@@ -50,13 +52,17 @@ pub(crate) struct Flight {
 }
 
 /// All of them, with what each payer has used.
-#[derive(Clone, Debug, Default, Hash)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct InFlight {
-    flights: BTreeMap<Key, Flight>,
+    flights: Map<Key, Flight>,
     used: BTreeMap<Payer, Usage>,
 }
 
 impl InFlight {
+    pub(crate) fn new(seed: Seed) -> Self {
+        InFlight { flights: Map::new(seed), used: BTreeMap::new() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.flights.len()
     }
@@ -109,9 +115,9 @@ impl InFlight {
     }
 
     /// The precheck is passed and the check asked, with the state of height `executed` the newest.
-    pub(crate) fn advance(&mut self, hash: &TxHash, admission: Admission, executed: u64) {
+    pub(crate) fn advance(&mut self, hash: &TxHash, verdict: Verdict, executed: u64) {
         if let Some(flight) = self.flights.get_mut(&hash.into()) {
-            flight.stage = Stage::Check { admission, executed };
+            flight.stage = Stage::Check { verdict, executed };
         }
     }
 
@@ -155,7 +161,7 @@ mod tests {
 
     #[test]
     fn one_payer_cannot_use_anothers_room() {
-        let (limits, mut flights) = (limits(), InFlight::default());
+        let (limits, mut flights) = (limits(), InFlight::new(Seed::new(1)));
         flights.start(TxHash::of(b"a"), vec![0; 6].into(), Source::Peer { id: 1 });
         assert!(flights.room(&limits, Payer::Peer(1), 4));
         assert!(!flights.room(&limits, Payer::Peer(1), 5), "bytes");
@@ -172,7 +178,7 @@ mod tests {
 
     #[test]
     fn tickets_that_join_are_counted_and_given_back() {
-        let (limits, mut flights) = (limits(), InFlight::default());
+        let (limits, mut flights) = (limits(), InFlight::new(Seed::new(1)));
         let hash = TxHash::of(b"a");
         flights.start(hash, vec![0; 6].into(), Source::Peer { id: 1 });
         assert!(!flights.get(&hash).is_some_and(|flight| flight.gossip));

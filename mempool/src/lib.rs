@@ -18,31 +18,21 @@
 mod in_flight;
 mod key;
 mod limits;
+mod map;
 mod mempool;
 mod message;
 mod pool;
 mod recent;
 mod rechecks;
 mod refusal;
+mod sender;
 mod usage;
 
 pub use limits::Limits;
+pub use map::Seed;
 pub use mempool::Mempool;
-pub use message::{Action, Admission, CheckedTx, Input, Outcome, Source, Status, TxBytes};
+pub use message::{Action, Admission, CheckedTx, Input, Outcome, Source, Status, Tx, TxBytes};
 pub use refusal::{CODESPACE, Code, Refusal};
 
 /// Bytes of a sender's name that are kept.
 pub const MAX_SENDER_BYTES: usize = 128;
-
-/// A sender's name, as the application gives it.
-type Sender = std::sync::Arc<[u8]>;
-
-/// Whose a committed transaction is.
-enum Origin {
-    /// This node never had it prechecked.
-    Unknown,
-    /// The application named no sender.
-    Nobody,
-    /// The sender, and the sequence if it needs order.
-    Sender(Sender, Option<u64>),
-}

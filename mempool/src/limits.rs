@@ -1,5 +1,7 @@
 //! How much the pool holds and how much anyone may ask of it at once.
 
+use crate::Seed;
+
 /// The bounds of a [`Mempool`](crate::Mempool). Each node chooses its own; none of them decides whether a block is valid.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
@@ -33,6 +35,8 @@ pub struct Limits {
     pub replay_cache: usize,
     /// Transactions dropped after their admission whose reason is remembered.
     pub dropped_cache: usize,
+    /// What bounds the time of a lookup: see [`Seed`]. The default is known to all; a node takes a random one.
+    pub seed: Seed,
 }
 
 impl Default for Limits {
@@ -52,6 +56,7 @@ impl Default for Limits {
             verdict_cache: 65_536,
             replay_cache: 131_072,
             dropped_cache: 8_192,
+            seed: Seed::new(0x616c_7468_696e_6720_6d65_6d70_6f6f_6c21),
         }
     }
 }

@@ -9,7 +9,8 @@ use crate::in_flight::{Flight, InFlight, Stage};
 use crate::pool::Pool;
 use crate::recent::Recent;
 use crate::rechecks::Rechecks;
-use crate::{Action, Admission, Input, Limits, Refusal, Status, TxBytes};
+use crate::sender::Verdict;
+use crate::{Action, Input, Limits, Refusal, Status, TxBytes};
 
 /// The pool of pending transactions. See the [crate's documentation](crate) for its rules.
 #[derive(Clone, Debug, Hash)]
@@ -18,7 +19,7 @@ pub struct Mempool {
     in_flight: InFlight,
     rechecks: Rechecks,
     /// Verdicts of `precheck`. Refusals have a place of their own, so that garbage displaces nothing but garbage.
-    admitted: Recent<Admission>,
+    admitted: Recent<Verdict>,
     refused: Recent<Refusal>,
     committed: Recent<u64>,
     dropped: Recent<Refusal>,
@@ -32,13 +33,14 @@ impl Mempool {
     /// An empty pool. `height` is the newest executed block's (0 on a fresh chain); blocks that are committed beyond
     /// it, and older ones for the replay cache, are told by [`Input::Committed`].
     pub fn new(limits: Limits, height: u64) -> Self {
+        let seed = limits.seed;
         Mempool {
-            in_flight: InFlight::default(),
-            rechecks: Rechecks::default(),
-            admitted: Recent::new(limits.verdict_cache),
-            refused: Recent::new(limits.verdict_cache),
-            committed: Recent::new(limits.replay_cache),
-            dropped: Recent::new(limits.dropped_cache),
+            in_flight: InFlight::new(seed),
+            rechecks: Rechecks::new(seed),
+            admitted: Recent::new(limits.verdict_cache, seed),
+            refused: Recent::new(limits.verdict_cache, seed),
+            committed: Recent::new(limits.replay_cache, seed),
+            dropped: Recent::new(limits.dropped_cache, seed),
             pool: Pool::new(limits),
             height,
             executed: height,
@@ -56,7 +58,11 @@ impl Mempool {
                     self.prechecked_one(hash, result, &mut out);
                 }
             }
-            Input::Checked { hash, result } => self.checked(hash, result, &mut out),
+            Input::Checked { results } => {
+                for (hash, result) in results {
+                    self.checked(hash, result, &mut out);
+                }
+            }
             Input::Committed { height, txs } => self.commit(height, &txs, &mut out),
             Input::Executed { height } => {
                 self.executed = self.executed.max(height);

@@ -9,6 +9,39 @@ use crate::Refusal;
 /// The bytes of a transaction as submitted, shared between the pool and whoever works on them.
 pub type TxBytes = Arc<[u8]>;
 
+/// A transaction on its way in: its bytes, and their hash if somebody has computed it already, which is never done twice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tx {
+    bytes: TxBytes,
+    hash: Option<TxHash>,
+}
+
+impl Tx {
+    /// Computes the hash now.
+    pub fn hashed(bytes: impl Into<TxBytes>) -> Self {
+        let bytes = bytes.into();
+        let hash = Some(TxHash::of(&bytes));
+        Tx { bytes, hash }
+    }
+
+    /// The hash of the bytes: the one that is known, or computed by this call.
+    pub fn hash(&self) -> TxHash {
+        self.hash.unwrap_or_else(|| TxHash::of(&self.bytes))
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &TxBytes {
+        &self.bytes
+    }
+}
+
+/// Its hash is computed when it is asked for: of what finds no room it never is.
+impl<B: Into<TxBytes>> From<B> for Tx {
+    fn from(bytes: B) -> Self {
+        Tx { bytes: bytes.into(), hash: None }
+    }
+}
+
 /// Who hands in a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
@@ -54,8 +87,8 @@ pub enum Input {
     Submit {
         /// By whom.
         source: Source,
-        /// Their bytes.
-        txs: Vec<Vec<u8>>,
+        /// Which.
+        txs: Vec<Tx>,
     },
     /// Verdicts of `precheck`: answers to [`Action::Precheck`], and those the driver learnt on its own, from a block.
     /// They must be the application's own words, since they also decide whether a block is valid.
@@ -63,12 +96,10 @@ pub enum Input {
         /// One verdict per transaction, in any order.
         results: Vec<(TxHash, Result<Admission, Refusal>)>,
     },
-    /// A verdict of `check_tx`: the answer to one [`Action::Check`] or [`Action::Recheck`].
+    /// Verdicts of `check_tx`: answers to [`Action::Check`] and [`Action::Recheck`].
     Checked {
-        /// The transaction.
-        hash: TxHash,
-        /// The verdict.
-        result: Result<CheckedTx, Refusal>,
+        /// One verdict per transaction, in the order in which they were asked for.
+        results: Vec<(TxHash, Result<CheckedTx, Refusal>)>,
     },
     /// A block is committed. Also tells old blocks at start, so that their transactions are known as committed.
     Committed {
@@ -104,8 +135,8 @@ pub enum Action {
         /// What became of it.
         outcome: Outcome,
     },
-    /// Newly admitted transactions that did not come by gossip: tell the peers.
-    Gossip(Vec<TxBytes>),
+    /// A newly admitted transaction that did not come by gossip: tell the peers.
+    Gossip(TxBytes),
     /// A pending transaction is no longer kept. It was admitted before; whoever waits for it can stop.
     Dropped {
         /// The transaction.

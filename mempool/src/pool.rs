@@ -6,16 +6,19 @@
 mod batch;
 mod queue;
 pub(crate) mod rules;
+mod slab;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use althing_crypto::{TxHash, mutant};
 
 use crate::key::Key;
-use crate::rechecks::Group;
+use crate::map::Map;
+use crate::sender::{Origin, Sender, Verdict};
 use crate::usage::Usage;
-use crate::{Admission, Code, Limits, Origin, Refusal, Sender, TxBytes};
+use crate::{Code, Limits, Refusal, TxBytes};
 use queue::{Queue, Rank};
+use slab::{Slab, Slot};
 
 /// The number of a transaction in the order of admission.
 type Arrival = u64;
@@ -23,6 +26,7 @@ type Arrival = u64;
 /// One admitted transaction.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Entry {
+    arrival: Arrival,
     pub(crate) hash: TxHash,
     pub(crate) bytes: TxBytes,
     pub(crate) sender: Option<Sender>,
@@ -40,13 +44,13 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Pool {
     limits: Limits,
-    entries: BTreeMap<Arrival, Entry>,
-    by_hash: BTreeMap<Key, Arrival>,
-    senders: BTreeMap<Sender, Queue>,
+    entries: Slab,
+    by_hash: Map<Key, Slot>,
+    senders: Map<Sender, Queue>,
     /// Those that have no sender.
-    nobodys: BTreeSet<Arrival>,
-    ready: BTreeMap<Rank, Arrival>,
-    due: BTreeSet<(u64, Arrival)>,
+    nobodys: BTreeMap<Arrival, Slot>,
+    ready: BTreeMap<Rank, Slot>,
+    due: BTreeMap<(u64, Arrival), Slot>,
     used: Usage,
     held: Usage,
     arrivals: Arrival,
@@ -59,18 +63,18 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(limits: Limits) -> Self {
         Pool {
-            limits,
-            entries: BTreeMap::new(),
-            by_hash: BTreeMap::new(),
-            senders: BTreeMap::new(),
-            nobodys: BTreeSet::new(),
+            entries: Slab::default(),
+            by_hash: Map::new(limits.seed),
+            senders: Map::new(limits.seed),
+            nobodys: BTreeMap::new(),
             ready: BTreeMap::new(),
-            due: BTreeSet::new(),
+            due: BTreeMap::new(),
             used: Usage::default(),
             held: Usage::default(),
             arrivals: 0,
             round: 0,
             dropped: Vec::new(),
+            limits,
         }
     }
 
@@ -78,8 +82,10 @@ impl Pool {
     pub(crate) fn set_max_tx_bytes(&mut self, max: usize) {
         self.limits.max_tx_bytes = max;
         let larger = self.entries.iter().filter(|(_, entry)| entry.bytes.len() > max);
-        let larger: Vec<(TxHash, usize)> = larger.map(|(_, entry)| (entry.hash, entry.bytes.len())).collect();
-        for (hash, len) in larger {
+        let mut larger: Vec<(Arrival, TxHash, usize)> =
+            larger.map(|(_, entry)| (entry.arrival, entry.hash, entry.bytes.len())).collect();
+        larger.sort_unstable();
+        for (_, hash, len) in larger {
             self.refuse(&hash, rules::too_large(&hash, len, max));
         }
     }
@@ -97,16 +103,16 @@ impl Pool {
     }
 
     pub(crate) fn largest_sender(&self) -> usize {
-        self.senders.values().map(|queue| queue.used.txs).max().unwrap_or(0)
+        self.senders.max_of(|queue| queue.used.txs).unwrap_or(0)
     }
 
     pub(crate) fn get(&self, hash: &TxHash) -> Option<&Entry> {
-        self.by_hash.get(&hash.into()).map(|arrival| &self.entries[arrival])
+        self.by_hash.get(&hash.into()).map(|slot| &self.entries[*slot])
     }
 
-    /// Every sender, and nobody.
-    pub(crate) fn groups(&self) -> impl Iterator<Item = Group> {
-        self.senders.keys().cloned().map(Some).chain([None])
+    /// Every sender, by name.
+    pub(crate) fn senders(&self) -> Vec<Sender> {
+        self.senders.sorted().into_iter().map(|(sender, _)| sender.clone()).collect()
     }
 
     /// For a held transaction, the first sequence its sender misses.
@@ -121,23 +127,22 @@ impl Pool {
         &mut self,
         hash: TxHash,
         bytes: TxBytes,
-        tx: Admission,
+        tx: &Verdict,
         next: Option<u64>,
         height: u64,
     ) {
-        if let Some(name) = &tx.sender
-            && let Some(queue) = self.senders.get(name.as_slice())
-        {
+        let sender = tx.sender.clone();
+        if let Some(queue) = sender.as_ref().and_then(|sender| self.senders.get(sender)) {
             let missing = queue.ready_end;
-            for arrival in self.giving_way(queue, tx.sequence, bytes.len()).unwrap_or_default() {
-                self.let_go(arrival, rules::no_room_behind(missing));
+            for slot in self.giving_way(queue, tx.sequence, bytes.len()).unwrap_or_default() {
+                self.let_go(slot, rules::no_room_behind(missing));
             }
         }
         let arrival = self.arrivals;
         self.arrivals += 1;
-        let sender = tx.sender.map(|name| self.sender(name));
         let sequence = next.filter(|_| sender.is_some()).map(|_| tx.sequence);
         let mut entry = Entry {
+            arrival,
             hash,
             bytes,
             sender: sender.clone(),
@@ -147,37 +152,29 @@ impl Pool {
             due: None,
             rank: None,
         };
-        entry.due = self.due_height(&entry, height);
-        self.due.extend(entry.due.map(|due| (due, arrival)));
-        self.used.add(entry.bytes.len());
-        self.held.add(entry.bytes.len());
-        let len = entry.bytes.len();
-        self.by_hash.insert(Key::from(&hash), arrival);
-        self.entries.insert(arrival, entry);
+        let (due, len) = (self.due_height(&entry, height), entry.bytes.len());
+        entry.due = due;
+        let slot = self.entries.insert(entry);
+        self.due.extend(due.map(|due| ((due, arrival), slot)));
+        self.used.add(len);
+        self.held.add(len);
+        self.by_hash.insert(Key::from(&hash), slot);
         let Some(sender) = sender else {
-            self.nobodys.insert(arrival);
-            return self.make_ready(arrival, None);
+            self.nobodys.insert(arrival, slot);
+            return self.make_ready(slot, None);
         };
-        let queue = self.senders.entry(sender.clone()).or_insert_with(|| Queue::new(next.unwrap_or(0)));
+        let queue = self.senders.or_insert_with(sender.clone(), || Queue::new(next.unwrap_or(0)));
         queue.used.add(len);
         match sequence {
             Some(sequence) => {
-                queue.ordered.insert(sequence, arrival);
+                queue.ordered.insert(sequence, slot);
                 self.promote(&sender);
             }
             None => {
-                let ahead = queue.unordered.last().copied();
-                queue.unordered.insert(arrival);
-                self.make_ready(arrival, ahead);
+                let ahead = queue.unordered.last_key_value().map(|(_, slot)| *slot);
+                queue.unordered.insert(arrival, slot);
+                self.make_ready(slot, ahead);
             }
-        }
-    }
-
-    /// Names the sender by the name the pool already holds, if it does.
-    fn sender(&self, name: Vec<u8>) -> Sender {
-        match self.senders.get_key_value(name.as_slice()) {
-            Some((sender, _)) => sender.clone(),
-            None => name.into(),
         }
     }
 
@@ -188,33 +185,33 @@ impl Pool {
 
     /// A block of `height` with transactions is committed: drops what can never follow it.
     pub(crate) fn pass_height(&mut self, height: u64) {
-        while let Some(&(due, arrival)) = self.due.first()
+        while let Some((&(due, _), &slot)) = self.due.first_key_value()
             && due <= height
             && !mutant!("expired_stays_pending")
         {
-            let entry = &self.entries[&arrival];
+            let entry = &self.entries[slot];
             if let Some(expiry) = entry.expiry_height.filter(|expiry| *expiry <= height) {
-                self.drop_tx(arrival, rules::expired(expiry, height));
+                self.drop_tx(slot, rules::expired(expiry, height));
             } else if entry.rank.is_none() {
                 let log = format!(
                     "the transaction waited {} heights for an earlier sequence of its sender; send that one first",
                     self.limits.max_held_heights
                 );
-                self.drop_tx(arrival, Refusal::own(Code::HeldTooLong, log));
+                self.drop_tx(slot, Refusal::own(Code::HeldTooLong, log));
             } else {
                 let later = self.due_height(entry, height.saturating_add(1));
-                self.set_due(arrival, later);
+                self.set_due(slot, later);
             }
         }
     }
 
-    fn set_due(&mut self, arrival: Arrival, due: Option<u64>) {
-        let entry = self.entries.get_mut(&arrival).expect("who is due is in the pool");
+    fn set_due(&mut self, slot: Slot, due: Option<u64>) {
+        let entry = &mut self.entries[slot];
         let before = std::mem::replace(&mut entry.due, due);
         if let Some(before) = before {
-            self.due.remove(&(before, arrival));
+            self.due.remove(&(before, entry.arrival));
         }
-        self.due.extend(due.map(|due| (due, arrival)));
+        self.due.extend(due.map(|due| ((due, entry.arrival), slot)));
     }
 
     /// A committed block holds the transaction: it leaves, if it is here, and its sender moves on.
@@ -223,8 +220,8 @@ impl Pool {
         if let Origin::Sender(sender, Some(sequence)) = origin {
             self.pass_sequence(sender, *sequence);
         }
-        if let Some(&arrival) = self.by_hash.get(&hash.into()) {
-            self.remove(arrival);
+        if let Some(&slot) = self.by_hash.get(&hash.into()) {
+            self.remove(slot);
         }
         if let Origin::Sender(sender, _) = origin {
             self.trim(sender);
@@ -233,8 +230,8 @@ impl Pool {
 
     /// Drops a transaction that the application no longer admits.
     pub(crate) fn refuse(&mut self, hash: &TxHash, refusal: Refusal) {
-        if let Some(&arrival) = self.by_hash.get(&hash.into()) {
-            self.drop_tx(arrival, refusal);
+        if let Some(&slot) = self.by_hash.get(&hash.into()) {
+            self.drop_tx(slot, refusal);
         }
     }
 
@@ -243,39 +240,39 @@ impl Pool {
         std::mem::take(&mut self.dropped)
     }
 
-    fn drop_tx(&mut self, arrival: Arrival, refusal: Refusal) {
-        if let Some(sender) = self.let_go(arrival, refusal) {
+    fn drop_tx(&mut self, slot: Slot, refusal: Refusal) {
+        if let Some(sender) = self.let_go(slot, refusal) {
             self.trim(&sender);
         }
     }
 
     /// Drops a transaction. More may be held of its sender then than there is room for.
-    fn let_go(&mut self, arrival: Arrival, refusal: Refusal) -> Option<Sender> {
-        let entry = self.remove(arrival);
+    fn let_go(&mut self, slot: Slot, refusal: Refusal) -> Option<Sender> {
+        let entry = self.remove(slot);
         self.dropped.push((entry.hash, refusal));
         entry.sender
     }
 
     /// Removes an entry from every index. Those of its sender behind it are held from now on, if it was ready.
-    fn remove(&mut self, arrival: Arrival) -> Entry {
-        let entry = self.entries.remove(&arrival).expect("what is removed is in the pool");
+    fn remove(&mut self, slot: Slot) -> Entry {
+        let entry = self.entries.remove(slot);
         self.by_hash.remove(&Key::from(&entry.hash));
         self.used.sub(entry.bytes.len());
         if let Some(due) = entry.due {
-            self.due.remove(&(due, arrival));
+            self.due.remove(&(due, entry.arrival));
         }
         match entry.rank {
             Some(rank) => _ = self.ready.remove(&rank),
             None => self.held.sub(entry.bytes.len()),
         }
         match &entry.sender {
-            Some(sender) => self.leave_queue(sender, arrival, &entry),
-            None => _ = self.nobodys.remove(&arrival),
+            Some(sender) => self.leave_queue(sender, &entry),
+            None => _ = self.nobodys.remove(&entry.arrival),
         }
         entry
     }
 
-    fn leave_queue(&mut self, sender: &Sender, arrival: Arrival, entry: &Entry) {
+    fn leave_queue(&mut self, sender: &Sender, entry: &Entry) {
         let queue = self.senders.get_mut(sender).expect("a sender with a transaction has a queue");
         queue.used.sub(entry.bytes.len());
         match entry.sequence {
@@ -285,7 +282,7 @@ impl Pool {
                     self.hold_from(sender, sequence);
                 }
             }
-            None => _ = queue.unordered.remove(&arrival),
+            None => _ = queue.unordered.remove(&entry.arrival),
         }
         if self.senders[sender].used.txs == 0 {
             self.senders.remove(sender);

@@ -1,22 +1,23 @@
 //! What is remembered of the newest transactions, bounded by count.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use althing_crypto::TxHash;
 
 use crate::key::Key;
+use crate::map::{Map, Seed};
 
 /// A map that forgets the hash it learnt first once it holds more than `capacity`.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Recent<V> {
     capacity: usize,
     order: VecDeque<Key>,
-    values: BTreeMap<Key, V>,
+    values: Map<Key, V>,
 }
 
 impl<V> Recent<V> {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Recent { capacity, order: VecDeque::new(), values: BTreeMap::new() }
+    pub(crate) fn new(capacity: usize, seed: Seed) -> Self {
+        Recent { capacity, order: VecDeque::new(), values: Map::new(seed) }
     }
 
     /// A hash known already gets the new value and keeps its place in the queue of those to be forgotten.
@@ -48,7 +49,7 @@ mod tests {
 
     #[test]
     fn the_oldest_is_forgotten_first() {
-        let mut recent = Recent::new(2);
+        let mut recent = Recent::new(2, Seed::new(1));
         recent.insert(hash(1), 1);
         recent.insert(hash(2), 2);
         recent.insert(hash(1), 10);
@@ -60,7 +61,7 @@ mod tests {
 
     #[test]
     fn without_capacity_nothing_is_kept() {
-        let mut recent = Recent::new(0);
+        let mut recent = Recent::new(0, Seed::new(1));
         recent.insert(hash(1), 1);
         assert_eq!(recent.get(&hash(1)), None);
     }

@@ -5,12 +5,14 @@
 //! applies is found when it becomes the first. Those without a sender may rest on anything: a block that holds one has
 //! all of them checked again, in the order in which they came and before what comes later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 use althing_crypto::TxHash;
 
-use crate::{Origin, Sender};
+use crate::key::Key;
+use crate::map::{Map, Seed};
+use crate::sender::{Origin, Sender};
 
 /// What is checked again together: the transactions of a sender, or all that have none.
 pub(crate) type Group = Option<Sender>;
@@ -18,53 +20,88 @@ pub(crate) type Group = Option<Sender>;
 /// Whom the committed and not yet executed block of one height touches.
 #[derive(Clone, Debug, Default, Hash)]
 struct Touched {
-    /// Its senders, with the sequences it holds of them.
-    senders: BTreeMap<Sender, Vec<Range<u64>>>,
+    /// Its senders, each once, in the order of their first transactions.
+    senders: Vec<Sender>,
     /// It holds a transaction without a sender.
     nobody: bool,
     /// It holds a transaction whose sender this node never learnt.
     strangers: bool,
 }
 
-#[derive(Clone, Debug, Default, Hash)]
+/// Sequences of a sender that follow one another in the block of one height; empty if it holds others of the sender.
+#[derive(Clone, Debug, Hash)]
+struct Run {
+    height: u64,
+    sequences: Range<u64>,
+}
+
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Rechecks {
     touched: BTreeMap<u64, Touched>,
-    dirty: BTreeSet<Group>,
+    /// What those blocks hold of each sender, by height.
+    runs: Map<Sender, Vec<Run>>,
+    /// Nobody's are dirty.
+    nobodys: bool,
+    /// Senders to be checked again, each once, in the order in which they became dirty.
+    dirty: VecDeque<Sender>,
+    is_dirty: Map<Sender, ()>,
     /// All groups are to become dirty once those that are now are done.
     sweep: bool,
     /// Asked and not answered, with the group and the height that was executed then.
-    asked: BTreeMap<TxHash, (Group, u64)>,
+    asked: Map<Key, (Group, u64)>,
 }
 
 impl Rechecks {
+    pub(crate) fn new(seed: Seed) -> Self {
+        Rechecks {
+            touched: BTreeMap::new(),
+            runs: Map::new(seed),
+            nobodys: false,
+            dirty: VecDeque::new(),
+            is_dirty: Map::new(seed),
+            sweep: false,
+            asked: Map::new(seed),
+        }
+    }
+
     /// The block of `height` holds a transaction of this origin.
     pub(crate) fn touch(&mut self, height: u64, origin: Origin) {
         let touched = self.touched.entry(height).or_default();
-        match origin {
-            Origin::Sender(sender, sequence) => {
-                let ranges = touched.senders.entry(sender).or_default();
-                match (ranges.last_mut(), sequence) {
-                    (Some(last), Some(sequence)) if last.end == sequence => {
-                        last.end = sequence.saturating_add(1)
-                    }
-                    (_, Some(sequence)) => ranges.push(sequence..sequence.saturating_add(1)),
-                    (_, None) => {}
-                }
+        let (sender, sequence) = match origin {
+            Origin::Sender(sender, sequence) => (sender, sequence),
+            Origin::Nobody => return touched.nobody = true,
+            Origin::Unknown => return touched.strangers = true,
+        };
+        let runs = self.runs.or_insert_with(sender.clone(), Vec::new);
+        let end = runs.partition_point(|run| run.height <= height);
+        let last = runs[..end].last_mut().filter(|run| run.height == height);
+        if last.is_none() {
+            touched.senders.push(sender);
+        }
+        match (last, sequence) {
+            (Some(last), Some(sequence)) if last.sequences.end == sequence => {
+                last.sequences.end = sequence.saturating_add(1);
             }
-            Origin::Nobody => touched.nobody = true,
-            Origin::Unknown => touched.strangers = true,
+            (Some(_), None) => {}
+            (_, sequence) => {
+                let sequences = sequence.map_or(0..0, |sequence| sequence..sequence.saturating_add(1));
+                runs.insert(end, Run { height, sequences });
+            }
         }
     }
 
     /// Whether a committed block that is not executed yet touches `sender`.
     pub(crate) fn awaits_execution(&self, sender: &Sender) -> bool {
-        self.touched.values().any(|touched| touched.strangers || touched.senders.contains_key(sender))
+        self.runs.contains(sender) || self.touched.values().any(|touched| touched.strangers)
     }
 
     /// The sender's next sequence after the committed blocks that are not executed yet, if it is `next` before them.
     pub(crate) fn next_after(&self, sender: &Sender, next: u64) -> u64 {
-        let ranges = self.touched.values().filter_map(|touched| touched.senders.get(sender)).flatten();
-        ranges.fold(next, |next, range| if range.contains(&next) { range.end } else { next })
+        let runs = self.runs.get(sender).into_iter().flatten();
+        runs.fold(
+            next,
+            |next, Run { sequences, .. }| if sequences.contains(&next) { sequences.end } else { next },
+        )
     }
 
     /// The blocks up to `height` are executed: whom they touched is to be checked again.
@@ -72,39 +109,60 @@ impl Rechecks {
         while let Some(first) = self.touched.first_entry()
             && *first.key() <= height
         {
-            let touched = first.remove();
-            self.dirty.extend(touched.nobody.then_some(None));
-            self.dirty.extend(touched.senders.into_keys().map(Some));
+            let (height, touched) = first.remove_entry();
+            self.nobodys |= touched.nobody;
             self.sweep |= touched.strangers;
+            for sender in touched.senders {
+                let runs = self.runs.get_mut(&sender).expect("who is touched has runs");
+                runs.retain(|run| run.height != height);
+                if runs.is_empty() {
+                    self.runs.remove(&sender);
+                }
+                self.sender_again(sender);
+            }
         }
     }
 
     pub(crate) fn again(&mut self, group: Group) {
-        self.dirty.insert(group);
+        match group {
+            Some(sender) => self.sender_again(sender),
+            None => self.nobodys = true,
+        }
     }
 
-    /// The next group to check again: nobody's, or while fewer than `max` answers are awaited any. `all` lists the pool's groups.
-    pub(crate) fn next_group(&mut self, max: usize, all: impl FnOnce() -> BTreeSet<Group>) -> Option<Group> {
-        if self.dirty.is_empty() && self.sweep {
-            self.sweep = false;
-            self.dirty = all();
+    fn sender_again(&mut self, sender: Sender) {
+        if self.is_dirty.insert(sender.clone(), ()).is_none() {
+            self.dirty.push_back(sender);
         }
-        // Nobody's do not wait: it is the first group, and those of it that are asked for already are not asked again.
-        let nobodys = self.dirty.first() == Some(&None);
-        if nobodys || self.asked.len() < max.max(1) { self.dirty.pop_first() } else { None }
+    }
+
+    /// The next group to check again: nobody's, or while fewer than `max` answers are awaited any. `all` lists the pool's senders.
+    pub(crate) fn next_group(&mut self, max: usize, all: impl FnOnce() -> Vec<Sender>) -> Option<Group> {
+        if self.sweep && !self.nobodys && self.dirty.is_empty() {
+            (self.sweep, self.nobodys) = (false, true);
+            all().into_iter().for_each(|sender| self.sender_again(sender));
+        }
+        // Nobody's do not wait; those that are asked for already are not asked again.
+        if std::mem::take(&mut self.nobodys) {
+            return Some(None);
+        }
+        let sender = if self.asked.len() < max.max(1) { self.dirty.pop_front()? } else { return None };
+        self.is_dirty.remove(&sender);
+        Some(Some(sender))
     }
 
     /// True if this is not asked for already.
     pub(crate) fn ask(&mut self, hash: TxHash, group: &Group, executed: u64) -> bool {
-        let new = !self.asked.contains_key(&hash);
+        let key = Key::from(&hash);
+        let new = !self.asked.contains(&key);
         if new {
-            self.asked.insert(hash, (group.clone(), executed));
+            self.asked.insert(key, (group.clone(), executed));
         }
         new
     }
 
     /// Which group's re-check this answers and which height was executed when it was asked, if it was.
     pub(crate) fn answered(&mut self, hash: &TxHash) -> Option<(Group, u64)> {
-        self.asked.remove(hash)
+        self.asked.remove(&hash.into())
     }
 }

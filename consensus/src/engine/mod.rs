@@ -382,6 +382,14 @@ impl Engine {
         Some(self.election().leader(view, absent))
     }
 
+    /// Whether the leader of the current view, on the high QC, failed in its last turn.
+    fn leader_failed(&self) -> bool {
+        let block = self.high_block();
+        let leader = self.leader_on(self.view, &block).filter(|_| block != self.config.opening);
+        let absent = self.tree.header(&block).map_or(&[][..], |header| &header.absent);
+        leader.is_some_and(|leader| absent.iter().any(|one| one.member == leader))
+    }
+
     fn high_view(&self) -> View {
         view_of(self.high_qc.as_deref())
     }

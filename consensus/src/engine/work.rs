@@ -86,7 +86,7 @@ impl Engine {
         if self.is_closed() || !self.has_work(now) {
             self.timers.stop();
         } else if !self.timers.runs() {
-            let timeout = self.pacemaker.timeout(&self.config.params);
+            let timeout = self.pacemaker.timeout(&self.config.params, self.leader_failed());
             self.timers.view = Some(now.after(timeout));
             self.timers.empty = Some(now.after(Micros(timeout.0 / 3)));
             let by_qc = matches!(self.entry.as_deref(), Some(Certificate::Quorum(_)));

@@ -5,20 +5,21 @@ use althing_crypto::{TxHash, mutant};
 use super::Mempool;
 use crate::in_flight::{Flight, Payer, Stage};
 use crate::pool::rules::too_large;
+use crate::sender::Verdict;
 use crate::{
-    Action, Admission, CheckedTx, Code, Limits, MAX_SENDER_BYTES, Outcome, Refusal, Sender, Source, TxBytes,
+    Action, Admission, CheckedTx, Code, Limits, MAX_SENDER_BYTES, Outcome, Refusal, Source, Tx, TxBytes,
 };
 
 impl Mempool {
-    pub(super) fn submit(&mut self, source: Source, txs: Vec<Vec<u8>>, out: &mut Vec<Action>) {
+    pub(super) fn submit(&mut self, source: Source, txs: Vec<Tx>, out: &mut Vec<Action>) {
         let mut batch = Vec::new();
         for tx in txs {
             // A peer gets no answer: where it has no room, not even a hash is spent on the rest.
             if from_peer(source) && !self.may_take_more(source) {
                 break;
             }
-            let hash = TxHash::of(&tx);
-            let Some(outcome) = self.submit_one(source, hash, tx, &mut batch, out) else { continue };
+            let hash = tx.hash();
+            let Some(outcome) = self.submit_one(source, hash, tx.bytes(), &mut batch, out) else { continue };
             match (source, outcome) {
                 (Source::Local { ticket }, outcome) => out.push(Action::Answer { ticket, hash, outcome }),
                 (Source::Peer { id }, Outcome::Refused(refusal)) if self.refused.get(&hash).is_some() => {
@@ -37,7 +38,7 @@ impl Mempool {
         &mut self,
         source: Source,
         hash: TxHash,
-        tx: Vec<u8>,
+        bytes: &TxBytes,
         batch: &mut Vec<(TxHash, TxBytes)>,
         out: &mut Vec<Action>,
     ) -> Option<Outcome> {
@@ -54,14 +55,13 @@ impl Mempool {
         if let Some(refusal) = self.refused.get(&hash) {
             return Some(Outcome::Refused(refusal.clone()));
         }
-        if let Err(refusal) = self.may_fly(source, &hash, tx.len()) {
+        if let Err(refusal) = self.may_fly(source, &hash, bytes.len()) {
             return Some(Outcome::Refused(refusal));
         }
-        let bytes = TxBytes::from(tx);
         self.in_flight.start(hash, bytes.clone(), source);
         match self.admitted.get(&hash) {
-            Some(admission) => self.ask_check(hash, admission.clone(), out),
-            None => batch.push((hash, bytes)),
+            Some(verdict) => self.ask_check(hash, verdict.clone(), out),
+            None => batch.push((hash, bytes.clone())),
         }
         None
     }
@@ -104,10 +104,11 @@ impl Mempool {
     ) {
         match result {
             Ok(admission) => {
-                if admission.sender.as_ref().is_none_or(|sender| sender.len() <= MAX_SENDER_BYTES) {
-                    self.admitted.insert(hash, admission.clone());
+                let verdict = Verdict::new(admission, self.limits().seed);
+                if verdict.sender.as_ref().is_none_or(|sender| sender.len() <= MAX_SENDER_BYTES) {
+                    self.admitted.insert(hash, verdict.clone());
                 }
-                self.ask_check(hash, admission, out);
+                self.ask_check(hash, verdict, out);
             }
             Err(refusal) => {
                 let refusal = refusal.bounded();
@@ -125,15 +126,15 @@ impl Mempool {
     }
 
     /// Goes on with a transaction that awaited its precheck, if this one did.
-    fn ask_check(&mut self, hash: TxHash, admission: Admission, out: &mut Vec<Action>) {
+    fn ask_check(&mut self, hash: TxHash, verdict: Verdict, out: &mut Vec<Action>) {
         let Some(flight) = self.in_flight.get(&hash) else { return };
         if !matches!(flight.stage, Stage::Precheck) {
             return;
         }
         let (bytes, from_peer) = (flight.bytes.clone(), !flight.gossip);
-        match self.pool.pre_judge(&admission, bytes.len(), from_peer, self.height) {
+        match self.pool.pre_judge(&verdict, bytes.len(), from_peer, self.height) {
             Ok(()) => {
-                self.in_flight.advance(&hash, admission, self.executed);
+                self.in_flight.advance(&hash, verdict, self.executed);
                 out.push(Action::Check(hash, bytes));
             }
             Err(refusal) => self.land(hash, Outcome::Refused(refusal), out),
@@ -167,27 +168,27 @@ impl Mempool {
 
     fn admit(&mut self, hash: TxHash, next: Option<u64>, out: &mut Vec<Action>) {
         let Some(flight) = self.in_flight.finish(&hash) else { return };
-        let Stage::Check { admission, executed } = &flight.stage else { return };
-        let sender: Option<Sender> = admission.sender.as_deref().map(Sender::from);
+        let Stage::Check { verdict, executed } = &flight.stage else { return };
+        let sender = &verdict.sender;
         let next = sender.as_ref().zip(next).map(|(sender, next)| self.learn_next(sender, next, *executed));
         // The bound may be lower than when it came.
         let (len, max) = (flight.bytes.len(), self.limits().max_tx_bytes);
         let fits = if len > max { Err(too_large(&hash, len, max)) } else { Ok(()) };
-        let verdict = fits.and_then(|()| self.pool.judge(admission, next, len, !flight.gossip, self.height));
-        if let Err(refusal) = verdict {
+        let judged = fits.and_then(|()| self.pool.judge(verdict, next, len, !flight.gossip, self.height));
+        if let Err(refusal) = judged {
             return answer(hash, &flight, &Outcome::Refused(refusal), out);
         }
-        self.pool.insert(hash, flight.bytes.clone(), admission.clone(), next, self.height);
+        self.pool.insert(hash, flight.bytes.clone(), verdict, next, self.height);
         answer(hash, &flight, &Outcome::Accepted { duplicate: false }, out);
-        if flight.gossip {
-            out.push(Action::Gossip(vec![flight.bytes.clone()]));
-        }
         // A block executed while the check was under way, and may have touched what it rests on.
-        if *executed < self.executed {
-            match sender {
-                Some(_) => self.rechecks.again(sender),
-                None => self.ask_recheck(hash, out),
-            }
+        let stale = *executed < self.executed;
+        if flight.gossip {
+            out.push(Action::Gossip(flight.bytes.clone()));
+        }
+        match sender {
+            Some(sender) if stale => self.rechecks.again(Some(sender.clone())),
+            None if stale => self.ask_recheck(hash, out),
+            _ => {}
         }
     }
 }

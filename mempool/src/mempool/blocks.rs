@@ -5,7 +5,8 @@ use althing_crypto::{TxHash, mutant};
 use super::Mempool;
 use crate::in_flight::{Flight, Stage};
 use crate::rechecks::Group;
-use crate::{Action, Admission, CheckedTx, Origin, Outcome, Refusal, Sender};
+use crate::sender::{Origin, Sender, Verdict};
+use crate::{Action, CheckedTx, Outcome, Refusal};
 
 impl Mempool {
     /// Takes in the sender's next sequence, told by a check that was asked after the block of height `executed`.
@@ -75,28 +76,30 @@ impl Mempool {
                 .clone()
                 .map_or(Origin::Nobody, |sender| Origin::Sender(sender, entry.sequence));
         }
-        let admission = match self.in_flight.get(hash) {
-            Some(Flight { stage: Stage::Check { admission, .. }, .. }) => Some(admission),
+        let verdict = match self.in_flight.get(hash) {
+            Some(Flight { stage: Stage::Check { verdict, .. }, .. }) => Some(verdict),
             _ => self.admitted.get(hash),
         };
-        match admission {
+        match verdict {
             None => Origin::Unknown,
-            Some(Admission { sender: None, .. }) => Origin::Nobody,
-            Some(Admission { sender: Some(sender), sequence, .. }) => {
-                Origin::Sender(sender.as_slice().into(), Some(*sequence))
+            Some(Verdict { sender: None, .. }) => Origin::Nobody,
+            Some(Verdict { sender: Some(sender), sequence, .. }) => {
+                Origin::Sender(sender.clone(), Some(*sequence))
             }
         }
     }
 
     pub(super) fn ask_rechecks(&mut self, out: &mut Vec<Action>) {
         loop {
-            let Mempool { pool, rechecks, .. } = self;
+            let Mempool { pool, rechecks, executed, .. } = self;
             let max = pool.limits().max_rechecks_in_flight;
-            let Some(group) = rechecks.next_group(max, || pool.groups().collect()) else {
+            let Some(group) = rechecks.next_group(max, || pool.senders()) else {
                 return;
             };
-            for hash in pool.to_recheck(&group) {
-                self.ask_recheck(hash, out);
+            for entry in pool.to_recheck(&group) {
+                if rechecks.ask(entry.hash, &group, *executed) {
+                    out.push(Action::Recheck(entry.hash, entry.bytes.clone()));
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ mod order;
 
 use super::*;
 use crate::pool::invariants;
-use crate::{CODESPACE, CheckedTx, Code, Outcome, Source};
+use crate::{Admission, CODESPACE, CheckedTx, Code, Outcome, Source};
 
 /// A transaction of the tests, from which its bytes follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,11 +54,11 @@ impl Tx {
 }
 
 fn local(ticket: u64, txs: &[&Tx]) -> Input {
-    Input::Submit { source: Source::Local { ticket }, txs: txs.iter().map(|tx| tx.bytes()).collect() }
+    Input::Submit { source: Source::Local { ticket }, txs: txs.iter().map(|tx| tx.bytes().into()).collect() }
 }
 
 fn peer(id: u64, txs: &[&Tx]) -> Input {
-    Input::Submit { source: Source::Peer { id }, txs: txs.iter().map(|tx| tx.bytes()).collect() }
+    Input::Submit { source: Source::Peer { id }, txs: txs.iter().map(|tx| tx.bytes().into()).collect() }
 }
 
 fn passed(txs: &[&Tx]) -> Input {
@@ -70,15 +70,15 @@ fn failed(tx: &Tx) -> Input {
 }
 
 fn checked(tx: &Tx, next: u64) -> Input {
-    Input::Checked { hash: tx.hash(), result: Ok(CheckedTx { next_sequence: Some(next) }) }
+    Input::Checked { results: vec![(tx.hash(), Ok(CheckedTx { next_sequence: Some(next) }))] }
 }
 
 fn unordered(tx: &Tx) -> Input {
-    Input::Checked { hash: tx.hash(), result: Ok(CheckedTx { next_sequence: None }) }
+    Input::Checked { results: vec![(tx.hash(), Ok(CheckedTx { next_sequence: None }))] }
 }
 
 fn refused(tx: &Tx) -> Input {
-    Input::Checked { hash: tx.hash(), result: Err(app_refusal()) }
+    Input::Checked { results: vec![(tx.hash(), Err(app_refusal()))] }
 }
 
 fn committed(height: u64, txs: &[&Tx]) -> Input {
@@ -106,7 +106,7 @@ fn recheck(tx: &Tx) -> Action {
 }
 
 fn gossip(tx: &Tx) -> Action {
-    Action::Gossip(vec![tx.bytes().into()])
+    Action::Gossip(tx.bytes().into())
 }
 
 fn answer(ticket: u64, tx: &Tx, outcome: Outcome) -> Action {
@@ -157,7 +157,7 @@ fn play(pool: &mut Mempool, script: Vec<(&str, Input, Vec<Action>)>) {
 #[track_caller]
 fn admit(pool: &mut Mempool, next: u64, txs: &[&Tx]) {
     for tx in txs {
-        pool.step(Input::Submit { source: Source::Returned, txs: vec![tx.bytes()] });
+        pool.step(Input::Submit { source: Source::Returned, txs: vec![tx.bytes().into()] });
         pool.step(passed(&[tx]));
         pool.step(checked(tx, next));
         assert!(pool.pool.get(&tx.hash()).is_some(), "{tx:?} is not admitted: {:?}", pool.status(&tx.hash()));
@@ -255,7 +255,7 @@ fn a_failed_precheck_is_remembered_and_the_peer_named() {
             ("it fails", failed(&a), vec![penalise(1, &a), no(1)]),
             ("another peer", peer(2, &[&a]), vec![penalise(2, &a)]),
             ("a client", local(2, &[&a]), vec![no(2)]),
-            ("this node", Input::Submit { source: Source::Returned, txs: vec![a.bytes()] }, vec![]),
+            ("this node", Input::Submit { source: Source::Returned, txs: vec![a.bytes().into()] }, vec![]),
         ],
     );
     assert_eq!(pool.prechecked(&a.hash()), Some(false));

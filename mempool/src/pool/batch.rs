@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use althing_crypto::{TxHash, mutant};
 
 use super::Pool;
-use crate::{Sender, TxBytes};
+use crate::TxBytes;
+use crate::sender::Sender;
 
 /// How many transactions that do not fit into the rest of a batch are passed over in search of smaller ones.
 const MAX_PASSED_OVER: usize = 16;
@@ -26,8 +27,8 @@ impl Pool {
         let mut rest = max_bytes;
         let mut passed_over = 0;
         let mut stopped: BTreeSet<&Sender> = BTreeSet::new();
-        for arrival in self.ready.values() {
-            let entry = &self.entries[arrival];
+        for slot in self.ready.values() {
+            let entry = &self.entries[*slot];
             let ordered_by = entry.sender.as_ref().filter(|_| entry.sequence.is_some());
             if batch.len() == max_count || passed_over == MAX_PASSED_OVER {
                 break;

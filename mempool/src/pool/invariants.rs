@@ -1,9 +1,10 @@
 //! What must hold between any two steps, computed from nothing but the entries.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::Pool;
-use crate::Sender;
+use super::slab::Slot;
+use super::{Entry, Pool};
+use crate::sender::Sender;
 use crate::usage::Usage;
 
 pub(crate) fn check(pool: &Pool) {
@@ -19,21 +20,21 @@ pub(crate) fn check(pool: &Pool) {
 
 fn indexes_name_exactly_the_entries(pool: &Pool) {
     let by_hash: BTreeMap<_, _> =
-        pool.entries.iter().map(|(arrival, entry)| ((&entry.hash).into(), *arrival)).collect();
-    assert_eq!(by_hash, pool.by_hash);
-    let ready = |(arrival, entry): (&u64, &super::Entry)| entry.rank.map(|rank| (rank, *arrival));
+        pool.entries.iter().map(|(slot, entry)| ((&entry.hash).into(), slot)).collect();
+    assert_eq!(by_hash, pool.by_hash.sorted().into_iter().map(|(key, slot)| (*key, *slot)).collect());
+    let ready = |(slot, entry): (Slot, &Entry)| entry.rank.map(|rank| (rank, slot));
     assert_eq!(pool.entries.iter().filter_map(ready).collect::<BTreeMap<_, _>>(), pool.ready);
-    let due = |(arrival, entry): (&u64, &super::Entry)| entry.due.map(|due| (due, *arrival));
-    assert_eq!(pool.entries.iter().filter_map(due).collect::<BTreeSet<_>>(), pool.due);
-    let nobodys = |(arrival, entry): (&u64, &super::Entry)| entry.sender.is_none().then_some(*arrival);
-    assert_eq!(pool.entries.iter().filter_map(nobodys).collect::<BTreeSet<_>>(), pool.nobodys);
+    let due = |(slot, entry): (Slot, &Entry)| entry.due.map(|due| ((due, entry.arrival), slot));
+    assert_eq!(pool.entries.iter().filter_map(due).collect::<BTreeMap<_, _>>(), pool.due);
+    let nobodys = |(slot, entry): (Slot, &Entry)| entry.sender.is_none().then_some((entry.arrival, slot));
+    assert_eq!(pool.entries.iter().filter_map(nobodys).collect::<BTreeMap<_, _>>(), pool.nobodys);
 }
 
 fn counts_are_sums(pool: &Pool) {
     let mut used = Usage::default();
     let mut held = Usage::default();
     let mut senders: BTreeMap<&Sender, Usage> = BTreeMap::new();
-    for entry in pool.entries.values() {
+    for (_, entry) in pool.entries.iter() {
         used.add(entry.bytes.len());
         if entry.rank.is_none() {
             held.add(entry.bytes.len());
@@ -43,31 +44,34 @@ fn counts_are_sums(pool: &Pool) {
         }
     }
     assert_eq!((used, held), (pool.used, pool.held));
-    assert_eq!(senders, pool.senders.iter().map(|(sender, queue)| (sender, queue.used)).collect());
+    assert_eq!(
+        senders,
+        pool.senders.sorted().into_iter().map(|(sender, queue)| (sender, queue.used)).collect()
+    );
 }
 
 fn queues_are_ready_up_to_the_first_gap(pool: &Pool) {
-    for queue in pool.senders.values() {
+    for (_, queue) in pool.senders.sorted() {
         let mut first_missing = queue.next;
         while queue.ordered.contains_key(&first_missing) {
             first_missing += 1;
         }
         assert_eq!(queue.ready_end, first_missing);
-        for (sequence, arrival) in &queue.ordered {
-            assert_eq!(pool.entries[arrival].sequence, Some(*sequence));
+        for (sequence, slot) in &queue.ordered {
+            assert_eq!(pool.entries[*slot].sequence, Some(*sequence));
             let ready = (queue.next..queue.ready_end).contains(sequence);
-            assert_eq!(pool.entries[arrival].rank.is_some(), ready, "sequence {sequence}");
+            assert_eq!(pool.entries[*slot].rank.is_some(), ready, "sequence {sequence}");
         }
-        for arrival in &queue.unordered {
-            assert!(pool.entries[arrival].sequence.is_none() && pool.entries[arrival].rank.is_some());
+        for slot in queue.unordered.values() {
+            assert!(pool.entries[*slot].sequence.is_none() && pool.entries[*slot].rank.is_some());
         }
     }
 }
 
 fn ranks_grow_along_a_sequence(pool: &Pool) {
-    for queue in pool.senders.values() {
+    for (_, queue) in pool.senders.sorted() {
         let ready = queue.ordered.range(queue.next..queue.ready_end);
-        let ranks: Vec<_> = ready.map(|(_, arrival)| pool.entries[arrival].rank).collect();
+        let ranks: Vec<_> = ready.map(|(_, slot)| pool.entries[*slot].rank).collect();
         assert!(ranks.is_sorted_by(|a, b| a < b), "{ranks:?}");
     }
 }

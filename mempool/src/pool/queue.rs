@@ -6,13 +6,14 @@
 //! at least, so that no stream of newcomers can keep an older transaction waiting.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use althing_crypto::{TxHash, mutant};
 
-use super::{Arrival, Pool, rules};
-use crate::Sender;
+use super::slab::Slot;
+use super::{Arrival, Entry, Pool, rules};
 use crate::rechecks::Group;
+use crate::sender::Sender;
 use crate::usage::Usage;
 
 /// Where a ready transaction stands in the line: by priority, then round, then arrival. Along a sender's sequence ranks
@@ -31,8 +32,8 @@ pub(super) struct Queue {
     pub(super) next: u64,
     /// The first sequence that is missing. All in `next..ready_end` are in the pool and ready.
     pub(super) ready_end: u64,
-    pub(super) ordered: BTreeMap<u64, Arrival>,
-    pub(super) unordered: BTreeSet<Arrival>,
+    pub(super) ordered: BTreeMap<u64, Slot>,
+    pub(super) unordered: BTreeMap<Arrival, Slot>,
     pub(super) used: Usage,
 }
 
@@ -42,9 +43,15 @@ impl Queue {
             next,
             ready_end: next,
             ordered: BTreeMap::new(),
-            unordered: BTreeSet::new(),
+            unordered: BTreeMap::new(),
             used: Usage::default(),
         }
+    }
+
+    /// The held transaction that follows the ready ones without a gap, with its sequence.
+    fn following(&self) -> Option<(u64, Slot)> {
+        let (&sequence, &slot) = self.ordered.range(self.ready_end..).next()?;
+        (sequence == self.ready_end || mutant!("gap_in_a_sequence_is_ready")).then_some((sequence, slot))
     }
 }
 
@@ -56,30 +63,18 @@ impl Pool {
         if queue.ready_end > queue.next {
             ahead = queue.ordered.get(&(queue.ready_end - 1)).copied();
         }
-        let mut end = queue.ready_end;
-        let mut ready = Vec::new();
-        for (sequence, arrival) in queue.ordered.range(end..) {
-            if *sequence != end && !mutant!("gap_in_a_sequence_is_ready") {
-                break;
-            }
-            ready.push(*arrival);
-            end = sequence + 1; // No sequence is u64::MAX: `judge` refuses it.
+        while let Some((sequence, slot)) = self.senders[sender].following() {
+            self.make_ready(slot, ahead);
+            ahead = Some(slot);
+            self.queue_mut(sender).ready_end = sequence + 1; // No sequence is u64::MAX: `judge` refuses it.
         }
-        if ready.is_empty() {
-            return;
-        }
-        for arrival in ready {
-            self.make_ready(arrival, ahead);
-            ahead = Some(arrival);
-        }
-        self.queue_mut(sender).ready_end = end;
     }
 
     /// Puts a held transaction into the line, behind the sender's transaction `ahead`.
-    pub(super) fn make_ready(&mut self, arrival: Arrival, ahead: Option<Arrival>) {
-        let ahead = ahead.and_then(|ahead| self.entries[&ahead].rank);
-        let entry = self.entries.get_mut(&arrival).expect("who becomes ready is in the pool");
-        let mut rank = Rank { priority: Reverse(entry.priority), round: self.round, arrival };
+    pub(super) fn make_ready(&mut self, slot: Slot, ahead: Option<Slot>) {
+        let ahead = ahead.and_then(|ahead| self.entries[ahead].rank);
+        let entry = &mut self.entries[slot];
+        let mut rank = Rank { priority: Reverse(entry.priority), round: self.round, arrival: entry.arrival };
         if let Some(ahead) = ahead {
             rank.round = rank.round.max(ahead.round + 1);
             // A low priority ahead delays those behind it: they cannot execute before it.
@@ -89,7 +84,7 @@ impl Pool {
         }
         entry.rank = Some(rank);
         self.held.sub(entry.bytes.len());
-        self.ready.insert(rank, arrival);
+        self.ready.insert(rank, slot);
     }
 
     /// Takes the sender's ready transactions from `sequence` on out of the line.
@@ -104,8 +99,8 @@ impl Pool {
         if from >= to {
             return;
         }
-        for (_, arrival) in senders[sender].ordered.range(from..to) {
-            let entry = entries.get_mut(arrival).expect("a queue names entries of the pool");
+        for (_, slot) in senders[sender].ordered.range(from..to) {
+            let entry = &mut entries[*slot];
             if let Some(rank) = entry.rank.take() {
                 ready.remove(&rank);
                 held.add(entry.bytes.len());
@@ -131,9 +126,9 @@ impl Pool {
         }
         self.set_next(sender, next);
         if exact {
-            let used: Vec<Arrival> = self.senders[sender].ordered.range(..next).map(|(_, a)| *a).collect();
-            for arrival in used {
-                self.let_go(arrival, rules::used(self.entries[&arrival].sequence, next));
+            let used: Vec<Slot> = self.senders[sender].ordered.range(..next).map(|(_, slot)| *slot).collect();
+            for slot in used {
+                self.let_go(slot, rules::used(self.entries[slot].sequence, next));
             }
         }
         self.trim(sender);
@@ -165,27 +160,27 @@ impl Pool {
             let missing = queue.ready_end;
             let last = queue.ordered.range(missing..).next_back();
             let before = || queue.ordered.range(..queue.next).next_back();
-            let Some((_, &arrival)) = last.or_else(before) else { return };
-            self.let_go(arrival, rules::no_room_behind(missing));
+            let Some((_, &slot)) = last.or_else(before) else { return };
+            self.let_go(slot, rules::no_room_behind(missing));
         }
     }
 
     /// What to check again when a block touched the group: the first in sequence, and all that need no order.
-    pub(crate) fn to_recheck(&self, group: &Group) -> Vec<TxHash> {
-        let (first, unordered) = match group {
-            Some(sender) => {
-                let Some(queue) = self.senders.get(sender) else { return Vec::new() };
-                (queue.ordered.first_key_value().map(|(_, arrival)| arrival), &queue.unordered)
-            }
-            None => (None, &self.nobodys),
+    pub(crate) fn to_recheck(&self, group: &Group) -> impl Iterator<Item = &Entry> {
+        let queue = group.as_ref().and_then(|sender| self.senders.get(sender));
+        let first = queue.and_then(|queue| queue.ordered.first_key_value()).map(|(_, slot)| slot);
+        let unordered = match group {
+            Some(_) => queue.map(|queue| &queue.unordered),
+            None => Some(&self.nobodys),
         };
-        first.into_iter().chain(unordered).map(|arrival| self.entries[arrival].hash).collect()
+        let slots = first.into_iter().chain(unordered.into_iter().flat_map(BTreeMap::values));
+        slots.map(|slot| &self.entries[*slot])
     }
 
     /// The sender's first in sequence.
     pub(crate) fn first_ordered(&self, sender: &Sender) -> Option<TxHash> {
-        let (_, arrival) = self.senders.get(sender)?.ordered.first_key_value()?;
-        Some(self.entries[arrival].hash)
+        let (_, slot) = self.senders.get(sender)?.ordered.first_key_value()?;
+        Some(self.entries[*slot].hash)
     }
 
     /// A block with transactions went by: the line moves on.

@@ -2,9 +2,11 @@
 
 use althing_crypto::{TxHash, mutant};
 
+use super::Pool;
 use super::queue::Queue;
-use super::{Arrival, Pool};
-use crate::{Admission, Code, MAX_SENDER_BYTES, Refusal};
+use super::slab::Slot;
+use crate::sender::Verdict;
+use crate::{Code, MAX_SENDER_BYTES, Refusal};
 
 impl Pool {
     /// Whether one more transaction of `len` bytes finds room. Peers leave a tenth for this node's own clients.
@@ -25,7 +27,7 @@ impl Pool {
     /// The rules that need no state of the application. Asked before the check, to save it, and again after.
     pub(crate) fn pre_judge(
         &self,
-        tx: &Admission,
+        tx: &Verdict,
         len: usize,
         from_peer: bool,
         height: u64,
@@ -42,7 +44,7 @@ impl Pool {
             );
             return Err(Refusal::own(Code::SenderTooLong, log));
         }
-        let Some(queue) = self.senders.get(sender.as_slice()) else { return Ok(()) };
+        let Some(queue) = self.senders.get(sender) else { return Ok(()) };
         if self.giving_way(queue, tx.sequence, len).is_none() && !mutant!("no_bound_per_sender") {
             let free = self.limits.max_txs.saturating_sub(self.used.txs);
             let free_bytes = self.limits.max_bytes.saturating_sub(self.used.bytes);
@@ -55,11 +57,11 @@ impl Pool {
         }
         match queue.ordered.get(&tx.sequence) {
             None => Ok(()),
-            Some(arrival) => {
+            Some(slot) => {
                 let log = format!(
                     "sequence {} of the sender is taken by the pending transaction {}, which came first; wait for it or use \
                      the next sequence",
-                    tx.sequence, self.entries[arrival].hash
+                    tx.sequence, self.entries[*slot].hash
                 );
                 Err(Refusal::own(Code::SequenceTaken, log))
             }
@@ -69,7 +71,7 @@ impl Pool {
     /// What of its sender a transaction displaces: nothing if it fits into the sender's share; `None` if there is no room for it.
     ///
     /// The last of those that wait give way to the one that they wait for: it would else be kept out by them for good.
-    pub(super) fn giving_way(&self, queue: &Queue, sequence: u64, len: usize) -> Option<Vec<Arrival>> {
+    pub(super) fn giving_way(&self, queue: &Queue, sequence: u64, len: usize) -> Option<Vec<Slot>> {
         let (mut of_sender, mut used, mut leaving) = (queue.used, self.used, Vec::new());
         let mut last = queue.ordered.values().rev().filter(|_| sequence == queue.ready_end);
         loop {
@@ -78,11 +80,11 @@ impl Pool {
             if of_sender.fits(len, self.limits.max_txs_per_sender.min(free), free_bytes) {
                 return Some(leaving);
             }
-            let arrival = *last.next().filter(|arrival| self.entries[*arrival].rank.is_none())?;
-            let freed = self.entries[&arrival].bytes.len();
+            let slot = *last.next().filter(|slot| self.entries[**slot].rank.is_none())?;
+            let freed = self.entries[slot].bytes.len();
             of_sender.sub(freed);
             used.sub(freed);
-            leaving.push(arrival);
+            leaving.push(slot);
         }
     }
 
@@ -90,7 +92,7 @@ impl Pool {
     /// state, if the transaction needs order.
     pub(crate) fn judge(
         &self,
-        tx: &Admission,
+        tx: &Verdict,
         next: Option<u64>,
         len: usize,
         from_peer: bool,
@@ -98,7 +100,7 @@ impl Pool {
     ) -> Result<(), Refusal> {
         self.pre_judge(tx, len, from_peer, height)?;
         let (Some(sender), Some(next)) = (&tx.sender, next) else { return Ok(()) };
-        let queue = self.senders.get(sender.as_slice());
+        let queue = self.senders.get(sender);
         let (next, missing) = queue.map_or((next, next), |queue| (queue.next, queue.ready_end));
         if tx.sequence < next {
             return Err(used(Some(tx.sequence), next));

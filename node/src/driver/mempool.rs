@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use althing_consensus::{Height, Input as EngineInput, Micros, Position};
 use althing_crypto::{TxHash, mutant};
-use althing_mempool::{Action, CheckedTx, Input, Mempool, Refusal, Source, TxBytes};
+use althing_mempool::{Action, CheckedTx, Input, Mempool, Refusal, Source, Tx, TxBytes};
 
 use super::{CheckJob, Driver, Effect, Job, Peer, PrecheckJob, Prechecked, Step};
 use crate::wire::Wire;
@@ -117,13 +117,14 @@ impl Driver {
         self.tell_mempool(step, Input::MaxTxBytes(max as usize));
     }
 
-    pub(super) fn submitted(&mut self, step: &mut Step, ticket: u64, txs: Vec<Vec<u8>>) {
+    pub(super) fn submitted(&mut self, step: &mut Step, ticket: u64, txs: Vec<Tx>) {
         self.tell_mempool(step, Input::Submit { source: Source::Local { ticket }, txs });
     }
 
     /// From gossip, which this node passes on only when it would vouch for it.
     pub(super) fn gossip_arrived(&mut self, step: &mut Step, from: Peer, id: u64, txs: Vec<TxBytes>) {
-        let hashes: Vec<TxHash> = txs.iter().map(|tx| TxHash::of(tx)).collect();
+        let txs: Vec<Tx> = txs.into_iter().map(Tx::hashed).collect();
+        let hashes: Vec<TxHash> = txs.iter().map(Tx::hash).collect();
         self.transactions_arrived(step, from, txs);
         match self.mempool.verdict(&hashes) {
             None if self.mempool.undecided.len() < MAX_UNDECIDED => {
@@ -133,9 +134,8 @@ impl Driver {
         }
     }
 
-    pub(super) fn transactions_arrived(&mut self, step: &mut Step, from: Peer, txs: Vec<TxBytes>) {
+    pub(super) fn transactions_arrived(&mut self, step: &mut Step, from: Peer, txs: Vec<Tx>) {
         let source = Source::Peer { id: self.peers.number(from) };
-        let txs = txs.iter().map(|tx| tx.to_vec()).collect();
         self.tell_mempool(step, Input::Submit { source, txs });
     }
 
@@ -162,9 +162,7 @@ impl Driver {
 
     pub(super) fn checked(&mut self, step: &mut Step, results: Vec<(TxHash, Result<CheckedTx, Refusal>)>) {
         self.mempool.checking = false;
-        for (hash, result) in results {
-            self.tell_mempool(step, Input::Checked { hash, result });
-        }
+        self.tell_mempool(step, Input::Checked { results });
     }
 
     pub(super) fn mempool_committed(&mut self, step: &mut Step, height: Height, txs: Vec<TxHash>) {
@@ -214,9 +212,9 @@ impl Driver {
                 Action::Answer { ticket, hash, outcome } => {
                     step.act(Effect::Answer { ticket, hash, outcome })
                 }
-                Action::Gossip(txs) => {
-                    self.mempool.outbox_bytes += txs.iter().map(|tx| tx.len()).sum::<usize>();
-                    self.mempool.outbox.extend(txs);
+                Action::Gossip(tx) => {
+                    self.mempool.outbox_bytes += tx.len();
+                    self.mempool.outbox.push(tx);
                 }
                 Action::Dropped { hash, refusal } => step.act(Effect::Dropped { hash, refusal }),
                 Action::WorkChanged(work) => {
@@ -308,7 +306,7 @@ mod tests {
 
     fn submit(bench: &mut Bench, names: std::ops::Range<u64>) {
         for n in names {
-            bench.act(|driver, step| driver.submitted(step, n, vec![n.to_be_bytes().to_vec()]));
+            bench.act(|driver, step| driver.submitted(step, n, vec![n.to_be_bytes().to_vec().into()]));
         }
     }
 
@@ -352,7 +350,7 @@ mod tests {
         assert_eq!(bench.act(Driver::feed_application).len(), MAX_PRECHECKS - 3);
         let peer = bench.peer(1);
         bench.connect(&[1]);
-        let more = (4_096..4_096 + 300u64).map(|n| TxBytes::from(n.to_be_bytes())).collect();
+        let more = (4_096..4_096 + 300u64).map(|n| TxBytes::from(n.to_be_bytes()).into()).collect();
         bench.act(|driver, step| driver.transactions_arrived(step, peer, more));
         assert_eq!(bench.act(Driver::feed_application), [""; 0], "enough is under way");
         let lines = prechecked(&mut bench, 0, passed(0..256));

@@ -52,7 +52,7 @@ use althing_consensus::{
     Action, Engine, Epoch, Evidence, Height, Input, Now, QuorumCertificate, SafetyRecord, ValidatorSet,
 };
 use althing_crypto::TxHash;
-use althing_mempool::{Limits, Mempool, TxBytes};
+use althing_mempool::{Limits, Mempool, Tx, TxBytes};
 
 pub(crate) use bodies::MAX_BODIES;
 pub use job::{
@@ -178,8 +178,10 @@ impl Driver {
             Event::Gossip { from, id, txs } => self.gossip_arrived(step, from, id, txs),
             Event::Request { from, id, request } => self.asked(step, from, id, request),
             Event::Response { id, response } => self.answered(step, id, response),
-            Event::Submit { ticket, tx } => self.submitted(step, ticket, vec![tx]),
-            Event::SubmitMany { ticket, txs } => self.submitted(step, ticket, txs),
+            Event::Submit { ticket, tx } => self.submitted(step, ticket, vec![tx.into()]),
+            Event::SubmitMany { ticket, txs } => {
+                self.submitted(step, ticket, txs.into_iter().map(Tx::from).collect());
+            }
             Event::SubmitNotice { ticket, notice } => self.notice_submitted(step, ticket, notice),
             Event::Done(done) => self.done(step, done),
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use althing_consensus::engine::Misdeed;
 use althing_consensus::{Admitted, Epoch, Input, Message, Micros, Position, Rejection, ValidatorSet};
-use althing_mempool::TxBytes;
+use althing_mempool::{Tx, TxBytes};
 
 use super::{Driver, Effect, Job, Peer, ServeJob, Step, VerifyJob};
 use crate::wire::{Request, Response, Wire};
@@ -160,7 +160,7 @@ impl Driver {
         let load = self.peers.loads.entry(from).or_default();
         if load.pending_at.is_none_or(|at| at.after(PENDING_INTERVAL) <= now) {
             load.pending_at = Some(now);
-            self.transactions_arrived(step, from, txs);
+            self.transactions_arrived(step, from, txs.into_iter().map(Tx::from).collect());
         }
     }
 

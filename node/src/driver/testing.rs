@@ -102,9 +102,8 @@ impl Bench {
     /// Puts a transaction into the mempool.
     pub(super) fn pend(&mut self, tx: &TxBytes) {
         let hash = althing_crypto::TxHash::of(tx);
-        let tx = tx.to_vec();
         self.act(|driver, step| {
-            driver.submitted(step, 0, vec![tx]);
+            driver.submitted(step, 0, vec![tx.clone().into()]);
             driver.prechecks_known(step, vec![(hash, Ok(admission()))]);
             driver.checked(step, vec![(hash, Ok(CheckedTx { next_sequence: None }))]);
         });

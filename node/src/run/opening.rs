@@ -1,5 +1,6 @@
 //! What is there before the network is: the home, read, and everything on disk brought to one state.
 
+use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use althing_crypto::key_file::KeyFile;
 use althing_crypto::{bls, ed25519};
 use althing_genesis::Genesis;
 use althing_ledger::{AppError, Application};
-use althing_mempool::Limits;
+use althing_mempool::{Limits, Seed};
 
 use super::NodeError;
 use crate::config::NodeConfig;
@@ -159,6 +160,7 @@ fn driver(
     let mut start = recover(engine, chain, &epoch.door)?;
     start.record = signer.map(|signer| signer.record().clone());
     let default = Limits::default();
+    let random = || getrandom::u64().map_err(io::Error::other);
     let limits = Limits {
         // No block drains those that wait for others: a small pool must not fill up with them.
         max_held_txs: default.max_held_txs.min(config.mempool.max_txs / 4),
@@ -166,6 +168,7 @@ fn driver(
         max_txs: config.mempool.max_txs,
         max_bytes: config.mempool.max_bytes,
         max_txs_per_sender: config.mempool.max_txs_per_sender,
+        seed: Seed::new(u128::from(random()?) << 64 | u128::from(random()?)),
         ..default
     };
     Ok(Driver::new(engine.clone(), limits, start))

@@ -1,7 +1,7 @@
 //! 500 transactions in and out of the pool, where precheck and check cost nothing.
 
 use althing_crypto::TxHash;
-use althing_mempool::{Action, Admission, CheckedTx, Input, Limits, Mempool, Source};
+use althing_mempool::{Action, Admission, CheckedTx, Input, Limits, Mempool, Source, Tx};
 
 use super::inputs::{BLOCK, transfers};
 use super::{Row, Run, run};
@@ -15,6 +15,7 @@ fn empty() -> Mempool {
 
 /// Hands all in, and gives every verdict that is asked for.
 fn fill(pool: &mut Mempool, txs: Vec<Vec<u8>>) {
+    let txs = txs.into_iter().map(Tx::from).collect();
     let submit = Input::Submit { source: Source::Local { ticket: 1 }, txs };
     for action in pool.step(submit) {
         let Action::Precheck(batch) = action else { continue };
@@ -24,10 +25,12 @@ fn fill(pool: &mut Mempool, txs: Vec<Vec<u8>>) {
             (*hash, Ok(Admission { sender, sequence: 0, priority: 0, expiry_height: Some(100) }))
         };
         let results = batch.iter().map(verdict).collect();
-        for action in pool.step(Input::Prechecked { results }) {
-            let Action::Check(hash, _) = action else { continue };
-            pool.step(Input::Checked { hash, result: Ok(CheckedTx { next_sequence: Some(0) }) });
-        }
+        let asked = pool.step(Input::Prechecked { results }).into_iter().filter_map(|action| {
+            let Action::Check(hash, _) = action else { return None };
+            Some((hash, Ok(CheckedTx { next_sequence: Some(0) })))
+        });
+        let results = asked.collect();
+        pool.step(Input::Checked { results });
     }
 }
 

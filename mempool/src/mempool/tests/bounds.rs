@@ -10,7 +10,7 @@ fn no(ticket: u64, tx: &Tx, code: Code) -> Action {
 fn sizes_are_bounded_at_the_door() {
     let (large, fits) = (Tx { pad: 1, ..tx("alice", 0) }, tx("alice", 0));
     let mut pool = Mempool::new(Limits { max_tx_bytes: fits.len(), ..Limits::default() }, 0);
-    let empty = Input::Submit { source: Source::Local { ticket: 1 }, txs: vec![vec![]] };
+    let empty = Input::Submit { source: Source::Local { ticket: 1 }, txs: vec![vec![].into()] };
     let nothing =
         Action::Answer { ticket: 1, hash: TxHash::of(b""), outcome: Outcome::Refused(own(Code::Empty)) };
     play(

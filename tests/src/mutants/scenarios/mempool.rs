@@ -50,7 +50,7 @@ impl Bench {
                     }
                     Action::Check(hash, _) | Action::Recheck(hash, _) => {
                         let result = Ok(CheckedTx { next_sequence: Some(self.next) });
-                        inputs.insert(0, Input::Checked { hash: *hash, result });
+                        inputs.insert(0, Input::Checked { results: vec![(*hash, result)] });
                     }
                     _ => {}
                 }
@@ -61,7 +61,7 @@ impl Bench {
 
     fn submit(&mut self, sender: u8, sequences: &[u8]) {
         for sequence in sequences {
-            let txs = vec![tx(sender, *sequence)];
+            let txs = vec![tx(sender, *sequence).into()];
             self.step(Input::Submit { source: Source::Local { ticket: u64::from(*sequence) }, txs });
         }
     }
@@ -140,9 +140,9 @@ fn a_peer_has_a_bound() -> Verdict {
     let limits = Limits { max_in_flight_txs: 2, ..Limits::default() };
     let mut pool = Mempool::new(limits, 0);
     for sequence in 0..9 {
-        pool.step(Input::Submit { source: Source::Peer { id: 1 }, txs: vec![tx(1, sequence)] });
+        pool.step(Input::Submit { source: Source::Peer { id: 1 }, txs: vec![tx(1, sequence).into()] });
     }
     must(pool.in_flight() == 2, "one peer has more in flight than its share")?;
-    pool.step(Input::Submit { source: Source::Peer { id: 2 }, txs: vec![tx(2, 0)] });
+    pool.step(Input::Submit { source: Source::Peer { id: 2 }, txs: vec![tx(2, 0).into()] });
     must(pool.in_flight() == 3, "one peer takes another's share")
 }
