@@ -285,12 +285,21 @@ impl Cluster {
         by.map(|(_, node)| node).any(|node| self.world.is_correct(*node))
     }
 
+    /// What a correct node says now of each transaction that it told a client it has.
+    fn promised(&self) -> impl Iterator<Item = Status> {
+        let correct = self.promises.iter().filter(|(_, node)| self.world.is_correct(*node));
+        correct.filter_map(|(tx, node)| Some(self.driver(*node)?.mempool().status(tx)))
+    }
+
     /// Whether a correct node could have a transaction committed now that it told a client it has.
     pub fn has_ready_promises(&self) -> bool {
-        self.promises.iter().filter(|(_, node)| self.world.is_correct(*node)).any(|(tx, node)| {
-            let status = self.driver(*node).map(|driver| driver.mempool().status(tx));
-            matches!(status, Some(Status::Ready | Status::Checking))
-        })
+        self.promised().any(|status| matches!(status, Status::Ready | Status::Checking))
+    }
+
+    /// How many transactions wait at correct nodes that told a client of them, whether their turn has come or not.
+    pub fn waiting_promises(&self) -> usize {
+        let waits = |status: &Status| matches!(status, Status::Ready | Status::Checking | Status::Held { .. });
+        self.promised().filter(waits).count()
     }
 
     /// Tells the checkers that the run is over. What any of them objected to, now or before.

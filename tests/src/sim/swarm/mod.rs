@@ -38,7 +38,7 @@ pub struct Outcome {
 const GO_ON: Micros = Micros::from_millis(8_000);
 /// and then all have so long to come to rest.
 const REST: Micros = Micros::from_millis(20_000);
-/// Where timers are long and leaders faulty, what is owed may take so much longer to be committed.
+/// Where timers are long, leaders faulty and blocks small, what is owed takes longer: until so long nothing of it was committed.
 const MORE: Micros = Micros::from_millis(60_000);
 
 /// Runs a seed. With `print`, everything that happens is a line on standard error.
@@ -74,8 +74,14 @@ fn play(plan: &Plan, cluster: &mut Cluster) -> Option<Violation> {
     mishaps.submit_for(cluster, GO_ON);
     cluster.run_for(GO_ON);
     cluster.run_for(REST);
-    let end = cluster.now().after(MORE);
-    while cluster.has_ready_promises() && cluster.violation().is_none() && cluster.now() < end {
+    let (mut fewest, mut end) = (usize::MAX, Micros(0));
+    while cluster.has_ready_promises() && cluster.violation().is_none() {
+        let waiting = cluster.waiting_promises();
+        if waiting < fewest {
+            (fewest, end) = (waiting, cluster.now().after(MORE));
+        } else if cluster.now() >= end {
+            break;
+        }
         cluster.run_for(Micros::from_millis(1_000));
     }
     let found = cluster.finish_run();
