@@ -136,7 +136,7 @@ pub enum Action {
         outcome: Outcome,
     },
     /// A newly admitted transaction that did not come by gossip: tell the peers.
-    Gossip(TxBytes),
+    Gossip(TxHash, TxBytes),
     /// A pending transaction is no longer kept. It was admitted before; whoever waits for it can stop.
     Dropped {
         /// The transaction.

@@ -1,7 +1,7 @@
 //! The task that owns the libp2p swarm: dials, reports who comes and goes, and moves gossip.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     net::SocketAddr,
     sync::Arc,
@@ -87,6 +87,8 @@ pub(crate) struct Driver {
     published: Meter,
     forwarded: Meter,
     connected_at: HashMap<PeerId, Instant>,
+    /// Who takes gossip, in the connection that there is, or is being made.
+    listening: HashSet<PeerId>,
 }
 
 impl Driver {
@@ -115,6 +117,7 @@ impl Driver {
             resolving: JoinSet::new(),
             refusals: Bucket::new(REFUSALS.0, REFUSALS.1, now),
             connected_at: HashMap::new(),
+            listening: HashSet::new(),
         }
     }
 
@@ -247,6 +250,9 @@ impl Driver {
     async fn on_swarm_event(&mut self, event: SwarmEvent<Happening>) -> Result<(), Stopped> {
         match event {
             SwarmEvent::Behaviour(Happening::Change(change)) => self.on_change(change).await?,
+            SwarmEvent::Behaviour(Happening::Gossip(gossipsub::Event::Subscribed { peer_id, .. })) => {
+                self.on_subscribed(peer_id).await?;
+            }
             SwarmEvent::Behaviour(Happening::Gossip(event)) => self.on_gossip(event),
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                 self.on_incoming_failure(show(&send_back_addr), error);
@@ -267,21 +273,39 @@ impl Driver {
 
     async fn on_change(&mut self, change: Change) -> Result<(), Stopped> {
         let now = Instant::now();
-        let event = match change {
+        match change {
             Change::Connected(id, direction) => {
                 let Some(member) = self.members.by_peer_id(&id) else { return Ok(()) };
                 self.connected_at.insert(id, now);
                 self.dialer.connected(&member.key);
-                Event::Connected { peer: member.key, software: member.software(), direction }
+                let (peer, software) = (member.key, member.software());
+                self.tell(Event::Connected { peer, software, direction }).await?;
+                if self.listening.contains(&id) {
+                    self.tell(Event::Listening { peer }).await?;
+                }
             }
             Change::Disconnected(id, reason) => {
                 let Some(member) = self.members.known(&id) else { return Ok(()) };
                 let lasted = self.connected_at.remove(&id).map_or(Duration::ZERO, |since| now - since);
                 self.dialer.failed(&member.key, lasted, dialer::random(), now);
-                Event::Disconnected { peer: member.key, reason }
+                self.listening.remove(&id);
+                self.tell(Event::Disconnected { peer: member.key, reason }).await?;
             }
-        };
-        // Waits if the node is behind: then the swarm stands still, and nothing piles up here.
+        }
+        Ok(())
+    }
+
+    /// Once in a connection, however often it subscribes.
+    async fn on_subscribed(&mut self, id: PeerId) -> Result<(), Stopped> {
+        let Some(member) = self.members.by_peer_id(&id) else { return Ok(()) };
+        if self.listening.insert(id) && self.connected_at.contains_key(&id) {
+            self.tell(Event::Listening { peer: member.key }).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits if the node is behind: then the swarm stands still, and nothing piles up here.
+    async fn tell(&mut self, event: Event) -> Result<(), Stopped> {
         self.events.control.send(event).await.map_err(|_| Stopped)
     }
 

@@ -59,6 +59,11 @@ pub enum Event {
         /// Who opened the connection.
         direction: Direction,
     },
+    /// Gossip reaches a connected peer from now on: what was published before has not. Comes once in a connection at most.
+    Listening {
+        /// Who.
+        peer: PeerKey,
+    },
     /// The last connection to a peer ended. What was queued for it is dropped. This node connects again by itself.
     Disconnected {
         /// Who.

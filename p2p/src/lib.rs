@@ -25,6 +25,7 @@
 //! while let Some(event) = events.recv().await {
 //!     match event {
 //!         Event::Connected { peer, .. } => network.send(&peer, Class::Consensus, b"status"[..].into())?,
+//!         Event::Listening { peer } => println!("{peer} hears gossip"),
 //!         Event::Message { peer, class, bytes } => println!("{} bytes from {peer} ({class:?})", bytes.len()),
 //!         Event::Gossip { validation, .. } => validation.accept(),
 //!         Event::Request { responder, .. } => responder.send(b"answer".to_vec()),

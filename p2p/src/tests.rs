@@ -117,6 +117,13 @@ impl Node {
         .await;
     }
 
+    async fn listening(&mut self, n: u8) {
+        self.until("peer that listens", |event| {
+            matches!(event, Event::Listening { peer } if peer == key(n)).then_some(())
+        })
+        .await;
+    }
+
     async fn disconnected(&mut self) -> String {
         self.until("end of a connection", |event| match event {
             Event::Disconnected { reason, .. } => Some(reason),

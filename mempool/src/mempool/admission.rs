@@ -183,7 +183,7 @@ impl Mempool {
         // A block executed while the check was under way, and may have touched what it rests on.
         let stale = *executed < self.executed;
         if flight.gossip {
-            out.push(Action::Gossip(flight.bytes.clone()));
+            out.push(Action::Gossip(hash, flight.bytes.clone()));
         }
         match sender {
             Some(sender) if stale => self.rechecks.again(Some(sender.clone())),

@@ -106,7 +106,7 @@ fn recheck(tx: &Tx) -> Action {
 }
 
 fn gossip(tx: &Tx) -> Action {
-    Action::Gossip(tx.bytes().into())
+    Action::Gossip(tx.hash(), tx.bytes().into())
 }
 
 fn answer(ticket: u64, tx: &Tx, outcome: Outcome) -> Action {

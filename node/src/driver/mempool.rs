@@ -21,6 +21,8 @@ const CHECK_BATCH: usize = 512;
 const GOSSIP_INTERVAL: Micros = Micros::from_millis(10);
 /// Bytes in one message of gossip, beyond one transaction.
 const GOSSIP_BYTES: usize = 128 << 10;
+/// Transactions of one's own clients of which a peer hears when it comes, if they are still pending.
+const MAX_GOSSIPED: usize = 1_024;
 /// Gossip whose verdict is awaited; further messages are taken in but not passed on.
 const MAX_UNDECIDED: usize = 1_024;
 
@@ -39,6 +41,8 @@ pub(super) struct Pool {
     outbox: Vec<TxBytes>,
     outbox_bytes: usize,
     flushed: Option<Micros>,
+    /// What this node was the first to gossip, the newest of it: peers that come later have not heard it.
+    gossiped: VecDeque<TxHash>,
     /// Gossip with transactions that await their precheck, in the order it came.
     undecided: VecDeque<(u64, Vec<TxHash>)>,
 }
@@ -58,6 +62,7 @@ impl Pool {
             outbox: Vec::new(),
             outbox_bytes: 0,
             flushed: None,
+            gossiped: VecDeque::new(),
             undecided: VecDeque::new(),
         }
     }
@@ -199,6 +204,24 @@ impl Driver {
         }
     }
 
+    /// A peer that gossip reaches from now on gets what was gossiped before it did and is still pending, up to a message of gossip: a
+    /// transaction that only one node knows keeps all later ones of its sender back, until the chain is stuck (R8).
+    pub(super) fn send_gossiped(&mut self, step: &mut Step, to: Peer) {
+        let pool = &mut self.mempool;
+        pool.gossiped.retain(|hash| pool.inner.get(hash).is_some());
+        let mut room = GOSSIP_BYTES.max(self.config.params.max_tx_bytes as usize);
+        let fits = |tx: &TxBytes| {
+            let rest = room.checked_sub(tx.len());
+            room = rest.unwrap_or(0);
+            rest.is_some()
+        };
+        let txs: Vec<TxBytes> =
+            pool.gossiped.iter().filter_map(|hash| pool.inner.get(hash)).take_while(fits).collect();
+        if !txs.is_empty() {
+            step.act(Effect::Send { to, wire: Wire::Transactions(txs) });
+        }
+    }
+
     fn tell_mempool(&mut self, step: &mut Step, input: Input) {
         let before = self.mempool.inner.len();
         let mut told = false;
@@ -212,9 +235,13 @@ impl Driver {
                 Action::Answer { ticket, hash, outcome } => {
                     step.act(Effect::Answer { ticket, hash, outcome })
                 }
-                Action::Gossip(tx) => {
+                Action::Gossip(hash, tx) => {
                     self.mempool.outbox_bytes += tx.len();
                     self.mempool.outbox.push(tx);
+                    if self.mempool.gossiped.len() == MAX_GOSSIPED {
+                        self.mempool.gossiped.pop_front();
+                    }
+                    self.mempool.gossiped.push_back(hash);
                 }
                 Action::Dropped { hash, refusal } => step.act(Effect::Dropped { hash, refusal }),
                 Action::WorkChanged(work) => {
@@ -437,5 +464,28 @@ mod tests {
         let to = |leader| move |driver: &mut Driver, step: &mut Step| driver.send_pending(step, Some(leader));
         assert_eq!(bench.act(to(Position(1))), ["send v1 2 txs"]);
         assert_eq!(bench.act(to(Position(2))), [""; 0], "not connected");
+    }
+
+    #[test]
+    fn a_peer_that_comes_hears_what_was_gossiped_before_and_is_still_pending() {
+        let mut bench = Bench::connected(&[1]);
+        let listens = |driver: &mut Driver, step: &mut Step| {
+            let peer = driver.connected_member(Position(1)).expect("connected");
+            driver.send_gossiped(step, peer);
+        };
+        assert_eq!(bench.act(listens), [""; 0]);
+        for name in ["a", "b", "c"] {
+            bench.pend(&tx(name));
+        }
+        bench.act(|driver, step| driver.mempool_committed(step, Height(1), vec![TxHash::of(&tx("a"))]));
+        assert_eq!(bench.act(listens), ["send v1 2 txs"]);
+        for n in 0..3u8 {
+            bench.pend(&vec![n; GOSSIP_BYTES / 2].into());
+        }
+        assert_eq!(bench.act(listens), ["send v1 3 txs"], "a message of gossip");
+        for n in 0..MAX_GOSSIPED {
+            bench.pend(&n.to_be_bytes().to_vec().into());
+        }
+        assert_eq!(bench.driver.mempool.gossiped.len(), MAX_GOSSIPED);
     }
 }

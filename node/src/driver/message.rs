@@ -23,6 +23,8 @@ pub enum Event {
     Woken,
     /// A connection is up; direct messages to this peer arrive from now on.
     PeerConnected(Peer),
+    /// Gossip reaches this peer from now on, once in a connection.
+    PeerListens(Peer),
     /// A connection ended.
     PeerDisconnected(Peer),
     /// A direct message, decoded and not checked otherwise.

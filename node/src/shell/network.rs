@@ -55,6 +55,7 @@ pub(crate) async fn pump(network: Network, mut events: EventReceiver, arrivals: 
                 tracing::info!(%peer, software, ?direction, "connected");
                 Arrival::Connected { peer, software, outbound: direction == p2p::Direction::Outbound }
             }
+            p2p::Event::Listening { peer } => Arrival::Event(Event::PeerListens(peer)),
             p2p::Event::Disconnected { peer, reason } => {
                 tracing::info!(%peer, reason, "disconnected");
                 Arrival::Event(Event::PeerDisconnected(peer))

@@ -74,6 +74,7 @@ async fn a_quiet_connection_lives_on_heartbeats() {
     let quick = Limits { heartbeat: Duration::from_millis(500), ..limits() };
     let silence = quick.heartbeat * 4;
     let (one, mut two) = pair(quick.clone(), quick).await;
+    two.listening(1).await;
     let before = two.network.peers()[0].bytes_in;
     let event = timeout(silence * 2, two.events.recv()).await;
     assert!(event.is_err(), "nothing happens: {event:?}");

@@ -170,3 +170,12 @@ async fn no_node_passes_on_more_than_its_peers_bear() {
     // Half the burst, and one for each second that this takes.
     assert!((1..30).contains(&passed_on), "{passed_on} of 36 were passed on");
 }
+
+#[tokio::test]
+async fn whoever_listens_hears_all_from_then_on() {
+    let mut one = Setup::new(1, vec![peer(2, None)]).start().await;
+    let mut two = Setup::new(2, vec![peer(1, Some(one.address()))]).start().await;
+    one.listening(2).await;
+    one.network.gossip(bytes("the first")).expect("within the queue");
+    assert_eq!(two.gossiped().await.1, b"the first");
+}

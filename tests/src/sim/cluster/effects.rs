@@ -95,6 +95,7 @@ impl Cluster {
             let peer = self.peer(of);
             self.hand(at, self.now, Event::PeerDisconnected(peer));
             self.hand(at, self.now, Event::PeerConnected(peer));
+            self.hand(at, self.now, Event::PeerListens(peer));
         }
     }
 }

@@ -119,8 +119,10 @@ impl Cluster {
         for other in self.others(node) {
             if self.slots[other].node.is_some() {
                 let other_peer = self.peer(other);
-                self.hand(node, self.now, Event::PeerConnected(other_peer));
-                self.hand(other, self.now, Event::PeerConnected(peer));
+                for (at, of) in [(node, other_peer), (other, peer)] {
+                    self.hand(at, self.now, Event::PeerConnected(of));
+                    self.hand(at, self.now, Event::PeerListens(of));
+                }
             }
         }
     }

@@ -298,7 +298,8 @@ impl Cluster {
 
     /// How many transactions wait at correct nodes that told a client of them, whether their turn has come or not.
     pub fn waiting_promises(&self) -> usize {
-        let waits = |status: &Status| matches!(status, Status::Ready | Status::Checking | Status::Held { .. });
+        let waits =
+            |status: &Status| matches!(status, Status::Ready | Status::Checking | Status::Held { .. });
         self.promised().filter(waits).count()
     }
 

@@ -108,7 +108,7 @@ impl World {
                     assert_ne!(working, self.working);
                     self.working = working;
                 }
-                Action::Gossip(tx) => {
+                Action::Gossip(_, tx) => {
                     assert!(self.model.pending(&TxHash::of(&tx)).is_some());
                 }
                 Action::Penalise { .. } => panic!("no transaction of this world fails its precheck"),
