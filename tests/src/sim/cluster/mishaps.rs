@@ -204,6 +204,8 @@ impl Cluster {
                 self.end(node, false);
             }
             let slot = &mut self.slots[node];
+            // What it slept through comes before what happens from now on: a connection does not end after the next one has begun.
+            self.queue.hasten(node, slot.paused_until, self.now);
             slot.paused_until = self.now;
             slot.skew_ms = 0;
             self.restart(node);

@@ -79,6 +79,15 @@ impl Queue {
         self.heap.push(Due { at, order: self.scheduled, happening });
     }
 
+    /// What is due at a node at one instant comes at an earlier one.
+    pub(super) fn hasten(&mut self, node: usize, from: Micros, to: Micros) {
+        let hastened = |due: Due| match due.at == from && from > to && due.happening.node() == node {
+            true => Due { at: to, ..due },
+            false => due,
+        };
+        self.heap = std::mem::take(&mut self.heap).into_iter().map(hastened).collect();
+    }
+
     /// When the next one is due.
     pub(super) fn next(&self) -> Option<Micros> {
         self.heap.peek().map(|due| due.at)
