@@ -56,6 +56,12 @@ pub trait Application: Send + Sync + 'static {
     /// transaction without one), and again after a restart.
     fn check_tx(&self, tx: &[u8], kind: CheckKind) -> Result<CheckedTx, TxError>;
 
+    /// Whether `check_tx` reads the state. Where it does not, no block changes its verdicts, and the mempool does not ask again for those
+    /// without a sender.
+    fn check_reads_state(&self) -> bool {
+        true
+    }
+
     /// Who sent a transaction that passed `precheck`, as people write it, for the node's index (`tx.sender`). Only read from the bytes: no
     /// signature is checked again. Not part of consensus.
     fn sender(&self, _tx: &[u8]) -> Option<String> {

@@ -78,6 +78,10 @@ impl Application for Noop {
         Ok(CheckedTx { next_sequence: None })
     }
 
+    fn check_reads_state(&self) -> bool {
+        false
+    }
+
     fn finalize_block(&self, block: &FinalizeBlock<'_>) -> Result<FinalizedBlock, AppError> {
         let expected = self.state.version().ok_or(AppError::NotInitialised)? + 1;
         if block.height != expected {

@@ -29,6 +29,9 @@ pub struct Limits {
     /// Re-checks that are asked for and not yet answered, before those of one more sender are. Those without a sender
     /// are asked for all at once: they must be heard before what comes later.
     pub max_rechecks_in_flight: usize,
+    /// Whether those without a sender are checked again after a block that holds one of them: they may rest on anything, unless the
+    /// application's check reads no state.
+    pub rechecks_senderless: bool,
     /// Verdicts of `precheck` that are remembered: so many admissions and as many refusals.
     pub verdict_cache: usize,
     /// Committed transactions that are remembered with their height.
@@ -53,6 +56,7 @@ impl Default for Limits {
             max_in_flight_txs: 4_096,
             max_in_flight_bytes: 4 << 20,
             max_rechecks_in_flight: 256,
+            rechecks_senderless: true,
             verdict_cache: 65_536,
             replay_cache: 131_072,
             dropped_cache: 8_192,

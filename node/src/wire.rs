@@ -57,11 +57,17 @@ impl Wire {
 
 /// A batch of pending transactions, gossiped.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Gossip(#[borsh(deserialize_with = "transactions")] pub Vec<TxBytes>);
+pub struct Gossip {
+    /// Its author reached all members itself: nobody passes it on. One that lies keeps nobody's transactions back but its own.
+    pub to_all: bool,
+    /// The transactions.
+    #[borsh(deserialize_with = "transactions")]
+    pub txs: Vec<TxBytes>,
+}
 
 impl Encoding for Gossip {
     const NAME: &'static str = "transaction gossip";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = 2 << 20;
 }
 
@@ -134,7 +140,7 @@ mod tests {
         assert_eq!(Request::decode(&request.encode()).unwrap(), request);
         let empty = Wire::Transactions(vec![Vec::new().into()]).encode();
         assert!(Wire::decode(&empty).unwrap_err().to_string().contains("without bytes"));
-        let many = Gossip(vec![vec![1].into(); 20_001]).encode();
+        let many = Gossip { to_all: true, txs: vec![vec![1].into(); 20_001] }.encode();
         assert!(Gossip::decode(&many).unwrap_err().to_string().contains("20001 transactions at once"));
         for bytes in [&[][..], &[2], &[2, 9], &[1, 0], &[2, 1, 255, 255, 255, 255]] {
             assert!(Wire::decode(bytes).is_err(), "{bytes:?}");

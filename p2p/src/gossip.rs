@@ -23,7 +23,7 @@ pub(crate) fn topic() -> IdentTopic {
 
 /// Messages are anonymous: they carry what proves them, connections are authenticated, and equal content is one message.
 /// Members are few and know one another, so a message goes from its author to all of them at once (flood publishing) and
-/// the mesh only mends what was missed.
+/// the mesh only mends what was missed; what has reached all is not passed on, as the node then ignores it.
 pub(crate) fn behaviour(limit: &TrafficLimit) -> Result<Gossip, String> {
     // Counted in messages only, so counted for the longest.
     let queue = (2 * limit.queue_bytes / limit.max_message_bytes).clamp(1, limit.queue_messages);

@@ -187,7 +187,7 @@ impl Mempool {
         }
         match sender {
             Some(sender) if stale => self.rechecks.again(Some(sender.clone())),
-            None if stale => self.ask_recheck(hash, out),
+            None if stale && self.limits().rechecks_senderless => self.ask_recheck(hash, out),
             _ => {}
         }
     }

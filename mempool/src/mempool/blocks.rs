@@ -59,7 +59,7 @@ impl Mempool {
             let origin = self.origin(hash);
             self.pool.commit(hash, &origin);
             self.land(*hash, Outcome::Committed { height }, out);
-            if height > self.executed {
+            if height > self.executed && self.may_change(&origin) {
                 self.rechecks.touch(height, origin);
             }
         }
@@ -67,6 +67,11 @@ impl Mempool {
         if !txs.is_empty() {
             self.pool.pass_round();
         }
+    }
+
+    /// Whether a block with a transaction of this origin changes the application's verdict on others.
+    fn may_change(&self, origin: &Origin) -> bool {
+        self.limits().rechecks_senderless || matches!(origin, Origin::Sender(..))
     }
 
     fn origin(&self, hash: &TxHash) -> Origin {

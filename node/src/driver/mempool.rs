@@ -7,7 +7,7 @@ use althing_crypto::{TxHash, mutant};
 use althing_mempool::{Action, CheckedTx, Input, Mempool, Refusal, Source, Tx, TxBytes};
 
 use super::{CheckJob, Driver, Effect, Job, Peer, PrecheckJob, Prechecked, Step};
-use crate::wire::Wire;
+use crate::wire::{Gossip, Wire};
 
 /// Transactions in one job. Those of a precheck are few enough that a queue spreads over the threads, and enough that their signatures
 /// are checked together.
@@ -126,9 +126,13 @@ impl Driver {
         self.tell_mempool(step, Input::Submit { source: Source::Local { ticket }, txs });
     }
 
-    /// From gossip, which this node passes on only when it would vouch for it.
-    pub(super) fn gossip_arrived(&mut self, step: &mut Step, from: Peer, id: u64, txs: Vec<TxBytes>) {
-        let txs: Vec<Tx> = txs.into_iter().map(Tx::hashed).collect();
+    /// From gossip, which this node passes on only when it would vouch for it, and not where its author has reached everyone.
+    pub(super) fn gossip_arrived(&mut self, step: &mut Step, from: Peer, id: u64, gossip: Gossip) {
+        let txs: Vec<Tx> = gossip.txs.into_iter().map(Tx::hashed).collect();
+        if gossip.to_all {
+            step.act(Effect::GossipVerdict { id, accept: false });
+            return self.transactions_arrived(step, from, txs);
+        }
         let hashes: Vec<TxHash> = txs.iter().map(Tx::hash).collect();
         self.transactions_arrived(step, from, txs);
         match self.mempool.verdict(&hashes) {
@@ -297,17 +301,18 @@ impl Driver {
         }
         self.mempool.flushed = Some(step.now.mono);
         self.mempool.outbox_bytes = 0;
-        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let to_all = self.peers.all_listen(self.config.me);
+        let (mut txs, mut bytes) = (Vec::new(), 0);
         for tx in std::mem::take(&mut self.mempool.outbox) {
             bytes += tx.len();
-            batch.push(tx);
+            txs.push(tx);
             if bytes >= GOSSIP_BYTES {
-                step.act(Effect::Gossip(std::mem::take(&mut batch)));
+                step.act(Effect::Gossip(Gossip { to_all, txs: std::mem::take(&mut txs) }));
                 bytes = 0;
             }
         }
-        if !batch.is_empty() {
-            step.act(Effect::Gossip(batch));
+        if !txs.is_empty() {
+            step.act(Effect::Gossip(Gossip { to_all, txs }));
         }
     }
 }
@@ -323,7 +328,8 @@ mod tests {
 
     fn gossip(bench: &mut Bench, id: u64, txs: &[TxBytes]) -> Vec<String> {
         let from = bench.peer(1);
-        bench.act(|driver, step| driver.gossip_arrived(step, from, id, txs.to_vec()))
+        let gossip = Gossip { to_all: false, txs: txs.to_vec() };
+        bench.act(|driver, step| driver.gossip_arrived(step, from, id, gossip))
     }
 
     /// Verdicts that came with a block.
@@ -409,6 +415,26 @@ mod tests {
         assert_eq!(verdicts(&mut bench, vec![(hash_b, Ok(admission()))]), ["gossip 1 good", "gossip 2 good"]);
         assert_eq!(gossip(&mut bench, 3, &[b, a]), ["gossip 3 good"], "known");
         assert_eq!(gossip(&mut bench, 4, &[]), ["gossip 4 good"]);
+    }
+
+    #[test]
+    fn gossip_that_has_reached_everyone_is_taken_in_and_not_passed_on() {
+        let mut bench = Bench::connected(&[1, 2, 3]);
+        for peer in 1..=3 {
+            bench.pend(&tx(&format!("before {peer}")));
+            assert_eq!(bench.act(Driver::empty_outbox), ["gossip 1 txs"], "{peer} does not hear it");
+            let peer = bench.peer(peer);
+            bench.act(|driver, step| driver.listens(step, peer));
+        }
+        bench.pend(&tx("all hear it"));
+        assert_eq!(bench.act(Driver::empty_outbox), ["gossip 1 txs to all"]);
+        let from = bench.peer(1);
+        let gossip = Gossip { to_all: true, txs: vec![tx("a")] };
+        assert_eq!(bench.act(|driver, step| driver.gossip_arrived(step, from, 1, gossip)), ["gossip 1 bad"]);
+        assert_eq!(bench.act(Driver::feed_application), ["job precheck #0 of 5 txs", "job check 4 txs"]);
+        bench.act(|driver, _| driver.disconnected(Micros(0), &from));
+        bench.pend(&tx("one has gone"));
+        assert_eq!(bench.act(Driver::empty_outbox), ["gossip 1 txs"]);
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use althing_consensus::engine;
 use althing_consensus::{Height, Message, Micros, Notice, ValidatorSet};
 use althing_crypto::{TxHash, ed25519};
-use althing_mempool::{Outcome, Refusal, TxBytes};
+use althing_mempool::{Outcome, Refusal};
 
 use super::job::{Done, Job};
 use crate::session::Session;
-use crate::wire::{Request, Response, Wire};
+use crate::wire::{Gossip, Request, Response, Wire};
 
 /// A peer is its identity key, as the network authenticated it.
 pub type Peer = ed25519::PublicKey;
@@ -40,8 +40,8 @@ pub enum Event {
         from: Peer,
         /// The shell's number for it.
         id: u64,
-        /// The transactions.
-        txs: Vec<TxBytes>,
+        /// What it says.
+        gossip: Gossip,
     },
     /// A peer wants something. Gets one [`Effect::Reply`].
     Request {
@@ -99,7 +99,7 @@ pub enum Effect {
     /// A direct message to every connected peer. Best effort.
     Broadcast(Wire),
     /// Newly admitted transactions, to be gossiped together. Best effort.
-    Gossip(Vec<TxBytes>),
+    Gossip(Gossip),
     /// What is to become of gossip that came.
     GossipVerdict {
         /// The shell's number for it.

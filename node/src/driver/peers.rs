@@ -25,6 +25,8 @@ const MAX_SERVED: usize = 4;
 pub(super) struct Peers {
     positions: BTreeMap<Peer, Position>,
     connected: BTreeSet<Peer>,
+    /// Those of them that gossip reaches.
+    listening: BTreeSet<Peer>,
     loads: BTreeMap<Peer, Load>,
     at_door: usize,
     /// The mempool's numbers for peers.
@@ -49,6 +51,7 @@ impl Peers {
         Self {
             positions: positions(set),
             connected: BTreeSet::new(),
+            listening: BTreeSet::new(),
             loads: BTreeMap::new(),
             at_door: 0,
             numbers: Vec::new(),
@@ -67,6 +70,11 @@ impl Peers {
 
     pub(super) fn is_connected(&self, peer: &Peer) -> bool {
         self.connected.contains(peer)
+    }
+
+    /// Whether gossip reaches all members but this one.
+    pub(super) fn all_listen(&self, own: Option<Position>) -> bool {
+        self.positions.iter().all(|(peer, place)| Some(*place) == own || self.listening.contains(peer))
     }
 
     /// Messages of all peers that are being verified.
@@ -111,8 +119,15 @@ impl Driver {
         }
     }
 
+    /// It has not heard what was gossiped before.
+    pub(super) fn listens(&mut self, step: &mut Step, peer: Peer) {
+        self.peers.listening.insert(peer);
+        self.send_gossiped(step, peer);
+    }
+
     pub(super) fn disconnected(&mut self, now: Micros, peer: &Peer) {
         self.peers.connected.remove(peer);
+        self.peers.listening.remove(peer);
         self.sessions.disconnected(now, peer);
         self.notices.disconnected(peer);
     }

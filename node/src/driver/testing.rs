@@ -14,7 +14,7 @@ use super::{
 use crate::body::Body;
 use crate::recovery::{door, engine_config};
 use crate::testing::TestChain;
-use crate::wire::{Request, Response, Wire};
+use crate::wire::{Gossip, Request, Response, Wire};
 
 /// A driver of validator 0 on a fresh chain, at a time that only the test moves.
 pub(super) struct Bench {
@@ -146,7 +146,9 @@ impl Bench {
             Effect::Broadcast(Wire::Session(_)) => "broadcast session".into(),
             Effect::Superseded(_) => "superseded".into(),
             Effect::Broadcast(Wire::Transactions(txs)) => format!("broadcast {} txs", txs.len()),
-            Effect::Gossip(txs) => format!("gossip {} txs", txs.len()),
+            Effect::Gossip(Gossip { to_all, txs }) => {
+                format!("gossip {} txs{}", txs.len(), if *to_all { " to all" } else { "" })
+            }
             Effect::GossipVerdict { id, accept } => {
                 format!("gossip {id} {}", if *accept { "good" } else { "bad" })
             }

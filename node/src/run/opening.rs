@@ -90,7 +90,8 @@ pub(super) fn open(
     };
     let mut engine = newest.config.clone();
     engine.me = signer.as_ref().and_then(|signer| signer.place(engine.epoch));
-    let driver = driver(config, &engine, &chain, &newest, signer.as_ref())?;
+    let limits = mempool_limits(config, application.check_reads_state())?;
+    let driver = driver(engine.clone(), limits, &chain, &newest, signer.as_ref())?;
     let limits = JournalLimits {
         max_txs: config.journal.max_txs,
         max_bytes: config.journal.max_bytes,
@@ -150,26 +151,30 @@ fn damaged(home: &Home, error: AppError) -> NodeError {
     }
 }
 
-fn driver(
-    config: &NodeConfig,
-    engine: &EngineConfig,
-    chain: &ChainStore,
-    epoch: &EpochContext,
-    signer: Option<&Signer>,
-) -> Result<Driver, NodeError> {
-    let mut start = recover(engine, chain, &epoch.door)?;
-    start.record = signer.map(|signer| signer.record().clone());
+fn mempool_limits(config: &NodeConfig, check_reads_state: bool) -> Result<Limits, NodeError> {
     let default = Limits::default();
     let random = || getrandom::u64().map_err(io::Error::other);
-    let limits = Limits {
+    Ok(Limits {
         // No block drains those that wait for others: a small pool must not fill up with them.
         max_held_txs: default.max_held_txs.min(config.mempool.max_txs / 4),
         max_held_bytes: default.max_held_bytes.min(config.mempool.max_bytes / 4),
         max_txs: config.mempool.max_txs,
         max_bytes: config.mempool.max_bytes,
         max_txs_per_sender: config.mempool.max_txs_per_sender,
+        rechecks_senderless: check_reads_state,
         seed: Seed::new(u128::from(random()?) << 64 | u128::from(random()?)),
         ..default
-    };
-    Ok(Driver::new(engine.clone(), limits, start))
+    })
+}
+
+fn driver(
+    engine: EngineConfig,
+    limits: Limits,
+    chain: &ChainStore,
+    epoch: &EpochContext,
+    signer: Option<&Signer>,
+) -> Result<Driver, NodeError> {
+    let mut start = recover(&engine, chain, &epoch.door)?;
+    start.record = signer.map(|signer| signer.record().clone());
+    Ok(Driver::new(engine, limits, start))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use althing_consensus::engine::{self, Halt};
 use althing_consensus::{AppHash, Height, Micros, Now, View};
 use althing_crypto::{Encoding, TxHash};
-use althing_mempool::{Outcome as Admission, TxBytes};
+use althing_mempool::Outcome as Admission;
 use althing_p2p::{Network, Peer, PeerKey, Responder, Validation};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -28,7 +28,7 @@ use crate::workers::Fatal;
 pub(crate) enum Arrival {
     Event(Event),
     Connected { peer: PeerKey, software: String, outbound: bool },
-    Gossip { peer: PeerKey, txs: Vec<TxBytes>, validation: Validation },
+    Gossip { peer: PeerKey, gossip: Gossip, validation: Validation },
     Request { peer: PeerKey, request: Request, responder: Responder },
 }
 
@@ -160,10 +160,10 @@ impl Actor {
                 });
                 self.step(Event::PeerConnected(peer))
             }
-            Arrival::Gossip { peer, txs, validation } => {
+            Arrival::Gossip { peer, gossip, validation } => {
                 let id = self.number();
                 self.pending.insert(id, Pending::Verdict(validation));
-                self.step(Event::Gossip { from: peer, id, txs })
+                self.step(Event::Gossip { from: peer, id, gossip })
             }
             Arrival::Request { peer, request, responder } => {
                 let id = self.number();
@@ -213,8 +213,8 @@ impl Actor {
             }
             Effect::Send { to, wire } => self.send(&to, &wire),
             Effect::Broadcast(wire) => _ = self.wiring.network.broadcast(wire.class(), wire.encode().into()),
-            Effect::Gossip(txs) => {
-                if let Err(error) = self.wiring.network.gossip(Gossip(txs).encode().into()) {
+            Effect::Gossip(gossip) => {
+                if let Err(error) = self.wiring.network.gossip(gossip.encode().into()) {
                     tracing::debug!(%error, "transactions were not gossiped");
                 }
             }

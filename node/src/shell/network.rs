@@ -72,7 +72,7 @@ pub(crate) async fn pump(network: Network, mut events: EventReceiver, arrivals: 
                 Err(_) => continue,
             },
             p2p::Event::Gossip { peer, bytes, validation } => match Gossip::decode(&bytes) {
-                Ok(Gossip(txs)) => Arrival::Gossip { peer, txs, validation },
+                Ok(gossip) => Arrival::Gossip { peer, gossip, validation },
                 Err(error) => {
                     validation.reject(error.to_string());
                     continue;

@@ -160,13 +160,14 @@ impl Hostile {
 
     fn gossips(&mut self, script: &mut Script<'_>, from: Peer) {
         let count = script.byte();
+        let to_all = script.byte() & 1 == 0;
         let txs: Vec<TxBytes> = if count == 0 {
-            Gossip::decode(script.chunk()).map_or_else(|_| Vec::new(), |Gossip(txs)| txs)
+            Gossip::decode(script.chunk()).map_or_else(|_| Vec::new(), |gossip| gossip.txs)
         } else {
             (0..count % 8).map(|_| transaction(script).into()).filter(|tx: &TxBytes| !tx.is_empty()).collect()
         };
         let event = match script.byte() & 1 {
-            0 => Event::Gossip { from, id: self.node.number(), txs },
+            0 => Event::Gossip { from, id: self.node.number(), gossip: Gossip { to_all, txs } },
             _ => Event::Wire { from, wire: Wire::Transactions(txs) },
         };
         self.node.event(event);

@@ -46,7 +46,7 @@ fn wire() -> Vec<Vec<u8>> {
     let consensus = samples::messages().into_iter().map(|message| Wire::Consensus(message).encode());
     let others = [
         Wire::Transactions(txs.clone()).encode(),
-        Gossip(txs.clone()).encode(),
+        Gossip { to_all: false, txs: txs.clone() }.encode(),
         Request::Block(certificates.qc.block).encode(),
         Request::Blocks { from: Height(3) }.encode(),
         Request::Transactions { block: certificates.qc.block, txs: body.block.txs.clone() }.encode(),

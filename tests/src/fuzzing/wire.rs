@@ -19,7 +19,7 @@ pub fn wire(bytes: &[u8]) {
         Some(Wire::Notice(notice)) => assert_eq!(decode::<Notice>(&notice.encode()), Some(*notice)),
         Some(Wire::Session(_)) | None => {}
     }
-    if let Some(Gossip(txs)) = decode(bytes) {
+    if let Some(Gossip { txs, .. }) = decode(bytes) {
         transactions(&txs);
     }
     decode::<Request>(bytes);

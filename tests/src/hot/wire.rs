@@ -50,7 +50,7 @@ fn proposal() -> Wire {
 }
 
 fn gossip() -> Gossip {
-    Gossip(transfers(256).into_iter().map(Into::into).collect())
+    Gossip { to_all: true, txs: transfers(256).into_iter().map(Into::into).collect() }
 }
 
 /// Into a stream and out of it.

@@ -199,6 +199,27 @@ fn those_without_a_sender_are_checked_again_after_a_block_with_one() {
 }
 
 #[test]
+fn where_the_check_reads_no_state_those_without_a_sender_are_checked_once() {
+    let mut pool = Mempool::new(Limits { rechecks_senderless: false, ..Limits::default() }, 0);
+    let [a, b, c, stranger] = [0, 1, 2, 3].map(|number| tx("", number));
+    let alice = [tx("alice", 0), tx("alice", 1)];
+    admit(&mut pool, 0, &[&a, &b, &alice[0], &alice[1]]);
+    pool.step(local(1, &[&c]));
+    pool.step(passed(&[&c]));
+    play(
+        &mut pool,
+        vec![
+            ("a block of theirs", committed(1, &[&a, &stranger]), vec![]),
+            ("touches none of them", executed(1), vec![]),
+            ("a check overtaken", unordered(&c), vec![accepted(1, &c), gossip(&c)]),
+            ("alice's block", committed(2, &[&alice[0]]), vec![]),
+            ("touches hers", executed(2), vec![recheck(&alice[1])]),
+        ],
+    );
+    assert_eq!(batch_of(&pool, &[&b, &alice[1], &c]), [0, 1, 2]);
+}
+
+#[test]
 fn old_blocks_told_at_start_are_known_and_touch_nobody() {
     let mut pool = Mempool::new(Limits::default(), 7);
     let (a, b) = (tx("alice", 3), tx("alice", 4));

@@ -45,7 +45,7 @@ impl Behaviour for Scramble {
     }
 
     fn gossip(&mut self, me: &mut Traitor<'_>, _to: usize, txs: Vec<TxBytes>) -> Vec<TxBytes> {
-        self.damage(me.random, Gossip(txs)).0
+        self.damage(me.random, Gossip { to_all: true, txs }).txs
     }
 
     fn reply(&mut self, me: &mut Traitor<'_>, _: usize, _: &Request, response: Response) -> Option<Response> {

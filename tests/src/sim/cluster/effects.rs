@@ -15,7 +15,7 @@ impl Cluster {
             Effect::Job(_) => unreachable!("jobs are begun elsewhere"),
             Effect::Send { to, wire } => self.say(node, Some(self.places[&to]), wire),
             Effect::Broadcast(wire) => self.say(node, None, wire),
-            Effect::Gossip(txs) => self.gossip(node, &txs),
+            Effect::Gossip(gossip) => self.gossip(node, &gossip),
             Effect::Request { id, to, request, timeout } => {
                 self.ask(node, id, self.places[&to], request, timeout)
             }

@@ -2,9 +2,8 @@
 
 use althing_consensus::Micros;
 use althing_crypto::Encoding;
-use althing_mempool::TxBytes;
 use althing_node::driver::Event;
-use althing_node::wire::{Request, Response, Wire};
+use althing_node::wire::{Gossip, Request, Response, Wire};
 
 use super::queue::Happening;
 use super::{Asked, Cluster};
@@ -46,12 +45,13 @@ impl Cluster {
         }
     }
 
-    pub(super) fn gossip(&mut self, node: usize, txs: &[TxBytes]) {
+    pub(super) fn gossip(&mut self, node: usize, gossip: &Gossip) {
         for to in self.others(node) {
-            let (txs, held) = self.gossiped(node, self.slots[to].member, txs.to_vec());
+            let (txs, held) = self.gossiped(node, self.slots[to].member, gossip.txs.clone());
             let from = self.peer(node);
             if !txs.is_empty() {
-                self.deliver(node, to, held, || Event::Gossip { from, id: 0, txs: txs.clone() });
+                let gossip = Gossip { to_all: gossip.to_all, txs };
+                self.deliver(node, to, held, || Event::Gossip { from, id: 0, gossip: gossip.clone() });
             }
         }
     }

@@ -21,9 +21,9 @@ use crate::storage::{Batch, Entry, Store, StoreError, Table};
 const PACE: u64 = 3;
 /// and by so many at least, so that those of small blocks are done at once.
 const LEAST_BYTES: u64 = 32 << 10;
-/// Runs that have more hashes of transactions together are not merged: what is known of a run is written and read at once, 64 MiB of filter
+/// Runs that have more hashes of transactions together are not merged: what is known of a run is written and read at once, 48 MiB of filter
 /// for so many.
-const MOST_HASHES: u64 = 1 << 25;
+const MOST_HASHES: u64 = 1 << 24;
 /// Chunks deleted with a block, beyond as many as it wrote.
 const DELETED_AT_ONCE: usize = 16;
 /// Runs read at once when the chain is opened.
