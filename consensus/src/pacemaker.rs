@@ -39,12 +39,13 @@ impl Pacemaker {
     }
 
     /// How long the current view may take. A leader that failed in its last turn is not waited for so long: a third of the usual multiple of
-    /// a round is enough for one that is back, and one that is not costs less, again and again.
+    /// a round is enough for one that is back, and one that is not costs less, again and again. But only where a round was measured: the lower
+    /// bound says nothing of how far away it is.
     pub(crate) fn timeout(&self, params: &ConsensusParams, leader_failed: bool) -> Micros {
         let millis = |n: u64| Micros::from_millis(n).0;
         let low = millis(params.timeout_min_ms);
         let base = (self.round.0.saturating_mul(12)).clamp(low, millis(params.timeout_base_max_ms));
-        let base = match leader_failed {
+        let base = match leader_failed && self.round > Micros(0) {
             true => (self.round.0.saturating_mul(4)).clamp(low / 8, base),
             false => base,
         };
@@ -83,6 +84,8 @@ mod tests {
         let params = ConsensusParams::default();
         let mut pacemaker = Pacemaker::new();
         let timeout = |pacemaker: &Pacemaker| pacemaker.timeout(&params, true);
+        assert_eq!(timeout(&pacemaker), Micros::from_millis(500), "no round is known yet");
+        pacemaker.observe(Micros::from_millis(1));
         assert_eq!(timeout(&pacemaker), Micros(62_500), "an eighth of the lower bound at least");
         pacemaker.observe(Micros::from_millis(100));
         assert_eq!(timeout(&pacemaker), Micros::from_millis(400));

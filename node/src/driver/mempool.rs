@@ -21,8 +21,10 @@ const CHECK_BATCH: usize = 512;
 const GOSSIP_INTERVAL: Micros = Micros::from_millis(10);
 /// Bytes in one message of gossip, beyond one transaction.
 const GOSSIP_BYTES: usize = 128 << 10;
-/// Transactions of one's own clients of which a peer hears when it comes, if they are still pending.
+/// Transactions of one's own clients of which a peer hears when it comes, if they are still pending: the oldest, as others wait for them,
 const MAX_GOSSIPED: usize = 1_024;
+/// and so many bytes of them, beyond one transaction: whoever starts hears them from all at once.
+const GOSSIPED_BYTES: usize = 512 << 10;
 /// Gossip whose verdict is awaited; further messages are taken in but not passed on.
 const MAX_UNDECIDED: usize = 1_024;
 
@@ -41,7 +43,7 @@ pub(super) struct Pool {
     outbox: Vec<TxBytes>,
     outbox_bytes: usize,
     flushed: Option<Micros>,
-    /// What this node was the first to gossip, the newest of it: peers that come later have not heard it.
+    /// What this node was the first to gossip, the oldest that is pending first: peers that come later have not heard it.
     gossiped: VecDeque<TxHash>,
     /// Gossip with transactions that await their precheck, in the order it came.
     undecided: VecDeque<(u64, Vec<TxHash>)>,
@@ -80,6 +82,15 @@ impl Pool {
     pub(super) fn flush_at(&self) -> Option<Micros> {
         let earliest = self.flushed.map_or(Micros(0), |at| at.after(GOSSIP_INTERVAL));
         (!self.outbox.is_empty()).then_some(earliest)
+    }
+
+    fn remember_gossiped(&mut self, hash: TxHash) {
+        while self.gossiped.front().is_some_and(|oldest| self.inner.get(oldest).is_none()) {
+            self.gossiped.pop_front();
+        }
+        if self.gossiped.len() < MAX_GOSSIPED {
+            self.gossiped.push_back(hash);
+        }
     }
 
     /// The verdicts of the oldest precheck under way, once they are there.
@@ -208,12 +219,12 @@ impl Driver {
         }
     }
 
-    /// A peer that gossip reaches from now on gets what was gossiped before it did and is still pending, up to a message of gossip: a
-    /// transaction that only one node knows keeps all later ones of its sender back, until the chain is stuck (R8).
+    /// A peer that gossip reaches from now on gets the first of what was gossiped before it did and is still pending: a transaction that
+    /// only one node knows keeps all later ones of its sender back, until the chain is stuck (R8).
     pub(super) fn send_gossiped(&mut self, step: &mut Step, to: Peer) {
         let pool = &mut self.mempool;
         pool.gossiped.retain(|hash| pool.inner.get(hash).is_some());
-        let mut room = GOSSIP_BYTES.max(self.config.params.max_tx_bytes as usize);
+        let mut room = GOSSIPED_BYTES.max(self.config.params.max_tx_bytes as usize);
         let fits = |tx: &TxBytes| {
             let rest = room.checked_sub(tx.len());
             room = rest.unwrap_or(0);
@@ -242,10 +253,7 @@ impl Driver {
                 Action::Gossip(hash, tx) => {
                     self.mempool.outbox_bytes += tx.len();
                     self.mempool.outbox.push(tx);
-                    if self.mempool.gossiped.len() == MAX_GOSSIPED {
-                        self.mempool.gossiped.pop_front();
-                    }
-                    self.mempool.gossiped.push_back(hash);
+                    self.mempool.remember_gossiped(hash);
                 }
                 Action::Dropped { hash, refusal } => step.act(Effect::Dropped { hash, refusal }),
                 Action::WorkChanged(work) => {
@@ -505,13 +513,17 @@ mod tests {
         }
         bench.act(|driver, step| driver.mempool_committed(step, Height(1), vec![TxHash::of(&tx("a"))]));
         assert_eq!(bench.act(listens), ["send v1 2 txs"]);
-        for n in 0..3u8 {
-            bench.pend(&vec![n; GOSSIP_BYTES / 2].into());
+        for n in 0..8u8 {
+            bench.pend(&vec![n; GOSSIPED_BYTES / 8].into());
         }
-        assert_eq!(bench.act(listens), ["send v1 3 txs"], "a message of gossip");
+        assert_eq!(bench.act(listens), ["send v1 9 txs"], "so many bytes");
         for n in 0..MAX_GOSSIPED {
             bench.pend(&n.to_be_bytes().to_vec().into());
         }
         assert_eq!(bench.driver.mempool.gossiped.len(), MAX_GOSSIPED);
+        assert_eq!(bench.driver.mempool.gossiped[0], TxHash::of(&tx("b")), "the oldest stay");
+        bench.act(|driver, step| driver.mempool_committed(step, Height(2), vec![TxHash::of(&tx("b"))]));
+        bench.pend(&tx("d"));
+        assert_eq!(bench.driver.mempool.gossiped[0], TxHash::of(&tx("c")), "while they are pending");
     }
 }
