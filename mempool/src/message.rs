@@ -35,7 +35,7 @@ impl Tx {
     }
 }
 
-/// Its hash is computed when it is asked for: of what finds no room it never is.
+/// Its hash is computed when it is asked for: of what a peer sends beyond its room it never is.
 impl<B: Into<TxBytes>> From<B> for Tx {
     fn from(bytes: B) -> Self {
         Tx { bytes: bytes.into(), hash: None }

@@ -46,8 +46,10 @@ impl Tail {
     pub(super) fn get(&self, place: Place) -> Option<Stored> {
         let behind = self.commits.partition_point(|commit| commit.is_before(place));
         let commit = self.commits.get(behind.checked_sub(1)?)?;
-        let offset = usize::try_from(u64::from(place.offset) - commit.start).ok()?;
-        if commit.file != place.file { None } else { Stored::within(&commit.bytes, offset, place.len) }
+        // The last commit before the place may be one of an earlier file, and begin further on in that.
+        let offset =
+            u64::from(place.offset).checked_sub(commit.start).filter(|_| commit.file == place.file)?;
+        Stored::within(&commit.bytes, usize::try_from(offset).ok()?, place.len)
     }
 }
 
@@ -68,13 +70,15 @@ mod tests {
         let len = entry(b"a").len() as u32;
         tail.push(1, 100, [entry(b"a"), entry(b"b")].concat().into());
         tail.push(1, 100 + 2 * u64::from(len), entry(b"c").into());
-        tail.push(2, 0, entry(b"d").into());
+        tail.push(2, 50, entry(b"d").into());
         let at = |file, offset| tail.get(Place { file, offset, len }).map(|found| found.key().to_vec());
         for (n, key) in (0..).zip([b"a", b"b", b"c"]) {
             assert_eq!(at(1, 100 + n * len), Some(key.to_vec()));
         }
-        assert_eq!(at(2, 0), Some(b"d".to_vec()));
-        for (file, offset) in [(1, 0), (1, 99), (1, 101), (1, 100 + 3 * len), (2, 1), (3, 0), (0, 0)] {
+        assert_eq!(at(2, 50), Some(b"d".to_vec()));
+        for (file, offset) in
+            [(1, 0), (1, 99), (1, 101), (1, 100 + 3 * len), (2, 0), (2, 49), (2, 51), (3, 0), (0, 0)]
+        {
             assert_eq!(at(file, offset), None, "{file} {offset}");
         }
     }

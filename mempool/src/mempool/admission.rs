@@ -14,7 +14,7 @@ impl Mempool {
     pub(super) fn submit(&mut self, source: Source, txs: Vec<Tx>, out: &mut Vec<Action>) {
         let mut batch = Vec::new();
         for tx in txs {
-            // A peer gets no answer: where it has no room, not even a hash is spent on the rest.
+            // A peer gets no answer: where it has no room, nothing is spent on the rest, nor a hash on what was not hashed before.
             if from_peer(source) && !self.may_take_more(source) {
                 break;
             }

@@ -54,7 +54,7 @@ impl NodeConfig {
              {others}\
              {application}[storage]\n\
              # The database; cannot be changed later. redb lost nothing in 40 simulated power cuts. sled failed that test: in 2 of\n\
-             # 40 it had half of a write that the power had cut, and it takes gigabytes of memory.\n\
+             # 40 it had half of a write that the power had cut, and it takes three times the memory.\n\
              backend = \"{backend}\"\n\
              # How many of the newest heights of the application's state can be asked about, as far as memory allows.\n\
              kept_heights = {kept_heights}\n{kept_blocks}\
