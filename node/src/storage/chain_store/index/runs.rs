@@ -15,19 +15,20 @@ use super::merge::{Merge, RUNS};
 use super::run::{Heights, Run, Writer, chunk_key, entry_bytes, key, most_chunks, stored};
 use super::{GOING, RUN, Term, run_key};
 use crate::storage::chain_store::corrupt;
-use crate::storage::{Batch, Entry, Store, StoreError, Table};
+use crate::storage::{Batch, Store, StoreError, Table};
 
 /// A merge goes on by so many times the bytes of the new block's entries, so that it is done before the next one is due,
 const PACE: u64 = 3;
 /// and by so many at least, so that those of small blocks are done at once.
 const LEAST_BYTES: u64 = 32 << 10;
-/// Runs that have more hashes of transactions together are not merged: what is known of a run is written and read at once, 48 MiB of filter
-/// for so many.
-const MOST_HASHES: u64 = 1 << 24;
+/// A merged run has so many hashes of transactions at most: what is known of it is written at once, with the results of a block, and for so
+/// many that is 12 MiB of filter. So a run with an eighth of it, 524,288, is *long*, and stays as it is: 10 million transactions lie in 20 of
+/// them at most (in 5 of blocks of 500, in 10 of blocks of 2,000), beside up to seven short ones of each level.
+const MOST_HASHES: u64 = 1 << 22;
 /// Chunks deleted with a block, beyond as many as it wrote.
 const DELETED_AT_ONCE: usize = 16;
-/// Runs read at once when the chain is opened.
-const READ_AT_ONCE: usize = 64;
+/// Runs read at once when the chain is opened: of as many there are the encoded filters in memory, too.
+const READ_AT_ONCE: usize = 4;
 
 /// The runs, ascending.
 pub(super) type List = Vec<Arc<Run>>;
@@ -120,19 +121,18 @@ pub(super) struct State {
 
 impl State {
     fn read(store: &dyn Store) -> Result<Self, StoreError> {
-        let read = |(key, value): &Entry| Ok(Arc::new(stored(key, value)?));
-        let runs = all(store, RUN)?.iter().map(read).collect::<Result<List, StoreError>>()?;
+        let runs: List = all(store, RUN, |key, value| Ok(Arc::new(stored(key, value)?)))?;
         let follows = |two: &[Arc<Run>]| {
-            two[0].heights.to < two[1].heights.from && two[0].summary.level >= two[1].summary.level
+            two[0].heights.to < two[1].heights.from
+                && (two[0].summary.level >= two[1].summary.level || is_long(&two[0]))
         };
         if !runs.windows(2).all(follows) {
             return Err(corrupt("runs of the index overlap, or are in no order"));
         }
-        let read = |(key, value): &Entry| {
-            let end = value[..].try_into().map_err(|_| corrupt("a number of chunks is malformed"))?;
+        let going = all(store, GOING, |key, value| {
+            let end = value.try_into().map_err(|_| corrupt("a number of chunks is malformed"))?;
             Ok(Going { heights: Heights::read(&key[1..])?, next: 0, end: u32::from_be_bytes(end) })
-        };
-        let going = all(store, GOING)?.iter().map(read).collect::<Result<_, StoreError>>()?;
+        })?;
         Ok(Self { runs, merges: BTreeMap::new(), going })
     }
 
@@ -147,7 +147,7 @@ impl State {
         let written = batch.len();
         let bytes = entries.iter().map(|(_, value)| entry_bytes(value)).sum::<u64>();
         // The longest first and the new one last: nothing is read that is not in the store yet.
-        for level in (0..=self.runs.first().map_or(0, |run| run.summary.level)).rev() {
+        for level in (0..=self.runs.iter().map(|run| run.summary.level).max().unwrap_or(0)).rev() {
             self.merge(store, batch, level, LEAST_BYTES.max(PACE * bytes))?;
         }
         if !entries.is_empty() {
@@ -171,13 +171,8 @@ impl State {
         bytes: u64,
     ) -> Result<(), StoreError> {
         if !self.merges.contains_key(&level) {
-            // The oldest of them, which are next to one another: what is merged moves up behind all that is there.
-            let due = self.runs.iter().filter(|run| run.summary.level == level).take(RUNS);
-            let due: List = due.cloned().collect();
-            if due.len() < RUNS || due.iter().map(|run| run.summary.hashes).sum::<u64>() > MOST_HASHES {
-                return Ok(());
-            }
-            let merge = Merge::new(&due, level.saturating_add(1));
+            let Some(due) = due(&self.runs, level) else { return Ok(()) };
+            let merge = Merge::new(due, level.saturating_add(1));
             let heights = merge.heights();
             // The same merge that a restart cut short writes the same chunks.
             self.going.retain(|going| going.heights != heights);
@@ -248,22 +243,69 @@ impl State {
     }
 }
 
+/// Whether it is not merged any more.
+fn is_long(run: &Run) -> bool {
+    run.summary.hashes > MOST_HASHES / RUNS as u64
+}
+
+/// The oldest runs of a level that can be merged: next to one another, as none covers heights of another, and none of them long. What
+/// long ones have between them goes on by itself, else one that is too long to be merged would keep all later ones of its level apart.
+fn due(runs: &[Arc<Run>], level: u8) -> Option<&[Arc<Run>]> {
+    runs.windows(RUNS).find(|some| some.iter().all(|run| run.summary.level == level && !is_long(run)))
+}
+
 fn going_key(heights: Heights) -> Vec<u8> {
     [&[GOING][..], &heights.bytes()].concat()
 }
 
-/// Every entry of the table whose key begins with this byte.
-fn all(store: &dyn Store, tag: u8) -> Result<Vec<Entry>, StoreError> {
-    let (mut found, mut from) = (Vec::new(), vec![tag]);
+/// What every entry of the table is read as whose key begins with this byte.
+fn all<T, C: Default + Extend<T>>(
+    store: &dyn Store,
+    tag: u8,
+    read: impl Fn(&[u8], &[u8]) -> Result<T, StoreError>,
+) -> Result<C, StoreError> {
+    let (mut found, mut from) = (C::default(), vec![tag]);
     loop {
         let some = store.range(Table::Index, &from, &[tag + 1], READ_AT_ONCE, false)?;
-        if let Some((last, _)) = some.last() {
-            from = [&last[..], &[0]].concat();
+        for (key, value) in &some {
+            found.extend([read(key, value)?]);
         }
-        let last = some.len() < READ_AT_ONCE;
-        found.extend(some);
-        if last {
-            return Ok(found);
+        match some.last() {
+            Some((last, _)) if some.len() == READ_AT_ONCE => from = [&last[..], &[0]].concat(),
+            _ => return Ok(found),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs of these levels and so many hashes, next to one another.
+    fn runs(all: &[(u8, u64)]) -> List {
+        let run = |(height, (level, hashes)): (u64, &(u8, u64))| {
+            let height = Height(height);
+            let mut run = Writer::new(Heights { from: height, to: height }, *level, 0).end(&mut Batch::new());
+            run.summary.hashes = *hashes;
+            Arc::new(run)
+        };
+        (1..).zip(all).map(run).collect()
+    }
+
+    #[test]
+    fn the_oldest_runs_are_due_and_long_ones_keep_nobody_from_it() {
+        const LONG: u64 = MOST_HASHES / RUNS as u64 + 1;
+        let first = |all: &[(u8, u64)], level| due(&runs(all), level).map(|due| due[0].heights.from.0);
+        let short = [(1, LONG - 1); RUNS];
+        assert_eq!(first(&short[1..], 1), None, "too few");
+        assert_eq!((first(&short, 1), first(&short, 0), first(&short, 2)), (Some(1), None, None));
+        assert_eq!(first(&[&[(2, 9)][..], &short, &short].concat(), 1), Some(2), "the oldest");
+        assert_eq!(first(&[(1, LONG); RUNS], 1), None, "they stay");
+        let behind_long = [&[(1, LONG); RUNS][..], &short].concat();
+        assert_eq!(first(&behind_long, 1), Some(RUNS as u64 + 1));
+        let apart = [&short[..3], &[(1, LONG)], &short[3..]].concat();
+        assert_eq!(first(&apart, 1), None, "not next to one another");
+        let most: u64 = short.iter().map(|(_, hashes)| hashes).sum();
+        assert!(most <= MOST_HASHES);
     }
 }
