@@ -107,7 +107,7 @@ impl Process {
         let _ = self.supervisor.await;
     }
 
-    /// Ends it as a power cut would, and waits until it has.
+    /// Ends it by SIGKILL, which leaves it no time to write anything, and waits until it has. What it had written the system still has: no power cut.
     pub(crate) async fn kill(self) {
         let _ = self.stop.send(End::Killed);
         let _ = self.supervisor.await;
