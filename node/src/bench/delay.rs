@@ -10,14 +10,18 @@ use std::{
     collections::VecDeque,
     fmt,
     io::{self, Read, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream},
+    net::{self, Ipv4Addr, Shutdown, SocketAddr},
     str::FromStr,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+    time::sleep,
+};
 
 /// What a line carries in a millisecond: a gigabit a second.
 const BYTES_PER_MS: u128 = 125_000;
@@ -85,7 +89,8 @@ impl fmt::Display for Delay {
 
 /// The relays between validators. Dropped, they take no more connections; those that there are end with their ends.
 pub(super) struct Relays {
-    addresses: Vec<Vec<SocketAddr>>,
+    /// By caller and called; none from a validator to itself.
+    addresses: Vec<Vec<Option<SocketAddr>>>,
     listening: Vec<JoinHandle<()>>,
 }
 
@@ -102,8 +107,12 @@ impl Relays {
         for from in 0..validators.len() {
             let mut row = Vec::new();
             for (to, target) in validators.iter().enumerate() {
+                if from == to {
+                    row.push(None);
+                    continue;
+                }
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-                row.push(listener.local_addr()?);
+                row.push(Some(listener.local_addr()?));
                 let delays = (delay.one_way(from, to), delay.one_way(to, from));
                 relays.listening.push(tokio::spawn(listen(listener, *target, delays)));
             }
@@ -114,7 +123,7 @@ impl Relays {
 
     /// Where one validator finds another.
     pub(super) fn address(&self, from: usize, to: usize) -> Option<SocketAddr> {
-        self.addresses.get(from)?.get(to).copied()
+        *self.addresses.get(from)?.get(to)?
     }
 }
 
@@ -125,8 +134,7 @@ async fn listen(listener: TcpListener, target: SocketAddr, delays: (Duration, Du
             sleep(PAUSE).await;
             continue;
         };
-        let relayed = caller.into_std().and_then(|caller| relay(caller, target, delays));
-        if let Err(error) = relayed {
+        if let Err(error) = relay(caller, target, delays).await {
             // As if nobody listened there: the caller tries again.
             tracing::debug!(%target, %error, "a connection is not relayed");
         }
@@ -134,17 +142,23 @@ async fn listen(listener: TcpListener, target: SocketAddr, delays: (Duration, Du
 }
 
 /// Both directions of one connection.
-fn relay(caller: TcpStream, target: SocketAddr, (there, back): (Duration, Duration)) -> io::Result<()> {
-    caller.set_nonblocking(false)?;
-    let called = TcpStream::connect(target)?;
-    caller.set_nodelay(true)?;
-    called.set_nodelay(true)?;
+async fn relay(caller: TcpStream, target: SocketAddr, (there, back): (Duration, Duration)) -> io::Result<()> {
+    let called = TcpStream::connect(target).await?;
+    let (caller, called) = (blocking(caller)?, blocking(called)?);
     delayed(caller.try_clone()?, called.try_clone()?, there)?;
     delayed(called, caller, back)
 }
 
+/// For the threads.
+fn blocking(stream: TcpStream) -> io::Result<net::TcpStream> {
+    let stream = stream.into_std()?;
+    stream.set_nonblocking(false)?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 /// One direction: one thread takes, another gives.
-fn delayed(mut from: TcpStream, mut to: TcpStream, delay: Duration) -> io::Result<()> {
+fn delayed(mut from: net::TcpStream, mut to: net::TcpStream, delay: Duration) -> io::Result<()> {
     let line = Arc::new(Line::new(delay));
     let (taking, source) = (Arc::clone(&line), from.try_clone()?);
     spawn("delay-in", move || {
@@ -230,10 +244,7 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpStream,
-    };
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
@@ -257,6 +268,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let target = listener.local_addr().unwrap();
         let relays = Relays::open(Delay::Even(DELAY), &[target, target]).await.unwrap();
+        assert_eq!(relays.address(1, 1), None, "nobody calls itself");
         let mut caller = TcpStream::connect(relays.address(0, 1).unwrap()).await.unwrap();
         let (mut called, _) = listener.accept().await.unwrap();
         let sent: Vec<u8> = (0..2_000_000_u32).map(|n| (n % 251) as u8).collect();
