@@ -121,7 +121,8 @@ impl Liveness {
     /// How many proposals of correct members may fail: until the timer holds a round, it doubles with each.
     fn proposals(world: &World, delta: Micros) -> usize {
         let round = 3 * delta.0 + JOBS.0;
-        // An eighth of the least where the leader failed before (T1).
+        // An eighth of the least where the leader failed before (T1): who is listed so in the block of a node's high QC, which a faulty
+        // member may have made and nobody here have seen, is not known. It is taken for granted, and lets three more fail where nobody is.
         let mut timer = world.params.timeout_min_ms * 1_000 / 8;
         let mut doublings = 0;
         // A leader waits for a third of the timer before it makes an empty block; twice two thirds must be left for the round.

@@ -38,8 +38,10 @@ pub struct Outcome {
 const GO_ON: Micros = Micros::from_millis(8_000);
 /// and then all have so long to come to rest.
 const REST: Micros = Micros::from_millis(20_000);
-/// Where timers are long, leaders faulty and blocks small, what is owed takes longer: until so long nothing of it was committed.
+/// Where timers are long, leaders faulty and blocks small, what is owed takes longer: until so long nothing of it was committed,
 const MORE: Micros = Micros::from_millis(60_000);
+/// or until this is over: else a chain that commits a transaction a minute would pass, however many are owed.
+const MOST: Micros = Micros::from_millis(600_000);
 
 /// Runs a seed. With `print`, everything that happens is a line on standard error.
 pub fn run(seed: u64, print: bool) -> Outcome {
@@ -74,12 +76,14 @@ fn play(plan: &Plan, cluster: &mut Cluster) -> Option<Violation> {
     mishaps.submit_for(cluster, GO_ON);
     cluster.run_for(GO_ON);
     cluster.run_for(REST);
-    let (mut fewest, mut end) = (usize::MAX, Micros(0));
+    let last = cluster.now().after(MOST);
+    let (mut fewest, mut end) = (usize::MAX, last);
     while cluster.has_ready_promises() && cluster.violation().is_none() {
         let waiting = cluster.waiting_promises();
         if waiting < fewest {
-            (fewest, end) = (waiting, cluster.now().after(MORE));
-        } else if cluster.now() >= end {
+            (fewest, end) = (waiting, last.min(cluster.now().after(MORE)));
+        }
+        if cluster.now() >= end {
             break;
         }
         cluster.run_for(Micros::from_millis(1_000));
