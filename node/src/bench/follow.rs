@@ -83,7 +83,12 @@ async fn blocks(track: Rc<RefCell<Track>>, nodes: Vec<NodeUrl>, mut height: u64)
         match ask(&mut clients[turn].0, next, ID_BYTES).await {
             Ok(answer) => {
                 let Some((time_ms, hashes)) = read(&answer) else { continue };
-                track.borrow_mut().block(next, time_ms, hashes.chunks_exact(ID_BYTES).map(id_of));
+                track.borrow_mut().block(
+                    next,
+                    time_ms,
+                    hashes.chunks_exact(ID_BYTES).map(id_of),
+                    Instant::now(),
+                );
                 height = next;
             }
             Err(_) => clients[turn].1 = Instant::now() + REST,

@@ -365,7 +365,7 @@ mod tests {
         txs.iter().for_each(|(due, tx)| track.borrow_mut().sent(tx.id, *due, 1));
         load.lanes[1].borrow_mut().note(&txs, due);
         track.borrow_mut().executed(0, 7, due);
-        track.borrow_mut().block(7, 1, [1].into_iter());
+        track.borrow_mut().block(7, 1, [1].into_iter(), due);
         assert_eq!(track.borrow().under_way(), 2, "its node has not executed the one");
         load.fail_over(1);
         assert_eq!(track.borrow().under_way(), 1, "the next one has");

@@ -82,6 +82,15 @@ impl Cpu {
         cpu
     }
 
+    /// With what a process had used that is no more.
+    pub(super) fn with(mut self, ended: &Self) -> Self {
+        for (name, ticks) in &ended.by_thread {
+            *self.by_thread.entry(name.clone()).or_default() += ticks;
+        }
+        self.total += ended.total;
+        self
+    }
+
     /// What was used since another time.
     pub(super) fn since(&self, before: &Self) -> Self {
         let by_thread = self.by_thread.iter().map(|(name, ticks)| {
@@ -190,6 +199,17 @@ mod tests {
         let used = cpu(50, 100).since(&cpu(20, 30));
         let rooms = used.by_room();
         assert_eq!((rooms[&Room::Consensus], rooms[&Room::Other], rooms[&Room::Rpc]), (30, 40, 0));
+    }
+
+    #[test]
+    fn what_a_process_used_that_is_no_more_stays_used() {
+        let cpu = |ticks: u64| Cpu {
+            by_thread: [("driver".to_owned(), ticks), (format!("of {ticks}"), 1)].into(),
+            total: ticks + 1,
+        };
+        let (before, survivor, victim) = (cpu(10).with(&cpu(20)), cpu(15), cpu(22));
+        let used = survivor.with(&victim).since(&before);
+        assert_eq!((used.by_thread["driver"], used.total), (7, 7));
     }
 
     #[cfg(target_os = "linux")]

@@ -27,7 +27,7 @@ use super::{
     processes::{Cpu, busy, load_average, peak_memory, ticks_per_second},
     report::rounded,
     search::Search,
-    window::{Counts, Track, gaps, intervals, longest_gap_ms},
+    window::{Counts, Track, intervals, longest_gap_ms},
     workload::Source,
 };
 use crate::{
@@ -124,7 +124,7 @@ fn told(rate: &str, step: &Step) -> String {
 
 /// What was before and after one was killed.
 fn compared(counts: &Counts, from: Instant, killed: Instant) -> Kill {
-    let since = || gaps(&counts.blocks).filter(|(_, end)| *end > killed);
+    let since = || counts.gaps().filter(|(_, end)| *end > killed);
     let first = since().filter(|(begin, _)| *begin < killed + FIRST_GAP);
     let first = first.max_by_key(|(begin, end)| end.saturating_duration_since(*begin));
     let after = first.map_or(killed, |(_, end)| end);
@@ -166,8 +166,20 @@ struct Session {
     load_average: Option<f64>,
     /// The last validator, if it is to be killed.
     victim: RefCell<Option<Process>>,
+    /// What it came to when it was.
+    ended: RefCell<Option<Ended>>,
     started: Option<Duration>,
     _following: Following,
+}
+
+/// What was known of a validator just before it was killed: the system forgets it, and it answers no more.
+#[derive(Clone)]
+struct Ended {
+    lane: usize,
+    pid: Option<u32>,
+    cpu: Cpu,
+    memory: Option<u64>,
+    page: Page,
 }
 
 /// What the system and the nodes say at a time.
@@ -218,6 +230,7 @@ impl Session {
             track,
             load_average: load_average(),
             victim: RefCell::new(None),
+            ended: RefCell::new(None),
             started: None,
             _following: following,
         })
@@ -346,6 +359,10 @@ impl Session {
         self.track.borrow_mut().keep_each();
         self.load.remember(dead);
         sleep_until(from + at).await;
+        let (page, pid) = (self.page(dead).await, victim.pid());
+        let ended =
+            Ended { lane: dead, pid, cpu: Cpu::of(pid.as_slice()), memory: pid.and_then(peak_memory), page };
+        self.ended.replace(Some(ended));
         let killed = Instant::now();
         victim.kill().await;
         self.load.fail_over(dead);
@@ -369,14 +386,32 @@ impl Session {
     }
 
     async fn snapshot(&self) -> Result<Snapshot, BenchError> {
-        let (cpu, own) = (Cpu::of(&self.pids), Cpu::of(&[std::process::id()]));
+        let (mut cpu, own) = (Cpu::of(&self.living()), Cpu::of(&[std::process::id()]));
+        if let Some(ended) = &*self.ended.borrow() {
+            cpu = cpu.with(&ended.cpu);
+        }
         let (at, busy) = (Instant::now(), busy());
-        let pages = self.nodes.iter().map(|node| async move {
-            // A node that is down is one of the things that are measured.
-            let page = Client::new(node.clone()).get("/metrics").await.unwrap_or_default();
-            Page::read(&page)
-        });
+        let pages = (0..self.nodes.len()).map(|lane| self.page(lane));
         Ok(Snapshot { cpu, own, busy, pages: futures::future::join_all(pages).await, at })
+    }
+
+    /// The validators that were not killed.
+    fn living(&self) -> Vec<u32> {
+        let ended = self.ended.borrow().as_ref().and_then(|ended| ended.pid);
+        self.pids.iter().copied().filter(|pid| Some(*pid) != ended).collect()
+    }
+
+    /// What a node counts, or had counted when it was killed.
+    async fn page(&self, lane: usize) -> Page {
+        let ended = self.ended.borrow().clone().filter(|ended| ended.lane == lane);
+        match (ended, self.nodes.get(lane)) {
+            (Some(ended), _) => ended.page,
+            // A node that is down is one of the things that are measured.
+            (None, Some(node)) => {
+                Page::read(&Client::new(node.clone()).get("/metrics").await.unwrap_or_default())
+            }
+            (None, None) => Page::default(),
+        }
     }
 
     /// Transactions a second that signature checks alone would allow.
@@ -423,7 +458,11 @@ impl Session {
             true => cpu.by_room().into_iter().map(|(room, used)| (room.name(), seconds(used))).collect(),
             false => BTreeMap::new(),
         };
-        let memory = self.pids.iter().filter_map(|pid| peak_memory(*pid)).max();
+        let ended = self.ended.borrow().as_ref().and_then(|ended| ended.memory);
+        let memory = self.living().into_iter().filter_map(peak_memory).chain(ended).max();
+        let cpu_s_per_10k_tx = per(cpu_s * 10_000.0, committed, 3).filter(|_| known);
+        let cpu_ms_per_block = per(cpu_s * 1_000.0, blocks, 2).filter(|_| known);
+        let took_s = after.at.saturating_duration_since(before.at).as_secs_f64();
         Report {
             workload: self.options.workload.name(),
             validators: self.validators,
@@ -434,7 +473,7 @@ impl Session {
             start_s: self.started.map(|time| rounded(time.as_secs_f64(), 2)),
             delay: self.options.delay.map(|delay| delay.to_string()),
             offered: step.rate,
-            duration_s: rounded(after.at.saturating_duration_since(before.at).as_secs_f64(), 2),
+            duration_s: rounded(took_s, 2),
             tps: step.tps,
             limit_tps: limit.map(|limit| rounded(limit, 0)),
             share_of_limit: limit.map(|limit| rounded(step.tps / limit.max(1.0), 4)),
@@ -443,11 +482,11 @@ impl Session {
             unanswered: counts.unanswered,
             sampled,
             sampled_in_vain,
-            fault: counts.fault,
+            fault: counts.fault.clone(),
             latency_ms: step.latency_ms,
             taken_ms: TwoMs { p50: ms(&counts.taken, 50.0), p99: ms(&counts.taken, 99.0) },
             block_interval_ms: TwoMs { p50: interval(50), p99: interval(99) },
-            longest_gap_ms: longest_gap_ms(gaps(&counts.blocks)),
+            longest_gap_ms: longest_gap_ms(counts.gaps()),
             finalization_ms: TwoMs {
                 p50: finalization.percentile(50.0).map(|ms| rounded(ms, 1)),
                 p99: finalization.percentile(99.0).map(|ms| rounded(ms, 1)),
@@ -455,8 +494,8 @@ impl Session {
             blocks,
             txs_per_block: per(counts.blocks.iter().map(|block| block.txs).sum::<usize>() as f64, blocks, 1),
             view_failures: failed_views as u64,
-            cpu_s_per_10k_tx: per(cpu_s * 10_000.0, committed, 3).filter(|_| known),
-            cpu_ms_per_block: per(cpu_s * 1_000.0, blocks, 2).filter(|_| known),
+            cpu_s_per_10k_tx,
+            cpu_ms_per_block,
             cpu_s_by_room: rooms,
             cpu_s_by_thread: match known {
                 true => cpu.by_thread.into_iter().map(|(name, used)| (name, seconds(used))).collect(),
@@ -472,5 +511,28 @@ impl Session {
             machine: self.machine.clone(),
             steps,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_that_stops_when_one_is_killed_is_seen_to() {
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let mut track = Track::new(1);
+        let halted = |blocks: &[u64], track: &mut Track| {
+            track.begin(begin, at(20_000));
+            blocks.iter().for_each(|ms| track.block(*ms, *ms, [].into_iter(), at(*ms)));
+            compared(&track.end(), begin, at(5_000))
+        };
+        let kill = halted(&[1_000, 4_990], &mut track);
+        assert_eq!((kill.gap_ms, kill.gaps), (Some(15_010), 1));
+        let kill = halted(&[1_000, 4_990, 5_010, 5_030], &mut track);
+        assert_eq!((kill.gap_ms, kill.gaps), (Some(14_970), 1));
+        let kill = halted(&[4_990, 5_600, 19_900], &mut track);
+        assert_eq!((kill.gap_ms, kill.gaps), (Some(14_300), 2));
     }
 }

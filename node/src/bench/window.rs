@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    iter,
     time::Duration,
 };
 
@@ -26,6 +27,8 @@ pub(super) struct Seen {
 /// What became of the transactions that were due within a window, and what was seen in it.
 #[derive(Debug, Clone)]
 pub(super) struct Counts {
+    /// When that began and ended.
+    window: (Instant, Instant),
     /// Seen executed within it, by the nodes that they were handed to.
     pub(super) committed: u64,
     /// Refused for good.
@@ -44,10 +47,11 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    fn new() -> Self {
+    fn new(window: (Instant, Instant)) -> Self {
         let empty = || Histogram::new_with_bounds(1, LONGEST_US, 3).expect("these bounds are in order");
         let (latencies, taken) = (empty(), empty());
         Self {
+            window,
             committed: 0,
             failed: 0,
             fault: None,
@@ -57,6 +61,14 @@ impl Counts {
             blocks: Vec::new(),
             each: Vec::new(),
         }
+    }
+
+    /// Times without a block, as they were seen here: when each began and ended. The first begins with the window and the last ends with
+    /// it, so that a chain which stops is one that leaves a gap.
+    pub(super) fn gaps(&self) -> impl Iterator<Item = (Instant, Instant)> + '_ {
+        let (from, until) = self.window;
+        let seen = || self.blocks.iter().map(|block| block.at);
+        iter::once(from).chain(seen()).zip(seen().chain(iter::once(until)))
     }
 }
 
@@ -94,14 +106,14 @@ impl Track {
             ahead: BTreeMap::new(),
             window: (now, now),
             keeps_each: false,
-            counts: Counts::new(),
+            counts: Counts::new((now, now)),
         }
     }
 
     /// From now on this window counts.
     pub(super) fn begin(&mut self, from: Instant, to: Instant) {
         self.window = (from, to);
-        self.counts = Counts::new();
+        self.counts = Counts::new(self.window);
     }
 
     /// What it came to. What is still under way is not waited for any longer.
@@ -116,7 +128,7 @@ impl Track {
             self.counts.unanswered += 1;
             self.took(due, now);
         }
-        std::mem::replace(&mut self.counts, Counts::new())
+        std::mem::replace(&mut self.counts, Counts::new(self.window))
     }
 
     fn holds(&self, at: Instant) -> bool {
@@ -171,9 +183,14 @@ impl Track {
         self.counts.fault = Some(reason);
     }
 
-    /// A block has these.
-    pub(super) fn block(&mut self, height: u64, time_ms: u64, ids: impl ExactSizeIterator<Item = u64>) {
-        let at = Instant::now();
+    /// A block that was seen then has these.
+    pub(super) fn block(
+        &mut self,
+        height: u64,
+        time_ms: u64,
+        ids: impl ExactSizeIterator<Item = u64>,
+        at: Instant,
+    ) {
         if self.holds(at) {
             self.counts.blocks.push(Seen { height, time_ms, txs: ids.len(), at });
         }
@@ -238,11 +255,6 @@ pub(super) fn intervals(blocks: &[Seen]) -> Vec<u64> {
     intervals
 }
 
-/// Times without a block, as they were seen here: when each began and ended.
-pub(super) fn gaps(blocks: &[Seen]) -> impl Iterator<Item = (Instant, Instant)> + '_ {
-    blocks.windows(2).map(|pair| (pair[0].at, pair[1].at))
-}
-
 /// The longest time without a block, in milliseconds.
 pub(super) fn longest_gap_ms(gaps: impl Iterator<Item = (Instant, Instant)>) -> Option<u64> {
     let longest = gaps.map(|(begin, end)| end.saturating_duration_since(begin)).max();
@@ -263,10 +275,10 @@ mod tests {
         track.sent(2, at(0), 1);
         track.sent(3, at(10), 1);
         track.executed(0, 5, at(40));
-        track.block(5, 1_000, [1, 2, 99].into_iter());
+        track.block(5, 1_000, [1, 2, 99].into_iter(), at(60));
         assert_eq!(track.under_way(), 2, "one node has not executed it, one block has not come");
         track.executed(1, 6, at(80));
-        track.block(6, 1_020, [3].into_iter());
+        track.block(6, 1_020, [3].into_iter(), at(90));
         assert_eq!(track.under_way(), 0);
         let counts = track.end();
         assert_eq!((counts.committed, counts.failed, counts.unanswered), (3, 0, 0));
@@ -289,12 +301,28 @@ mod tests {
         track.sent(3, now - Duration::from_millis(400), 0);
         track.sent(4, now - Duration::from_millis(300), 0);
         track.executed(0, 1, now - Duration::from_millis(100));
-        track.block(1, 1, [1].into_iter());
+        track.block(1, 1, [1].into_iter(), now - Duration::from_millis(50));
         track.failed(3, "no".to_owned());
         track.taken_back(4);
         let counts = track.end();
         assert_eq!((counts.committed, counts.latencies.len()), (1, 1), "one was due before");
         assert_eq!((counts.failed, counts.unanswered), (1, 1));
         assert!(counts.latencies.max() >= 500_000, "that it waits still is not forgotten");
+    }
+
+    #[test]
+    fn a_chain_that_stops_leaves_a_gap_to_the_end() {
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let mut track = Track::new(1);
+        track.begin(at(1_000), at(9_000));
+        assert_eq!(longest_gap_ms(track.end().gaps()), Some(8_000), "no block at all");
+        for ms in [990, 1_300, 1_500, 9_500] {
+            track.block(ms, ms, [].into_iter(), at(ms));
+        }
+        let counts = track.end();
+        let gaps: Vec<_> = counts.gaps().collect();
+        assert_eq!(gaps, [(at(1_000), at(1_300)), (at(1_300), at(1_500)), (at(1_500), at(9_000))]);
+        assert_eq!(longest_gap_ms(counts.gaps()), Some(7_500));
     }
 }
