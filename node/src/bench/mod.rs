@@ -13,6 +13,7 @@
 //! | `processes`, `metrics` | what the system and the nodes say of themselves |
 //! | `search` | the highest rate within a bound |
 //! | `session` | from the first process to the report |
+//! | `ratios` | what the chain took over what the machine would take |
 //! | `report`, `plot` | what is told |
 
 // Figures for people: nothing here reaches a block.
@@ -28,6 +29,7 @@ mod metrics;
 mod options;
 mod plot;
 mod processes;
+mod ratios;
 mod report;
 mod search;
 mod session;
@@ -37,6 +39,7 @@ mod workload;
 pub use delay::Delay;
 pub use options::{Options, Rate, Workload};
 pub use plot::svg;
+pub use ratios::Ratios;
 pub use report::{Kill, LatencyMs, Report, Step, TwoMs};
 pub use session::run;
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
-use super::machine::Machine;
+use super::{machine::Machine, ratios::Ratios};
 
 /// Percentiles of a latency, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -135,6 +135,8 @@ pub struct Report {
     pub bytes_per_tx: Option<f64>,
     /// The same for a block.
     pub bytes_per_block: Option<f64>,
+    /// What all this is to what the machine can do.
+    pub ratios: Ratios,
     /// What the machine can do.
     pub machine: Machine,
     /// All rates that were tried.
@@ -243,6 +245,20 @@ impl fmt::Display for Report {
             "  bytes sent           {} for a transaction, {} for a block",
             Maybe(self.bytes_per_tx),
             Maybe(self.bytes_per_block)
+        )?;
+        let Ratios { bls_ms_per_block, cpu_to_bls, cpu_to_signatures, blocks_to_syncs, txs_to_store_writes } =
+            self.ratios;
+        writeln!(
+            f,
+            "  times the limits     {} × the {bls_ms_per_block} ms of BLS that a block needs, {} × the signatures of a transaction",
+            Maybe(cpu_to_bls),
+            Maybe(cpu_to_signatures)
+        )?;
+        writeln!(
+            f,
+            "                       {} blocks a sync of the disk, {} transactions, by all validators, a write of the store",
+            Maybe(blocks_to_syncs),
+            Maybe(txs_to_store_writes)
         )?;
         writeln!(f, "  the machine          {} cores", self.machine.cores)?;
         for checker in &self.machine.ed25519_per_s {

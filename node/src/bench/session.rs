@@ -25,6 +25,7 @@ use super::{
     machine::{self, Machine},
     metrics::{Page, Times, growth},
     processes::{Cpu, busy, load_average, peak_memory, ticks_per_second},
+    ratios::{Ratios, Taken},
     report::rounded,
     search::Search,
     window::{Counts, Track, intervals, longest_gap_ms},
@@ -463,6 +464,15 @@ impl Session {
         let cpu_s_per_10k_tx = per(cpu_s * 10_000.0, committed, 3).filter(|_| known);
         let cpu_ms_per_block = per(cpu_s * 1_000.0, blocks, 2).filter(|_| known);
         let took_s = after.at.saturating_duration_since(before.at).as_secs_f64();
+        let taken = Taken {
+            validators: self.validators,
+            signatures_per_100: self.options.workload.signatures_per_100(),
+            // With one less nothing says what the machine would take for it.
+            cpu_ms_per_block: cpu_ms_per_block.filter(|_| kill.is_none()),
+            cpu_s_per_10k_tx: cpu_s_per_10k_tx.filter(|_| kill.is_none()),
+            blocks_per_s: blocks as f64 / took_s.max(f64::MIN_POSITIVE),
+            txs_per_s: step.tps,
+        };
         Report {
             workload: self.options.workload.name(),
             validators: self.validators,
@@ -508,6 +518,7 @@ impl Session {
             kill,
             bytes_per_tx: per(sent, committed, 1),
             bytes_per_block: per(sent, blocks, 0),
+            ratios: Ratios::of(&self.machine, taken),
             machine: self.machine.clone(),
             steps,
         }
