@@ -3,6 +3,8 @@
 #![allow(clippy::print_stdout, clippy::float_arithmetic)]
 
 use std::{
+    fs::{DirEntry, read_dir},
+    path::Path,
     process::{ExitCode, Stdio},
     time::{Duration, Instant},
 };
@@ -71,6 +73,9 @@ const FIGURES: [(&str, &str); 10] = [
 ];
 /// Bytes of transactions a second, whatever their size.
 const BYTES_PER_S: u32 = 1_000_000;
+/// What a chain that grows is given: at some hundred blocks a second, a few in each; and of how many keys.
+const GROWING_TXS_PER_S: u32 = 500;
+const GROWING_KEYS: u32 = 1_000_000;
 /// How often a node is asked how far it is.
 const ASK: Duration = Duration::from_millis(20);
 
@@ -172,36 +177,37 @@ async fn states(arguments: &Arguments) -> Vec<Value> {
     rows
 }
 
-/// A chain of one validator, as short as a measurement makes it, and when it has grown: the same load, a start, memory.
+/// A chain of one validator, as short as writing it makes it, and when it has grown with transactions in its blocks: the same load, a
+/// start, memory.
 async fn length(arguments: &Arguments) -> Vec<Value> {
     let directory = tempfile::tempdir().expect("a directory for temporary files");
     let home = directory.path().join("net");
     let ports = Ports::take();
     let node: NodeUrl = format!("http://127.0.0.1:{}", ports.base() + 7).parse().expect("a URL");
     let chain = format!(
-        "--workload kv --rate 200 --validators 1 --param heartbeat_ms=1 --base-port {} --dir {}",
+        "--workload kv --rate 200 --validators 1 --warm-up 0 --param heartbeat_ms=1 --base-port {} --dir {}",
         ports.base(),
         home.display()
     );
     // Only written: the measurement itself is made on a process started here, as the one later is.
     bench(json!({}), 1, &words(&chain)).await;
     let mut rows = Vec::new();
-    for target in [1, arguments.length] {
-        let (mut child, _) = start(&home, &node).await;
-        let pid = child.id().expect("it runs");
+    for (chain, target) in [("short", 0), ("long", arguments.length)] {
+        let (child, _) = start(&home, &node).await;
         grow(&node, target).await;
         stop(child).await;
-        let started;
-        (child, started) = start(&home, &node).await;
+        let (child, started) = start(&home, &node).await;
         let again = child.id().expect("it runs");
-        assert_ne!(pid, again);
         let what = json!({
+            "chain": chain,
+            "data_mb": mebibytes(Some(size(&home) / 1_024)),
             "height": height(&node).await.expect("it answers"),
             "start_ms": u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
             "rss_at_start_mb": mebibytes(memory_kib(again)),
         });
         let mut row =
             bench(what, arguments.seconds, &words(&format!("--workload kv --rate 200 --rpc {node}"))).await;
+        row["height_after"] = height(&node).await.expect("it answers").into();
         row["rss_mb"] = mebibytes(peak_memory_kib(again)).into();
         rows.push(row);
         stop(child).await;
@@ -210,7 +216,7 @@ async fn length(arguments: &Arguments) -> Vec<Value> {
 }
 
 /// Starts the validator; says how long it took until it answered and had executed all it has.
-async fn start(home: &std::path::Path, node: &NodeUrl) -> (Child, Duration) {
+async fn start(home: &Path, node: &NodeUrl) -> (Child, Duration) {
     let begun = Instant::now();
     let mut command = command(["start", "--stop-with-stdin", "--home"]);
     command.arg(home.join("validator-0")).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -231,11 +237,38 @@ async fn height(node: &NodeUrl) -> Result<u64, ClientError> {
     Ok(integer(&status["althing"]["executed_height"]).unwrap_or_default())
 }
 
-/// Blocks come by themselves.
+/// Blocks come by themselves, and a few transactions into each.
 async fn grow(node: &NodeUrl, target: u64) {
+    let load = format!(
+        "bench --workload kv --rate {GROWING_TXS_PER_S} --accounts {GROWING_KEYS} --warm-up 0 --duration 3600 --rpc {node}"
+    );
     while height(node).await.expect("it answers") < target {
-        sleep(50 * ASK).await;
+        let mut load = command(words(&load));
+        load.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut load = load.spawn().expect("the binary runs");
+        let ended = loop {
+            tokio::select! {
+                ended = load.wait() => break ended.expect("a child can be waited for"),
+                () = sleep(50 * ASK) => {}
+            }
+            if height(node).await.expect("it answers") >= target {
+                load.kill().await.expect("it runs");
+                return;
+            }
+        };
+        assert!(ended.success(), "the load ended with {ended}");
     }
+}
+
+/// The bytes of all files under a directory.
+fn size(directory: &Path) -> u64 {
+    let of = |entry: DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        // Removed meanwhile.
+        Err(_) => 0,
+    };
+    read_dir(directory).into_iter().flatten().flatten().map(of).sum()
 }
 
 fn mebibytes(kib: Option<u64>) -> f64 {
