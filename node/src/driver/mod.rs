@@ -20,6 +20,7 @@
 //! | `sync` | runs of committed blocks from whoever has more |
 //! | `mempool` | admission, gossip |
 //! | `notices` | evidence and registrations, from wherever they come into a block |
+//! | `pace` | how soon one block may follow another |
 //! | `wake` | one timer for all |
 //! | `sizes` | how much is kept for others |
 
@@ -33,6 +34,7 @@ mod job;
 mod mempool;
 mod message;
 mod notices;
+mod pace;
 mod payload;
 mod peers;
 mod requests;
@@ -103,6 +105,7 @@ pub struct Driver {
     boundary: epochs::Boundary,
     sessions: sessions::Sessions,
     wake: wake::Wake,
+    pace: pace::Pace,
 }
 
 /// What a step works with: the clocks, what the engine is to be told, the effects.
@@ -145,6 +148,7 @@ impl Driver {
             boundary: epochs::Boundary::new(record.is_some(), opened_by),
             sessions: sessions::Sessions::default(),
             wake: wake::Wake::default(),
+            pace: pace::Pace::default(),
             config,
         }
     }
@@ -238,7 +242,7 @@ impl Driver {
             Action::Broadcast(message) => step.act(Effect::Broadcast(message.into())),
             Action::Send(position, message) => self.send(step, position, message),
             Action::WakeAt(at) => self.wake.engine = at,
-            Action::BuildPayload(build) => self.build_payload(step, build),
+            Action::BuildPayload(build) => self.payload_asked(step, build),
             Action::CheckPayload { block, proposer } => self.check_payload(step, *block, proposer),
             Action::FetchBlock { block, from } => self.fetch_wanted(step, block, &from),
             Action::Commit { blocks, certificate } => self.commit(step, blocks, certificate),

@@ -1,4 +1,4 @@
-//! One timer for all: the engine's, the gossip's, the gathering's and the fetching's.
+//! One timer for all: the engine's, the pace's, the gossip's, the gathering's and the fetching's.
 
 use althing_consensus::{Input, Micros};
 
@@ -26,6 +26,7 @@ impl Driver {
         if self.wake.engine.take_if(|at| *at <= now).is_some() {
             step.tell(Input::Wake);
         }
+        self.build_what_is_due(step);
         self.retry_gathering(step);
         self.fetches.end_rests(now);
         self.ask_more_for_blocks(step);
@@ -35,7 +36,13 @@ impl Driver {
     pub(super) fn schedule(&mut self, step: &mut Step) {
         self.flush_gossip(step);
         let payloads = self.payloads.retry_at(step.now.mono);
-        let wishes = [self.wake.engine, self.mempool.flush_at(), payloads, self.fetches.retry_at()];
+        let wishes = [
+            self.wake.engine,
+            self.pace.due_at(),
+            self.mempool.flush_at(),
+            payloads,
+            self.fetches.retry_at(),
+        ];
         let next = wishes.into_iter().flatten().min();
         if next != self.wake.asked {
             self.wake.asked = next;
