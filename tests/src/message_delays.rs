@@ -5,8 +5,8 @@ use althing_consensus::{ConsensusParams, Micros, View};
 
 use crate::sim::{Cluster, Load, Network, Options};
 
-/// δ.
-pub const DELTA: Micros = Micros::from_millis(20);
+/// δ: two of it are longer than the pace of blocks.
+pub const DELTA: Micros = Micros::from_millis(13);
 
 /// What a cluster of one size costs. Times are in thousandths of δ, so that no figure is rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

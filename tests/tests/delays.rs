@@ -39,10 +39,10 @@ fn a_proposal_commits_everywhere_after_3_delays_and_the_next_follows_after_2() {
             assert_eq!(rested(&cluster), Height(3), "a chain of one member works");
             continue;
         }
-        offer(&mut cluster, &mut load, 1_000, Micros::from_millis(1), &all);
-        cluster.run_for(Micros::from_millis(200));
+        offer(&mut cluster, &mut load, 1_500, Micros::from_millis(1), &all);
+        cluster.run_for(Micros(20 * DELTA.0));
         cluster.record.measure_anew();
-        cluster.run_for(Micros::from_millis(600));
+        cluster.run_for(Micros(60 * DELTA.0));
         let latencies = cluster.record.commit_latencies();
         assert!(latencies.len() > 15 * validators, "{} commits", latencies.len());
         assert!(latencies.iter().all(|latency| latency.0 == 3 * DELTA.0), "{latencies:?}");
