@@ -10,6 +10,9 @@ use crate::{Absence, Epoch, Position, ValidatorSet, View};
 /// Every so many views the leader does not depend on the chain, so that validators whose high QCs differ agree on it.
 const UNCONDITIONAL_EVERY: u64 = 1024;
 
+/// A member that fails again and again is left out for twice as long each time, so often.
+pub(crate) const LONGEST_REST: u32 = 8;
+
 /// What election reads besides the header: the same for all views of an epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct Election<'a> {
@@ -58,7 +61,7 @@ impl Election<'_> {
         let span = 4 * self.set.len() as u64;
         let (mut power, mut members) = (0, BTreeSet::new());
         for one in order {
-            let rests = span << (one.failures.saturating_sub(1)).min(8);
+            let rests = span << (one.failures.saturating_sub(1)).min(LONGEST_REST);
             let with = power + self.set.power(one.member).0;
             if view.0.saturating_sub(one.last.0) <= rests
                 && (3 * u128::from(with) < u128::from(self.set.total().0) || mutant!("a_third_left_out"))

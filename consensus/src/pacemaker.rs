@@ -39,7 +39,7 @@ impl Pacemaker {
     }
 
     /// How long the current view may take. A leader that failed in its last turn is not waited for so long: a third of the usual multiple of
-    /// a round is enough for one that is back, and one that is not costs less, again and again. But only where a round was measured: the lower
+    /// a round is enough for most that are back, and one that is not costs less, again and again. But only where a round was measured: the lower
     /// bound says nothing of how far away it is.
     pub(crate) fn timeout(&self, params: &ConsensusParams, leader_failed: bool) -> Micros {
         let millis = |n: u64| Micros::from_millis(n).0;

@@ -58,7 +58,8 @@ impl Wire {
 /// A batch of pending transactions, gossiped.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Gossip {
-    /// Its author reached all members itself: nobody passes it on. One that lies keeps nobody's transactions back but its own.
+    /// Its author sent it to all members itself: nobody passes it on. One that lies keeps nobody's transactions back but its own, and who
+    /// misses it asks for what a proposal names.
     pub to_all: bool,
     /// The transactions.
     #[borsh(deserialize_with = "transactions")]

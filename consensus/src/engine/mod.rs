@@ -33,7 +33,7 @@ use std::sync::Arc;
 use althing_crypto::{BlockHash, Hash, mutant};
 
 use crate::block_tree::BlockTree;
-use crate::leader::Election;
+use crate::leader::{Election, LONGEST_REST};
 use crate::pacemaker::Pacemaker;
 use crate::vote_aggregator::VoteAggregator;
 use crate::{
@@ -382,12 +382,15 @@ impl Engine {
         Some(self.election().leader(view, absent))
     }
 
-    /// Whether the leader of the current view, on the high QC, failed in its last turn.
+    /// Whether the leader of the current view, on the high QC, failed in its last turn. One that is tried as seldom as may be is given all
+    /// the time that others have: it may be too far away for less.
     fn leader_failed(&self) -> bool {
         let block = self.high_block();
         let leader = self.leader_on(self.view, &block).filter(|_| block != self.config.opening);
         let absent = self.tree.header(&block).map_or(&[][..], |header| &header.absent);
-        leader.is_some_and(|leader| absent.iter().any(|one| one.member == leader))
+        leader.is_some_and(|leader| {
+            absent.iter().any(|one| one.member == leader && one.failures <= LONGEST_REST)
+        })
     }
 
     fn high_view(&self) -> View {

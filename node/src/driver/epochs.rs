@@ -88,6 +88,7 @@ impl Driver {
         self.sync.seat(|peer| peers.place(peer));
         self.bodies.clear();
         self.payloads.clear();
+        self.pace.clear();
         self.fetches.clear();
         self.set_max_tx_bytes(step, self.config.params.max_tx_bytes);
         step.act(Effect::Members { now: self.config.set.clone(), before: before.set });

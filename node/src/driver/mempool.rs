@@ -43,7 +43,8 @@ pub(super) struct Pool {
     outbox: Vec<TxBytes>,
     outbox_bytes: usize,
     flushed: Option<Micros>,
-    /// What this node was the first to gossip, the oldest that is pending first: peers that come later have not heard it.
+    /// What this node was the first to gossip and was pending after the newest block, the oldest of it: peers that come later have not
+    /// heard it.
     gossiped: VecDeque<TxHash>,
     /// Gossip with transactions that await their precheck, in the order it came.
     undecided: VecDeque<(u64, Vec<TxHash>)>,
@@ -85,9 +86,6 @@ impl Pool {
     }
 
     fn remember_gossiped(&mut self, hash: TxHash) {
-        while self.gossiped.front().is_some_and(|oldest| self.inner.get(oldest).is_none()) {
-            self.gossiped.pop_front();
-        }
         if self.gossiped.len() < MAX_GOSSIPED {
             self.gossiped.push_back(hash);
         }
@@ -139,11 +137,11 @@ impl Driver {
 
     /// From gossip, which this node passes on only when it would vouch for it, and not where its author has reached everyone.
     pub(super) fn gossip_arrived(&mut self, step: &mut Step, from: Peer, id: u64, gossip: Gossip) {
-        let txs: Vec<Tx> = gossip.txs.into_iter().map(Tx::hashed).collect();
         if gossip.to_all {
             step.act(Effect::GossipVerdict { id, accept: false });
-            return self.transactions_arrived(step, from, txs);
+            return self.transactions_arrived(step, from, gossip.txs.into_iter().map(Tx::from).collect());
         }
+        let txs: Vec<Tx> = gossip.txs.into_iter().map(Tx::hashed).collect();
         let hashes: Vec<TxHash> = txs.iter().map(Tx::hash).collect();
         self.transactions_arrived(step, from, txs);
         match self.mempool.verdict(&hashes) {
@@ -189,6 +187,8 @@ impl Driver {
         if !mutant!("mempool_not_told_of_commits") {
             self.tell_mempool(step, Input::Committed { height: height.0, txs });
         }
+        let Pool { inner, gossiped, .. } = &mut self.mempool;
+        gossiped.retain(|hash| inner.get(hash).is_some());
     }
 
     pub(super) fn mempool_executed(&mut self, step: &mut Step, height: Height) {
@@ -222,8 +222,7 @@ impl Driver {
     /// A peer that gossip reaches from now on gets the first of what was gossiped before it did and is still pending: a transaction that
     /// only one node knows keeps all later ones of its sender back, until the chain is stuck (R8).
     pub(super) fn send_gossiped(&mut self, step: &mut Step, to: Peer) {
-        let pool = &mut self.mempool;
-        pool.gossiped.retain(|hash| pool.inner.get(hash).is_some());
+        let pool = &self.mempool;
         let mut room = GOSSIPED_BYTES.max(self.config.params.max_tx_bytes as usize);
         let fits = |tx: &TxBytes| {
             let rest = room.checked_sub(tx.len());

@@ -2,8 +2,8 @@
 //!
 //! A block costs the same votes whatever it carries. Were one made as soon as it may be, a chain of few transactions would spend all its
 //! processors on votes, and each step of every transaction would wait for them: where four validators share two cores, 1,000 transfers a
-//! second are committed in a sixth less time with it. Where a round of messages takes longer it makes no difference, a block that would be
-//! full does not wait, and empty blocks have a pace of their own (`heartbeat_ms`).
+//! second are committed in a sixth less time with it. Where a round of messages takes longer it makes no difference, a block that has
+//! enough for all its places does not wait, and empty blocks have a pace of their own (`heartbeat_ms`).
 
 use althing_consensus::Micros;
 use althing_consensus::engine::BuildPayload;
@@ -18,6 +18,11 @@ const PACE_MS: u64 = 25;
 pub(super) struct Pace(Option<(Micros, BuildPayload)>);
 
 impl Pace {
+    /// Nothing of the epoch before is of use.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     /// When it is due.
     pub(super) fn due_at(&self) -> Option<Micros> {
         self.0.as_ref().map(|(at, _)| *at)
@@ -30,21 +35,23 @@ impl Driver {
         // A parent whose proposer's clock is ahead is waited for no longer.
         let age = step.now.unix_ms.saturating_sub(build.parent_time_ms);
         let rest = PACE_MS.saturating_sub(age);
-        if rest == 0 || self.would_be_full() {
-            self.pace = Pace::default();
+        if rest == 0 || self.would_be_full(&build) {
+            self.pace.clear();
             return self.build_payload(step, build);
         }
         self.pace = Pace(Some((step.now.mono.after(Micros::from_millis(rest)), build)));
     }
 
-    fn would_be_full(&self) -> bool {
-        let params = &self.config.params;
-        self.mempool().bytes() >= params.max_block_bytes as usize
-            || self.mempool().len() >= params.max_block_txs as usize
+    /// By number: what is pending, less what waits for others and what its ancestors carry.
+    fn would_be_full(&self, build: &BuildPayload) -> bool {
+        let (pool, most) = (self.mempool(), self.config.params.max_block_txs as usize);
+        pool.len() >= most + pool.held() + build.exclude.len()
     }
 
     pub(super) fn build_what_is_due(&mut self, step: &mut Step) {
-        if let Some((_, build)) = self.pace.0.take_if(|(at, _)| *at <= step.now.mono) {
+        let view = self.engine.view();
+        let due = self.pace.0.take_if(|(at, _)| *at <= step.now.mono);
+        if let Some((_, build)) = due.filter(|(_, build)| build.view == view) {
             self.build_payload(step, build);
         }
     }

@@ -33,15 +33,12 @@ impl Checker {
     }
 
     /// Asks for the verdicts against the committed state. What was in a block is not taken again, whatever came of it: its bytes are
-    /// everybody's since, and who was told that it failed may have signed another. What is pending and checked again is in none: the
-    /// mempool hears of each block that is committed, before it asks.
+    /// everybody's since, and who was told that it failed may have signed another. Also when it is checked again: a node that is far
+    /// behind may have taken it when its block was committed, forgotten by the mempool and not executed yet.
     pub fn check(&self, CheckJob(txs): CheckJob) -> Result<Done, Fatal> {
-        let new: Vec<TxHash> = txs.iter().filter(|(.., again)| !again).map(|(hash, ..)| *hash).collect();
-        // Before the application is asked: what is executed meanwhile it refuses by its own state.
-        let mut found = self.chain.tx_locations(&new)?.into_iter();
-        let check = |(hash, tx, again): (TxHash, TxBytes, bool)| {
-            let place: Option<TxLocation> = if again { None } else { found.next().flatten() };
-            if let Some(at) = place {
+        let hashes: Vec<TxHash> = txs.iter().map(|(hash, ..)| *hash).collect();
+        let check = |((hash, tx, again), found): ((TxHash, TxBytes, bool), Option<TxLocation>)| {
+            if let Some(at) = found {
                 let reason = format!("the transaction is in a block already, at height {}", at.height);
                 return (hash, Err(Refusal::own(Code::Committed, reason)));
             }
@@ -50,6 +47,8 @@ impl Checker {
             let verdict = verdict.map(|one| CheckedTx { next_sequence: one.next_sequence });
             (hash, verdict.map_err(refusal))
         };
-        Ok(Done::Checked(txs.into_iter().map(check).collect()))
+        // Before the application is asked: what is executed meanwhile it refuses by its own state.
+        let found = self.chain.tx_locations(&hashes)?;
+        Ok(Done::Checked(txs.into_iter().zip(found).map(check).collect()))
     }
 }

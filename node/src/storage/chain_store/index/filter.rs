@@ -31,7 +31,11 @@ impl Filter {
 
     pub(super) fn add(&mut self, key: &Key) {
         let block = self.block(key);
-        bits(key).for_each(|bit| self.0[block + bit / 64] |= 1 << (bit % 64));
+        for bit in bits(key) {
+            // A filter of no hashes, as a damaged store may have it for a run that holds some.
+            let Some(word) = self.0.get_mut(block + bit / 64) else { return };
+            *word |= 1 << (bit % 64);
+        }
     }
 
     /// False: it was not added.
