@@ -66,8 +66,12 @@ mod tests {
 
     /// A question on a parent of this age.
     fn ask(bench: &mut Bench, age_ms: i64) -> Vec<String> {
+        ask_in(bench, 1, age_ms)
+    }
+
+    fn ask_in(bench: &mut Bench, view: u64, age_ms: i64) -> Vec<String> {
         let build = BuildPayload {
-            view: View(1),
+            view: View(view),
             height: Height(1),
             parent: bench.genesis.hash(),
             parent_time_ms: bench.now.unix_ms.saturating_add_signed(-age_ms),
@@ -104,5 +108,19 @@ mod tests {
             bench.pend(&n.to_be_bytes().to_vec().into());
         }
         assert_eq!(ask(&mut bench, 0), [format!("gossip {max} txs"), format!("job prepare {max} txs")]);
+    }
+
+    #[test]
+    fn what_was_asked_in_a_view_or_an_epoch_that_is_over_is_not_built() {
+        let mut bench = Bench::new();
+        bench.pend(&tx("a"));
+        assert_eq!(ask_in(&mut bench, 2, 0), [""; 0]);
+        bench.pass(25);
+        assert_eq!(bench.act(Driver::build_what_is_due), [""; 0], "the engine is in view 1");
+        assert_eq!(bench.driver.pace.due_at(), None);
+        assert_eq!(ask(&mut bench, 0), [""; 0]);
+        bench.driver.pace.clear();
+        bench.pass(25);
+        assert_eq!(bench.act(Driver::build_what_is_due), [""; 0]);
     }
 }

@@ -123,3 +123,23 @@ fn at_rest_no_timer_runs_but_that_of_the_status() {
     f.step(Input::Pending(true));
     assert_eq!(Fixture::asked(&f.wait(5_000)).last(), Some(&(SignKind::Timeout, View(2))));
 }
+
+#[test]
+fn who_failed_is_known_by_the_chain_and_one_tried_as_seldom_as_may_be_has_the_whole_timer() {
+    for (failures, failed) in [(1, true), (8, true), (9, false)] {
+        let mut f = Fixture::started(0);
+        let member = Position(2);
+        let mut block = f.block(1, &f.genesis, None, &[]);
+        block.header.absent = vec![crate::Absence { member, last: View(1), failures }];
+        let hash = block.hash();
+        f.engine.high_qc = Some(Verified::trust(qc(1, hash, Phase::Vote)));
+        let turn = |f: &Fixture, view| f.engine.election().leader(View(view), &block.header.absent);
+        let own = (5_000..6_000).find(|view| turn(&f, *view) == member).expect("its rest is over");
+        let other = (5_000..6_000).find(|view| turn(&f, *view) != member).expect("they take turns");
+        f.engine.tree.insert(hash, block);
+        f.engine.view = View(own);
+        assert_eq!(f.engine.leader_failed(), failed, "{failures} failures");
+        f.engine.view = View(other);
+        assert!(!f.engine.leader_failed(), "of others nothing is known");
+    }
+}
