@@ -56,6 +56,11 @@ pub trait Application: Send + Sync + 'static {
     /// transaction without one), and again after a restart.
     fn check_tx(&self, tx: &[u8], kind: CheckKind) -> Result<CheckedTx, TxError>;
 
+    /// As [`check_tx`](Self::check_tx), of several: one verdict for each, in order, as if each had been asked for alone.
+    fn check_txs(&self, txs: &[(&[u8], CheckKind)]) -> Vec<Result<CheckedTx, TxError>> {
+        txs.iter().map(|(tx, kind)| self.check_tx(tx, *kind)).collect()
+    }
+
     /// Whether `check_tx` reads the state. Where it does not, no block changes its verdicts, and the mempool does not ask again for those
     /// without a sender.
     fn check_reads_state(&self) -> bool {

@@ -6,7 +6,7 @@
 //! | `transaction`, `instruction`, `approval` | what can be asked for, and its bytes |
 //! | `genesis`, `parameters` | the initial state, and what it fixes for good |
 //! | `record` | the keys of all records |
-//! | `execute`, `draft`, `cells` | what a block does to the records, and how all or nothing of a transaction is done |
+//! | `execute`, `draft`, `cells`, `short` | what a block does to the records, and how all or nothing of a transaction is done |
 //! | `account`, `balance`, `asset_record`, `lock`, `role`, `proposal`, `validator` | the records, and the instructions that change them |
 //! | `validator_change`, `consensus_parameter` | what proposals can change of the chain itself |
 //! | `misbehaviour`, `identity` | validators that contradicted themselves, and what became of those that were |
@@ -39,6 +39,7 @@ mod proposal;
 mod query;
 mod record;
 mod role;
+mod short;
 mod symbol;
 pub(crate) mod text;
 mod transaction;
@@ -185,16 +186,23 @@ impl Application for AssetLedger {
         read.iter().map(judge).collect()
     }
 
-    fn check_tx(&self, tx: &[u8], _kind: CheckKind) -> Result<CheckedTx, TxError> {
-        let parameters = self.parameters().ok_or_else(not_initialised)?;
-        let read = Transaction::read(tx, &parameters.chain_id)?;
+    fn check_tx(&self, tx: &[u8], kind: CheckKind) -> Result<CheckedTx, TxError> {
+        self.check_txs(&[(tx, kind)]).pop().unwrap_or_else(|| Err(not_initialised()))
+    }
+
+    fn check_txs(&self, txs: &[(&[u8], CheckKind)]) -> Vec<Result<CheckedTx, TxError>> {
+        let Some(parameters) = self.parameters() else {
+            return txs.iter().map(|_| Err(not_initialised())).collect();
+        };
+        let read = |(tx, _): &(&[u8], _)| (Transaction::read(tx, &parameters.chain_id), tx.len());
+        let read = txs.iter().map(read).collect();
         let height = self.next_height(&parameters).unwrap_or(u64::MAX);
-        execute::check(&self.state.newest(), &parameters, height, &read, tx.len())
+        execute::check(&self.state.newest(), &parameters, height, read)
     }
 
     fn sender(&self, tx: &[u8]) -> Option<String> {
         let parameters = self.parameters()?;
-        Transaction::read(tx, &parameters.chain_id).ok().map(|tx| tx.sender.to_string())
+        Transaction::sender_in(tx, &parameters.chain_id).map(|sender| sender.to_text())
     }
 
     fn is_over(&self, tx: &[u8]) -> Option<bool> {
@@ -229,7 +237,7 @@ impl Application for AssetLedger {
             return Err(AppError::WrongHeight { expected: expected.unwrap_or(u64::MAX), found: b.height });
         }
         let outcome = execute::block(&self.state.newest(), &parameters, b)?;
-        let staged = self.state.stage(b.height, outcome.changes)?;
+        let staged = self.state.stage_sorted(b.height, &outcome.cells.changed())?;
         let app_hash = AppHash::from(staged.root());
         *self.pending() = Some(staged);
         let execute::Outcome { tx_results, events, validator_updates, param_updates, .. } = outcome;

@@ -44,7 +44,6 @@ mod witness;
 
 use std::{
     collections::BTreeMap,
-    hint::black_box,
     io,
     sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -52,13 +51,14 @@ use std::{
 pub use files::{MemoryFiles, StateFiles};
 pub use frame::MAX_VALUE;
 pub use key::MAX_KEY;
+pub(crate) use records::{Change, Found};
 pub use records::{Changes, Record, Records};
 pub use view::View;
 pub use witness::{BadWitness, MAX_WITNESS_BYTES, Witness, witness};
 
 use crate::AppError;
-use arena::Arena;
-use edit::{Edit, NewNodes, Spot};
+use arena::{Arena, Link, NodeId};
+use edit::{Edit, NewNodes, Update};
 use frame::{Entry, Frames, Header};
 use key::{empty_hash, leaf_hash};
 use log::{Log, Place, failed};
@@ -226,6 +226,15 @@ impl State {
     /// Keys have at most [`MAX_KEY`] bytes, values at most [`MAX_VALUE`]. Removing what is not there and setting what is
     /// there already is allowed and changes nothing.
     pub fn stage(&self, version: u64, changes: Changes) -> Result<Staged, AppError> {
+        let change = |(key, value)| Change { key, value, found: None };
+        let changes: Vec<_> =
+            changes.iter().map(|(key, value)| change((key.as_slice(), value.as_deref()))).collect();
+        self.stage_sorted(version, &changes)
+    }
+
+    /// The same, of changes in the order of their keys, each key once.
+    pub(crate) fn stage_sorted(&self, version: u64, changes: &[Change<'_>]) -> Result<Staged, AppError> {
+        debug_assert!(changes.is_sorted_by(|a, b| a.key < b.key));
         let tree = self.tree();
         if let Some(newest) = tree.window.newest().filter(|newest| newest.version >= version) {
             return Err(AppError::Failed(format!(
@@ -245,8 +254,8 @@ impl State {
             body_hash: [0; 32],
         };
         let mut frames = Frames::new(header, file, start);
-        let sweep = tree.sweep(&self.log, &changes, &mut frames)?;
-        let (nodes, live) = tree.apply(&self.log, &changes, &mut frames)?;
+        let sweep = tree.sweep(&self.log, changes, &mut frames)?;
+        let (nodes, live) = tree.apply(&self.log, changes, &mut frames)?;
         Ok(Staged {
             sequence: tree.sequence + 1,
             version,
@@ -307,37 +316,72 @@ impl Tree {
     }
 
     /// Writes the changed records to `frames`; returns the tree after it and the live bytes of its records.
-    fn apply(&self, log: &Log, changes: &Changes, frames: &mut Frames) -> Result<(NewNodes, u64), AppError> {
+    fn apply(
+        &self,
+        log: &Log,
+        changes: &[Change<'_>],
+        frames: &mut Frames,
+    ) -> Result<(NewNodes, u64), AppError> {
         let mut live = self.live;
         let root = self.window.newest().and_then(|kept| kept.root);
         let mut edit = Edit::new(&self.arena, log, &self.tail, root);
-        let mut ahead = changes.keys().map(Vec::as_slice);
-        for (n, (key, value)) in changes.iter().enumerate() {
-            check_size(key, value.as_deref())?;
-            if let Some(root) = root.filter(|_| n % TOGETHER == 0) {
-                black_box(visit(&self.arena, root, ahead.by_ref().take(TOGETHER)));
-            }
-            let spot = edit.locate(key)?;
-            let hash = value.as_ref().map(|value| leaf_hash(key, value));
-            let former = match spot {
-                Spot::Here { hash: same, .. } if hash == Some(same) => continue,
-                Spot::Here { place, .. } => place,
-                _ if hash.is_none() => continue,
-                _ => Place::NONE,
-            };
-            let entry = Entry { key, value: value.as_deref(), former };
-            let place = frames.push(&entry)?;
-            live -= u64::from(former.len);
-            match (hash, &spot) {
-                (Some(hash), _) => {
-                    edit.put(key, &spot, place, hash);
+        let (mut updates, mut others) = (Vec::with_capacity(changes.len()), Vec::new());
+        for some in changes.chunks(TOGETHER) {
+            let leaves = self.leaves(log, some)?;
+            for (&Change { key, value, .. }, leaf) in some.iter().zip(leaves) {
+                check_size(key, value)?;
+                let hash = value.map(|value| leaf_hash(key, value));
+                let former = match leaf.map(|leaf| (self.arena.link(leaf), self.arena.hash(leaf))) {
+                    Some((_, same)) if hash == Some(*same) => continue,
+                    Some((Link::Leaf(place), _)) => place,
+                    Some((Link::Inner { .. }, _)) => unreachable!("only leaves have keys"),
+                    None if hash.is_none() => continue,
+                    None => Place::NONE,
+                };
+                let place = frames.push(&Entry { key, value, former })?;
+                live -= u64::from(former.len);
+                if hash.is_some() {
                     live += u64::from(place.len);
                 }
-                (None, Spot::Here { leaf, .. }) => edit.remove(key, *leaf),
-                (None, _) => unreachable!("there is nothing to remove"),
+                match (leaf, hash) {
+                    (Some(_), Some(hash)) => updates.push(Update { key, place, hash }),
+                    (leaf, hash) => others.push((key, leaf, place, hash)),
+                }
+            }
+        }
+        edit.update(&updates);
+        for (key, leaf, place, hash) in others {
+            match (leaf, hash) {
+                (_, Some(hash)) => {
+                    let spot = edit.locate(key)?;
+                    edit.put(key, &spot, place, hash);
+                }
+                (Some(leaf), None) => edit.remove(key, leaf),
+                (None, None) => unreachable!("there is nothing to remove"),
             }
         }
         Ok((edit.finish(), live))
+    }
+
+    /// The newest height's leaf of each key, if there is one.
+    fn leaves(&self, log: &Log, changes: &[Change<'_>]) -> Result<Vec<Option<NodeId>>, AppError> {
+        let Some(Kept { version, root: Some(root), .. }) = self.window.newest() else {
+            return Ok(vec![None; changes.len()]);
+        };
+        let known = |change: &Change<'_>| change.found.filter(|found| found.version == *version);
+        let mut nearest =
+            visit(&self.arena, *root, changes.iter().filter(|one| known(one).is_none()).map(|one| one.key))
+                .into_iter();
+        let leaf = |change: &Change<'_>| {
+            if let Some(found) = known(change) {
+                return Ok(Some(found.leaf));
+            }
+            let Some(leaf) = nearest.next() else { return Ok(None) };
+            let Link::Leaf(place) = self.arena.link(leaf) else { unreachable!("the nearest is a leaf") };
+            let record = log.record(&self.tail, place, self.arena.hash(leaf))?;
+            Ok((record.key() == change.key).then_some(leaf))
+        };
+        changes.iter().map(leaf).collect()
     }
 
     /// Makes a change that is durable; returns the files that are needed no more.

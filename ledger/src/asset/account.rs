@@ -3,7 +3,7 @@
 use althing_crypto::Encoding;
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use super::Address;
+use super::{Address, short::Key};
 
 /// What the ledger knows of an account apart from its balances. It is there once the account has sent a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
@@ -18,6 +18,6 @@ impl Encoding for Account {
     const MAX_BYTES: usize = 9;
 }
 
-pub(super) fn key(address: &Address) -> Vec<u8> {
-    [b"a/", address.as_bytes().as_slice()].concat()
+pub(super) fn key(address: &Address) -> Key {
+    Key::of(&[b"a/", address.as_bytes()])
 }

@@ -1,23 +1,43 @@
 //! The records that a block has met: found by hash, as a transfer asks for the same few again and again.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    ops::{Index, IndexMut},
+};
 
-use crate::state::Changes;
+use super::short::{Key, Value};
+use crate::state::{Change, Found};
 
 /// What a block knows of one key.
 pub(super) struct Cell {
-    key: Vec<u8>,
-    pub(super) value: Option<Vec<u8>>,
-    /// Whether the block changed it, or only read it.
-    pub(super) changed: bool,
+    key: Key,
+    pub(super) value: Option<Value>,
+    pub(super) state: CellState,
+    /// Where the committed state has the record.
+    found: Option<Found>,
 }
+
+/// What the value of a cell is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CellState {
+    /// Nothing: nobody has asked yet.
+    Unread,
+    /// That of the committed state.
+    Read,
+    /// What the block made it.
+    Changed,
+}
+
+/// The number of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CellId(u32);
 
 /// Where a cell may be: the upper half of its key's hash, and its number from 1 on; 0 is nowhere.
 type Slot = (u32, u32);
 
 const FEWEST_SLOTS: usize = 16;
 
-/// Cells by key, each in the place where it was first set.
+/// Cells by key, each in the place where it was first asked for.
 #[derive(Default)]
 pub(super) struct Cells {
     /// Drawn by each process for itself, so that nobody can choose keys that meet. The order of cells does not depend on it.
@@ -28,8 +48,8 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    /// What is known of `key`.
-    pub(super) fn get(&self, key: &[u8]) -> Option<&Cell> {
+    /// The cell of `key`, if there is one.
+    pub(super) fn find(&self, key: &[u8]) -> Option<&Cell> {
         if self.slots.is_empty() {
             return None;
         }
@@ -37,19 +57,26 @@ impl Cells {
         self.slots[self.slot(hash, key)].1.checked_sub(1).map(|number| &self.cells[number as usize])
     }
 
-    /// Makes this known of `key`.
-    pub(super) fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>, changed: bool) {
+    /// The cell of `key`, unread if it is new.
+    pub(super) fn at(&mut self, key: &[u8]) -> CellId {
         self.reserve(1);
-        let hash = self.hasher.hash_one(&*key);
-        let slot = self.slot(hash, &key);
-        let cell = Cell { key, value, changed };
-        match self.slots[slot].1.checked_sub(1) {
-            Some(number) => self.cells[number as usize] = cell,
-            None => {
-                self.cells.push(cell);
-                self.slots[slot] = (upper(hash), self.cells.len() as u32);
-            }
+        let hash = self.hasher.hash_one(key);
+        let slot = self.slot(hash, key);
+        if let Some(number) = self.slots[slot].1.checked_sub(1) {
+            return CellId(number);
         }
+        let number = self.cells.len() as u32;
+        self.slots[slot] = (upper(hash), number + 1);
+        self.cells.push(Cell { key: Key::of(&[key]), value: None, state: CellState::Unread, found: None });
+        CellId(number)
+    }
+
+    /// Notes what the committed state has of `key`.
+    pub(super) fn note(&mut self, key: &[u8], record: Option<(Found, &[u8])>) {
+        let at = self.at(key);
+        let (found, value) = record.map(|(found, value)| (found, Value::of(&[value]))).unzip();
+        let cell = &mut self[at];
+        (cell.value, cell.state, cell.found) = (value, CellState::Read, found);
     }
 
     /// Makes room for so many more.
@@ -74,7 +101,7 @@ impl Cells {
         loop {
             match self.slots[at] {
                 (_, 0) => return at,
-                (found, number) if found == upper(hash) && self.cells[number as usize - 1].key == key => {
+                (found, number) if found == upper(hash) && *self.cells[number as usize - 1].key == *key => {
                     return at;
                 }
                 _ => at = (at + 1) & mask,
@@ -82,10 +109,37 @@ impl Cells {
         }
     }
 
-    /// All that was changed.
-    pub(super) fn into_changed(self) -> Changes {
-        let changed = self.cells.into_iter().filter(|cell| cell.changed);
-        changed.map(|cell| (cell.key, cell.value)).collect()
+    /// All that was changed, in the order of the keys.
+    pub(super) fn changed(&self) -> Vec<Change<'_>> {
+        let changed = self.cells.iter().filter(|cell| cell.state == CellState::Changed);
+        let mut changes: Vec<_> = changed.map(Cell::change).collect();
+        // Stable, as that is fast where most are in order already: those that were fetched.
+        changes.sort_by(|one, other| one.key.cmp(other.key));
+        changes
+    }
+}
+
+impl Index<CellId> for Cells {
+    type Output = Cell;
+
+    fn index(&self, CellId(number): CellId) -> &Cell {
+        &self.cells[number as usize]
+    }
+}
+
+impl IndexMut<CellId> for Cells {
+    fn index_mut(&mut self, CellId(number): CellId) -> &mut Cell {
+        &mut self.cells[number as usize]
+    }
+}
+
+impl Cell {
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    fn change(&self) -> Change<'_> {
+        Change { key: &self.key, value: self.value.as_deref(), found: self.found }
     }
 }
 
@@ -106,14 +160,19 @@ mod tests {
         fn cells_are_a_map(program in vec((vec(0u8..3, 0..5), prop::option::of(any::<u8>()), any::<bool>()), 0..300)) {
             let (mut cells, mut model) = (Cells::default(), BTreeMap::new());
             for (key, value, changed) in program {
-                let found = cells.get(&key).map(|cell| (cell.value.clone(), cell.changed));
+                let found = cells.find(&key).map(|cell| (cell.value.as_deref().map(<[u8]>::to_vec), cell.state));
                 prop_assert_eq!(found.as_ref(), model.get(&key));
                 let value = value.map(|byte| vec![byte]);
-                cells.set(key.clone(), value.clone(), changed);
-                model.insert(key, (value, changed));
+                let at = cells.at(&key);
+                prop_assert_eq!(cells[at].key(), &*key);
+                prop_assert_eq!(cells[at].state == CellState::Unread, found.is_none());
+                let state = if changed { CellState::Changed } else { CellState::Read };
+                (cells[at].value, cells[at].state) = (value.clone().map(Value::from), state);
+                model.insert(key, (value, state));
             }
-            let changed = model.into_iter().filter(|(_, (_, changed))| *changed);
-            prop_assert_eq!(cells.into_changed(), changed.map(|(key, (value, _))| (key, value)).collect());
+            let changed = cells.changed().into_iter().map(|one| (one.key.to_vec(), one.value.map(<[u8]>::to_vec)));
+            let expected = model.into_iter().filter(|(_, (_, state))| *state == CellState::Changed);
+            prop_assert!(changed.eq(expected.map(|(key, (value, _))| (key, value))));
         }
     }
 }

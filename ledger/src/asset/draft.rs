@@ -1,15 +1,18 @@
 //! A block under execution: its changes over the committed state, and those of one transaction over the block.
 
+use std::ops::Deref;
+
 use althing_crypto::Encoding;
 
 use super::{
     Address, Parameters,
-    cells::{Cell, Cells},
+    cells::{Cell, CellId, CellState, Cells},
     record::{decode, read},
+    short::{Key, Value},
 };
 use crate::{
     AppError, Event, TxError,
-    state::{Changes, Records, View},
+    state::{Records, View},
 };
 
 /// Why an instruction goes no further.
@@ -45,11 +48,14 @@ pub(super) struct Block<'a> {
     cells: Cells,
     /// Whether anybody will read the events.
     told: bool,
+    /// Memory of a draft that is done, for the next one.
+    spare: Vec<Change>,
 }
 
 impl<'a> Block<'a> {
     pub(super) fn new(base: &'a dyn Records, parameters: &'a Parameters, height: u64) -> Self {
-        Self { base, parameters, height, vote_keys: 0, cells: Cells::default(), told: true }
+        let cells = Cells::default();
+        Self { base, parameters, height, vote_keys: 0, cells, told: true, spare: Vec::new() }
     }
 
     /// One whose events are not made, as nobody asks for them.
@@ -58,27 +64,27 @@ impl<'a> Block<'a> {
     }
 
     /// Reads these from `view`, which the block builds on: before all else, and in their order.
-    pub(super) fn fetch(&mut self, view: &View<'_>, mut keys: Vec<Vec<u8>>) -> Result<(), AppError> {
+    pub(super) fn fetch(&mut self, view: &View<'_>, keys: &[Key]) -> Result<(), AppError> {
         // By their beginnings, which lie in one place: few pairs of keys are then left to compare as a whole.
-        keys.sort_by_cached_key(|key| beginning(key));
-        keys.sort_unstable();
-        keys.dedup();
-        let values = view.get_all(&keys)?;
-        self.cells.reserve(keys.len());
-        for (key, value) in keys.into_iter().zip(values) {
-            self.cells.set(key, value, false);
-        }
-        Ok(())
+        let mut order: Vec<(u128, &Key)> = keys.iter().map(|key| (beginning(key), key)).collect();
+        order.sort_unstable_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.cmp(other)));
+        order.dedup_by(|(_, one), (_, other)| one[..] == other[..]);
+        self.cells.reserve(order.len());
+        let mut noted = order.iter();
+        view.find_all(order.iter().map(|(_, key)| &***key), |record| {
+            if let Some((_, key)) = noted.next() {
+                self.cells.note(key, record);
+            }
+        })
     }
 
-    fn with<T>(&mut self, key: &[u8], look: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, AppError> {
-        if let Some(cell) = self.cells.get(key) {
-            return Ok(look(cell.value.as_deref()));
+    fn with<T>(&mut self, at: CellId, look: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, AppError> {
+        let cell = &mut self.cells[at];
+        if cell.state == CellState::Unread {
+            cell.value = self.base.get(cell.key())?.map(Value::from);
+            cell.state = CellState::Read;
         }
-        let value = self.base.get(key)?;
-        let seen = look(value.as_deref());
-        self.cells.set(key.to_vec(), value, false);
-        Ok(seen)
+        Ok(look(cell.value.as_deref()))
     }
 
     /// Keys of the committed state, whatever the block has done since.
@@ -93,29 +99,47 @@ impl<'a> Block<'a> {
 
     /// A draft of changes, for `sender`'s transaction of this sequence.
     pub(super) fn draft(&mut self, sender: Address, sequence: u64) -> Draft<'_, 'a> {
-        Draft { block: self, sender, sequence, index: 0, changes: Vec::new(), events: Vec::new() }
+        let changes = std::mem::take(&mut self.spare);
+        Draft { block: self, sender, sequence, index: 0, changes, events: Vec::new() }
     }
 
     /// Makes changes those of the block.
-    pub(super) fn take(&mut self, changes: impl IntoIterator<Item = Change>) {
-        for (key, value) in changes {
-            self.cells.set(key, value, true);
+    pub(super) fn take(&mut self, mut changes: Vec<Change>) {
+        for (at, value) in changes.drain(..) {
+            self.set(at, value);
         }
+        self.spare = changes;
+    }
+
+    /// Removes a record.
+    pub(super) fn remove(&mut self, key: &[u8]) {
+        let at = self.cells.at(key);
+        self.set(at, None);
+    }
+
+    fn set(&mut self, at: CellId, value: Option<Value>) {
+        let cell = &mut self.cells[at];
+        (cell.value, cell.state) = (value, CellState::Changed);
+    }
+
+    /// Forgets what one transaction used up of what a block may do: for whoever tries several, each as if it were alone.
+    pub(super) fn begin_anew(&mut self) {
+        self.vote_keys = 0;
     }
 
     /// What the block has made of a record that it changed, and what that was before.
     pub(super) fn changed<T: Encoding>(&self, key: &[u8]) -> Result<Option<(Option<T>, T)>, AppError> {
-        match self.cells.get(key) {
-            Some(Cell { value: Some(after), changed: true, .. }) => {
+        match self.cells.find(key) {
+            Some(Cell { value: Some(after), state: CellState::Changed, .. }) => {
                 Ok(Some((read(self.base, key)?, decode(after)?)))
             }
             _ => Ok(None),
         }
     }
 
-    /// All that the block changes.
-    pub(super) fn into_changes(self) -> Changes {
-        self.cells.into_changed()
+    /// All that the block knows, with what it changes.
+    pub(super) fn into_cells(self) -> Cells {
+        self.cells
     }
 }
 
@@ -126,8 +150,8 @@ fn beginning(key: &[u8]) -> u128 {
     u128::from_be_bytes(bytes)
 }
 
-/// The new value of a key, or `None` where the record is removed.
-pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
+/// The new value of a cell, or `None` where the record is removed.
+pub(super) type Change = (CellId, Option<Value>);
 
 /// What one transaction has done so far. It is kept as a whole or dropped as a whole.
 pub(super) struct Draft<'b, 'a> {
@@ -138,7 +162,7 @@ pub(super) struct Draft<'b, 'a> {
     pub(super) sequence: u64,
     /// Which of its instructions is being executed.
     pub(super) index: u8,
-    /// Each key once. They are few, so that looking through them is faster than a map.
+    /// Each cell once. They are few, so that looking through them is faster than a map.
     changes: Vec<Change>,
     events: Vec<Event>,
 }
@@ -153,34 +177,56 @@ impl<'a> Draft<'_, 'a> {
         self.block.parameters
     }
 
-    fn with<T>(&mut self, key: &[u8], look: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, AppError> {
-        match self.changes.iter().find(|(changed, _)| changed == key) {
+    /// The cell of a record, for whoever reads it and then writes it.
+    pub(super) fn at(&mut self, key: &[u8]) -> CellId {
+        self.block.cells.at(key)
+    }
+
+    fn with<T>(&mut self, at: CellId, look: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, AppError> {
+        match self.changes.iter().find(|(changed, _)| *changed == at) {
             Some((_, value)) => Ok(look(value.as_deref())),
-            None => self.block.with(key, look),
+            None => self.block.with(at, look),
         }
     }
 
     pub(super) fn has(&mut self, key: &[u8]) -> Result<bool, AppError> {
-        self.with(key, |value| value.is_some())
+        let at = self.at(key);
+        self.with(at, |value| value.is_some())
     }
 
     pub(super) fn read<T: Encoding>(&mut self, key: &[u8]) -> Result<Option<T>, AppError> {
-        self.with(key, |value| value.map(decode).transpose())?
+        let at = self.at(key);
+        self.read_at(at)
     }
 
-    pub(super) fn write(&mut self, key: Vec<u8>, record: &impl Encoding) {
-        self.set(key, Some(record.encode()));
+    pub(super) fn read_at<T: Encoding>(&mut self, at: CellId) -> Result<Option<T>, AppError> {
+        self.with(at, |value| value.map(decode).transpose())?
     }
 
-    pub(super) fn remove(&mut self, key: Vec<u8>) {
-        self.set(key, None);
+    pub(super) fn write(&mut self, key: impl Deref<Target = [u8]>, record: &impl Encoding) {
+        let at = self.at(&key);
+        self.write_at(at, record);
     }
 
-    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        match self.changes.iter_mut().find(|(changed, _)| *changed == key) {
+    pub(super) fn write_at(&mut self, at: CellId, record: &impl Encoding) {
+        self.set(at, Some(Value::encoded(record)));
+    }
+
+    pub(super) fn remove(&mut self, key: impl Deref<Target = [u8]>) {
+        let at = self.at(&key);
+        self.set(at, None);
+    }
+
+    fn set(&mut self, at: CellId, value: Option<Value>) {
+        match self.changes.iter_mut().find(|(changed, _)| *changed == at) {
             Some((_, before)) => *before = value,
-            None => self.changes.push((key, value)),
+            None => self.changes.push((at, value)),
         }
+    }
+
+    /// Whether anybody will read what comes of this.
+    pub(super) fn is_told(&self) -> bool {
+        self.block.told
     }
 
     /// Tells of a change, if anybody will read it.

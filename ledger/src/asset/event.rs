@@ -23,7 +23,7 @@ fn asset(symbol: &Symbol) -> (&'static str, String) {
 }
 
 pub(super) fn transfer(symbol: &Symbol, from: &Address, to: &Address, amount: u128) -> Event {
-    let indexed = [asset(symbol), ("sender", from.to_string()), ("recipient", to.to_string())];
+    let indexed = [asset(symbol), ("sender", from.to_text()), ("recipient", to.to_text())];
     event("transfer", indexed, [("amount", amount.to_string())])
 }
 

@@ -4,14 +4,16 @@ use super::{
     Code, Instruction, Parameters, Transaction,
     account::{self, Account},
     asset_record, balance,
+    cells::{CellId, Cells},
     draft::{Block, Draft, Step, Stop},
     fee, idempotency, lock, misbehaviour, proposal, record, role,
+    short::Key,
     transaction::within,
     validator,
 };
 use crate::{
     AppError, CheckedTx, Event, FinalizeBlock, ParamUpdates, TxError, TxResult, ValidatorUpdate,
-    state::{Changes, Records, View},
+    state::{Records, View},
 };
 
 /// What a block comes to.
@@ -20,7 +22,8 @@ pub(super) struct Outcome {
     pub(super) events: Vec<Event>,
     pub(super) validator_updates: Vec<ValidatorUpdate>,
     pub(super) param_updates: ParamUpdates,
-    pub(super) changes: Changes,
+    /// What the block changes.
+    pub(super) cells: Cells,
 }
 
 /// Executes a block's transactions on the committed state. Signatures are not checked here: nobody votes for a block with
@@ -33,7 +36,7 @@ pub(super) fn block(
     let FinalizeBlock { height, txs, misbehaviour, .. } = *asked;
     let read: Vec<_> = txs.iter().map(|bytes| Transaction::read(bytes, &parameters.chain_id)).collect();
     let mut block = Block::new(base, parameters, height);
-    block.fetch(base, touched(read.iter().flatten(), parameters))?;
+    block.fetch(base, &touched(read.iter().flatten(), parameters))?;
     idempotency::forget(&mut block)?;
     // First: whoever lost its power by this block decides on nothing in it.
     let mut events = misbehaviour::take(&mut block, misbehaviour)?;
@@ -44,12 +47,12 @@ pub(super) fn block(
     });
     let tx_results = tx_results.collect::<Result<_, _>>()?;
     let (validator_updates, param_updates) = validator::updates(&mut block)?;
-    let changes = block.into_changes();
-    Ok(Outcome { tx_results, events, validator_updates, param_updates, changes })
+    let cells = block.into_cells();
+    Ok(Outcome { tx_results, events, validator_updates, param_updates, cells })
 }
 
 /// The records that most transactions need: those of transfers.
-fn touched<'a>(txs: impl Iterator<Item = &'a Transaction>, parameters: &Parameters) -> Vec<Vec<u8>> {
+fn touched<'a>(txs: impl Iterator<Item = &'a Transaction>, parameters: &Parameters) -> Vec<Key> {
     let mut keys = Vec::new();
     for tx in txs {
         keys.push(account::key(&tx.sender));
@@ -57,7 +60,7 @@ fn touched<'a>(txs: impl Iterator<Item = &'a Transaction>, parameters: &Paramete
             keys.push(balance::key(&fees.asset, &tx.sender));
         }
         if parameters.closed {
-            keys.push(role::key(super::Role::Submitter, &tx.sender));
+            keys.push(role::key(super::Role::Submitter, &tx.sender).into());
         }
         for instruction in &tx.instructions {
             if let Instruction::Transfer { asset, from, to, .. } = instruction {
@@ -96,7 +99,7 @@ fn execute(block: &mut Block<'_>, tx: &Transaction, bytes: usize) -> Result<TxRe
 /// Uses up the sequence, or says why it is not the transaction's turn; then it changes nothing at all. For what is expired
 /// that is the promise of the expiry: once past, a sender can safely sign something else.
 fn take_turn(draft: &mut Draft<'_, '_>, tx: &Transaction, bytes: usize) -> Step {
-    let next = may_come(draft, tx)?;
+    let (account, next) = may_come(draft, tx)?;
     if tx.sequence > next {
         let log = format!(
             "sequence {} is ahead of the sender's next, {next}: the transactions between must execute first",
@@ -108,12 +111,12 @@ fn take_turn(draft: &mut Draft<'_, '_>, tx: &Transaction, bytes: usize) -> Step 
     let used_up =
         || Code::Overflow.refusal("the sender has used up all sequence numbers: use another account");
     let sequence = next.checked_add(1).ok_or_else(used_up)?;
-    draft.write(account::key(&tx.sender), &Account { sequence });
+    draft.write_at(account, &Account { sequence });
     Ok(())
 }
 
-/// The sender's next sequence, if the transaction's turn is now or to come.
-fn may_come(draft: &mut Draft<'_, '_>, tx: &Transaction) -> Step<u64> {
+/// The sender's account and next sequence, if the transaction's turn is now or to come.
+fn may_come(draft: &mut Draft<'_, '_>, tx: &Transaction) -> Step<(CellId, u64)> {
     let height = draft.height();
     if tx.expired_at(height) {
         let log = format!(
@@ -123,7 +126,8 @@ fn may_come(draft: &mut Draft<'_, '_>, tx: &Transaction) -> Step<u64> {
         return Err(Code::Expired.refusal(log).into());
     }
     role::expect_submitter(draft)?;
-    let next = draft.read::<Account>(&account::key(&tx.sender))?.unwrap_or_default().sequence;
+    let account = draft.at(&account::key(&tx.sender));
+    let next = draft.read_at::<Account>(account)?.unwrap_or_default().sequence;
     if tx.sequence < next {
         let log = format!(
             "sequence {} is already used, expected {next}: sign it anew with that, unless it is one you sent before",
@@ -131,7 +135,7 @@ fn may_come(draft: &mut Draft<'_, '_>, tx: &Transaction) -> Step<u64> {
         );
         return Err(Code::WrongSequence.refusal(log).into());
     }
-    Ok(next)
+    Ok((account, next))
 }
 
 /// All that a transaction does once its sequence is used.
@@ -187,18 +191,28 @@ pub(super) fn is_over(base: &dyn Records, height: u64, tx: &Transaction) -> Opti
     Some(tx.expired_at(height) || tx.sequence < account.unwrap_or_default().sequence)
 }
 
-/// Whether `tx` would succeed in the block of this height if its turn came now. One that is ahead of its turn is not tried,
-/// as those before it may prepare what it needs; the pool holds it back until then. But its sender must hold the fee.
+/// Whether each transaction that could be read would succeed in the block of this height if its turn came now, and alone. One that is
+/// ahead of its turn is not tried, as those before it may prepare what it needs; the pool holds it back until then. But its sender must
+/// hold the fee.
 pub(super) fn check(
-    base: &dyn Records,
+    base: &View<'_>,
     parameters: &Parameters,
     height: u64,
-    tx: &Transaction,
-    bytes: usize,
-) -> Result<CheckedTx, TxError> {
+    txs: Vec<(Result<Transaction, TxError>, usize)>,
+) -> Vec<Result<CheckedTx, TxError>> {
     let mut block = Block::untold(base, parameters, height);
+    let keys = touched(txs.iter().filter_map(|(tx, _)| tx.as_ref().ok()), parameters);
+    if block.fetch(base, &keys).is_err() {
+        // Each is told what it cannot have when it reads that itself.
+        block = Block::untold(base, parameters, height);
+    }
+    txs.into_iter().map(|(tx, bytes)| check_one(&mut block, &tx?, bytes)).collect()
+}
+
+fn check_one(block: &mut Block<'_>, tx: &Transaction, bytes: usize) -> Result<CheckedTx, TxError> {
+    block.begin_anew();
     let mut draft = block.draft(tx.sender, tx.sequence);
-    let next = may_come(&mut draft, tx).and_then(|next| {
+    let next = may_come(&mut draft, tx).and_then(|(_, next)| {
         fee::expect_covered(&mut draft, bytes, tx.instructions.len())?;
         if tx.sequence == next {
             apply(&mut draft, tx, bytes)?;

@@ -185,7 +185,7 @@ impl GenesisState {
         }
         for GenesisBalance { asset, account, amount } in &self.balances {
             let balance = Balance { amount: *amount, ..Balance::default() };
-            put(balance::key(asset, account), balance.encode());
+            put(balance::key(asset, account).to_vec(), balance.encode());
         }
         for role in Role::ALL {
             for account in self.roles.of(role) {

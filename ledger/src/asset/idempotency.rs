@@ -5,7 +5,7 @@ use super::{
     draft::{Block, Draft, Step},
     record::{AtHeight, Mark},
 };
-use crate::{AppError, state::Changes};
+use crate::AppError;
 
 /// Keys that one block forgets at most; what is beyond waits for the next. Each block's keys come to their end in one block, and no
 /// chain may have so many transactions in a block: so nothing is left over that could grow.
@@ -61,12 +61,10 @@ pub(super) fn note(draft: &mut Draft<'_, '_>, idempotency_key: &[u8]) -> Step {
 pub(super) fn forget(block: &mut Block<'_>) -> Result<(), AppError> {
     let height = block.height.to_be_bytes();
     let over = block.committed_keys(ENDS, &[ENDS, &height].concat(), MAX_FORGOTTEN)?;
-    let mut changes = Changes::new();
     for end in over {
         let named = end.get(ENDS.len() + height.len()..).unwrap_or_default();
-        changes.insert([b"i/", named].concat(), None);
-        changes.insert(end, None);
+        block.remove(&[b"i/", named].concat());
+        block.remove(&end);
     }
-    block.take(changes);
     Ok(())
 }

@@ -162,6 +162,14 @@ impl Transaction {
         Ok(tx)
     }
 
+    /// The sender of a transaction that [`read`](Self::read) took: it stands right behind the chain's name.
+    pub(super) fn sender_in(bytes: &[u8], chain_id: &str) -> Option<Address> {
+        let (len, rest) = bytes.strip_prefix(&[Self::VERSION])?.split_first_chunk()?;
+        let named = u32::from_le_bytes(*len) as usize == chain_id.len();
+        let sender = rest.strip_prefix(chain_id.as_bytes()).filter(|_| named)?;
+        sender.first_chunk().copied().map(Address::from_bytes)
+    }
+
     fn check(&self, chain_id: &str) -> Result<(), TxError> {
         self.check_envelope(chain_id)?;
         for (index, instruction) in self.instructions.iter().enumerate() {

@@ -60,12 +60,22 @@ pub(super) struct Edit<'a> {
     /// The keys of own leaves, by number; empty for inner nodes.
     keys: Vec<&'a [u8]>,
     replaced: Vec<NodeId>,
+    /// Whether every own node is in the tree, children before parents.
+    ordered: bool,
+}
+
+/// A record that takes the place of an older one of its key.
+pub(super) struct Update<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) place: Place,
+    pub(super) hash: Digest,
 }
 
 impl<'a> Edit<'a> {
     /// The tree under `root`, not changed yet.
     pub(super) fn new(arena: &'a Arena, log: &'a Log, tail: &'a Tail, root: Option<NodeId>) -> Self {
-        Self { arena, log, tail, root, nodes: Vec::new(), keys: Vec::new(), replaced: Vec::new() }
+        let (nodes, keys, replaced) = (Vec::new(), Vec::new(), Vec::new());
+        Self { arena, log, tail, root, nodes, keys, replaced, ordered: true }
     }
 
     fn link(&self, id: NodeId) -> Link {
@@ -96,8 +106,35 @@ impl<'a> Edit<'a> {
         })
     }
 
+    /// The tree with these records, whose keys it has, ascending. Before all else: of the nodes on the way each is copied once.
+    pub(super) fn update(&mut self, updates: &[Update<'a>]) {
+        let root = self.root.filter(|_| !updates.is_empty());
+        if let Some(root) = root {
+            debug_assert!(self.nodes.is_empty() && updates.is_sorted_by(|a, b| a.key < b.key));
+            self.root = Some(self.update_below(root, updates));
+        }
+    }
+
+    /// As deep as a key has bits.
+    fn update_below(&mut self, at: NodeId, updates: &[Update<'a>]) -> NodeId {
+        self.replaced.push(at);
+        match self.arena.link(at) {
+            Link::Leaf(_) => {
+                let &Update { key, place, hash } = &updates[0];
+                self.own(Node { link: Link::Leaf(place), hash }, key)
+            }
+            Link::Inner { bit: n, left, right } => {
+                let (lefts, rights) = updates.split_at(updates.partition_point(|one| !bit(one.key, n)));
+                let left = if lefts.is_empty() { left } else { self.update_below(left, lefts) };
+                let right = if rights.is_empty() { right } else { self.update_below(right, rights) };
+                self.own(Node { link: Link::Inner { bit: n, left, right }, hash: [0; 32] }, &[])
+            }
+        }
+    }
+
     /// Sets the record of `key`, which belongs at `spot`.
     pub(super) fn put(&mut self, key: &'a [u8], spot: &Spot, place: Place, hash: Digest) {
+        self.ordered = false;
         let leaf = Node { link: Link::Leaf(place), hash };
         let new = self.own(leaf, key);
         match *spot {
@@ -119,6 +156,7 @@ impl<'a> Edit<'a> {
 
     /// Removes the leaf of `key`.
     pub(super) fn remove(&mut self, key: &[u8], leaf: NodeId) {
+        self.ordered = false;
         let mut last = None;
         // The branch above the leaf goes with it; the other side takes its place.
         let mut above = self.root;
@@ -176,9 +214,14 @@ impl<'a> Edit<'a> {
     }
 
     /// The changed tree, hashed.
-    pub(super) fn finish(self) -> NewNodes {
-        let mut nodes = Vec::with_capacity(self.nodes.len());
-        let root = self.root.map(|root| self.collect(root, &mut nodes));
+    pub(super) fn finish(mut self) -> NewNodes {
+        let (mut nodes, root) = if self.ordered {
+            (std::mem::take(&mut self.nodes), self.root)
+        } else {
+            let mut nodes = Vec::with_capacity(self.nodes.len());
+            let root = self.root.map(|root| self.collect(root, &mut nodes));
+            (nodes, root)
+        };
         for start in (0..nodes.len()).step_by(TOGETHER) {
             let end = nodes.len().min(start + TOGETHER);
             self.load_siblings(&nodes[start..end]);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::arena::NodeId;
 use crate::AppError;
 
 /// A record: its key and its value.
@@ -9,6 +10,23 @@ pub type Record = (Vec<u8>, Vec<u8>);
 
 /// What a block changes: the new value of each key, or `None` where the record is removed.
 pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Where a height has a record, for whoever changes that height later.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    /// The height.
+    pub(super) version: u64,
+    pub(super) leaf: NodeId,
+}
+
+/// The new value of a key, or `None` where the record is removed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) value: Option<&'a [u8]>,
+    /// Where the record is now, if that is known: of another height than the newest it does not count.
+    pub(crate) found: Option<Found>,
+}
 
 /// Records that can be read: the committed state, an older kept one, a block under execution, a witness.
 ///

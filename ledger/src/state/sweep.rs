@@ -9,7 +9,7 @@ use super::{
     frame::{Frames, HEADER_BYTES, RECORD_BYTES, entries},
     key::bit,
     log::{Log, Place, damaged},
-    records::Changes,
+    records::Change,
 };
 use crate::AppError;
 
@@ -58,11 +58,15 @@ impl Tree {
 
     /// Copies records from the oldest frames into `frames`, if the log is too long: about three times as many bytes are
     /// gone through as `changes` has, so that the log shrinks even where all that is found still lives.
-    pub(super) fn sweep(&self, log: &Log, changes: &Changes, frames: &mut Frames) -> Result<Sweep, AppError> {
+    pub(super) fn sweep(
+        &self,
+        log: &Log,
+        changes: &[Change<'_>],
+        frames: &mut Frames,
+    ) -> Result<Sweep, AppError> {
         let mut sweep = Sweep::default();
-        let written = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| {
-            RECORD_BYTES + key.len() + value.as_ref().map_or(0, Vec::len)
-        };
+        let written =
+            |change: &Change<'_>| RECORD_BYTES + change.key.len() + change.value.map_or(0, <[u8]>::len);
         let fresh: usize = changes.iter().map(written).sum();
         let budget = 3 * (fresh + HEADER_BYTES) as u64;
         let limit = 2 * self.live + self.limits.slack_bytes;
@@ -86,7 +90,8 @@ impl Tree {
                 let (offset, entry) = entry.ok_or_else(|| frame.damaged("a record in it cannot be read"))?;
                 let place = frame.place(offset, &entry);
                 // A record that is set to what it is already is not written anew by the change itself.
-                let stays = changes.get(entry.key).is_none_or(|value| value.as_deref() == entry.value);
+                let change = changes.binary_search_by(|change| change.key.cmp(entry.key));
+                let stays = change.is_ok_and(|at| changes[at].value == entry.value) || change.is_err();
                 if let Some(leaf) = self.leaf_at(entry.key, place)
                     && stays
                 {

@@ -44,12 +44,23 @@ impl Tail {
 
     /// The record at `place`, if that is within.
     pub(super) fn get(&self, place: Place) -> Option<Stored> {
+        let (bytes, offset) = self.find(place)?;
+        Stored::within(bytes, offset, place.len)
+    }
+
+    /// The first byte of the record at `place`, if that is within.
+    pub(super) fn first_byte(&self, place: Place) -> Option<u8> {
+        let (bytes, offset) = self.find(place)?;
+        bytes.get(offset).copied()
+    }
+
+    fn find(&self, place: Place) -> Option<(&Arc<[u8]>, usize)> {
         let behind = self.commits.partition_point(|commit| commit.is_before(place));
         let commit = self.commits.get(behind.checked_sub(1)?)?;
         // The last commit before the place may be one of an earlier file, and begin further on in that.
         let offset =
             u64::from(place.offset).checked_sub(commit.start).filter(|_| commit.file == place.file)?;
-        Stored::within(&commit.bytes, usize::try_from(offset).ok()?, place.len)
+        Some((&commit.bytes, usize::try_from(offset).ok()?))
     }
 }
 

@@ -1,6 +1,6 @@
 //! One height of a state, to be read.
 
-use std::sync::RwLockReadGuard;
+use std::{hint::black_box, sync::RwLockReadGuard};
 
 use super::{
     State, Tree,
@@ -8,7 +8,7 @@ use super::{
     key::Digest,
     log::{Log, Place},
     prefetch::{TOGETHER, visit},
-    records::{Record, Records},
+    records::{Found, Record, Records},
     stored::Stored,
     walk::{self, Nodes, Step},
 };
@@ -38,20 +38,31 @@ impl<'a> View<'a> {
         self.version
     }
 
-    /// The value of each of `keys`, if there is such a record. In the order of the keys records lie closest together, and many are
+    /// The record of each of `keys`, if there is one, and where. In the order of the keys records lie closest together, and many are
     /// fetched at once, so that the waits for memory pass together.
-    pub fn get_all(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, AppError> {
-        let Some(root) = self.root else { return Ok(vec![None; keys.len()]) };
+    pub(crate) fn find_all<'k>(
+        &self,
+        mut keys: impl Iterator<Item = &'k [u8]>,
+        mut take: impl FnMut(Option<(Found, &[u8])>),
+    ) -> Result<(), AppError> {
+        let (Some(root), Some(version)) = (self.root, self.version) else {
+            keys.for_each(|_| take(None));
+            return Ok(());
+        };
         let reading = self.reading();
-        let mut values = Vec::with_capacity(keys.len());
-        for some in keys.chunks(TOGETHER) {
-            let leaves = visit(&reading.tree.arena, root, some.iter().map(Vec::as_slice));
-            for (key, leaf) in some.iter().zip(leaves) {
+        loop {
+            let some: Vec<&[u8]> = keys.by_ref().take(TOGETHER).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            let leaves = visit(&reading.tree.arena, root, some.iter().copied());
+            reading.load(&leaves);
+            for (key, leaf) in some.into_iter().zip(leaves) {
                 let nearest = reading.record(leaf)?;
-                values.push((nearest.key() == key).then(|| nearest.value().to_vec()));
+                let found = nearest.key() == key;
+                take(found.then(|| (Found { version, leaf }, nearest.value())));
             }
         }
-        Ok(values)
     }
 
     /// The tree, held still: not to be asked for twice by one thread at the same time.
@@ -104,6 +115,12 @@ impl Reading<'_> {
             Link::Leaf(place) => place,
             Link::Inner { .. } => unreachable!("only leaves are asked for records"),
         }
+    }
+
+    /// Loads the records of these leaves that are in memory: each may come from far, but all of them can be on their way at once.
+    fn load(&self, leaves: &[NodeId]) {
+        let first = |leaf: &NodeId| self.tree.tail.first_byte(self.place(*leaf));
+        black_box(leaves.iter().filter_map(first).fold(0, |seen, byte| seen ^ byte));
     }
 
     pub(super) fn hash(&self, node: NodeId) -> &Digest {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use althing_crypto::TxHash;
 use althing_ledger::{Application, CheckKind};
-use althing_mempool::{CheckedTx, Code, Refusal, TxBytes};
+use althing_mempool::{CheckedTx, Code, Refusal};
 
 use super::Fatal;
 use super::application::{precheck_part, refusal};
@@ -37,18 +37,32 @@ impl Checker {
     /// behind may have taken it when its block was committed, forgotten by the mempool and not executed yet.
     pub fn check(&self, CheckJob(txs): CheckJob) -> Result<Done, Fatal> {
         let hashes: Vec<TxHash> = txs.iter().map(|(hash, ..)| *hash).collect();
-        let check = |((hash, tx, again), found): ((TxHash, TxBytes, bool), Option<TxLocation>)| {
-            if let Some(at) = found {
-                let reason = format!("the transaction is in a block already, at height {}", at.height);
-                return (hash, Err(Refusal::own(Code::Committed, reason)));
-            }
-            let kind = if again { CheckKind::Recheck } else { CheckKind::New };
-            let verdict = self.application.check_tx(&tx, kind);
-            let verdict = verdict.map(|one| CheckedTx { next_sequence: one.next_sequence });
-            (hash, verdict.map_err(refusal))
-        };
         // Before the application is asked: what is executed meanwhile it refuses by its own state.
         let found = self.chain.tx_locations(&hashes)?;
-        Ok(Done::Checked(txs.into_iter().zip(found).map(check).collect()))
+        let kind = |again: bool| if again { CheckKind::Recheck } else { CheckKind::New };
+        let asked: Vec<(&[u8], CheckKind)> = txs
+            .iter()
+            .zip(&found)
+            .filter(|(_, found)| found.is_none())
+            .map(|((_, tx, again), _)| (&**tx, kind(*again)))
+            .collect();
+        let verdicts = self.application.check_txs(&asked);
+        if verdicts.len() != asked.len() {
+            let (asked, got) = (asked.len(), verdicts.len());
+            return Err(Fatal::Contract(format!("check_txs gave {got} verdicts for {asked} transactions")));
+        }
+        let mut verdicts = verdicts.into_iter();
+        let check = |(hash, found): (TxHash, Option<TxLocation>)| {
+            let committed = |at: TxLocation| {
+                let reason = format!("the transaction is in a block already, at height {}", at.height);
+                Err(Refusal::own(Code::Committed, reason))
+            };
+            let mut verdict = || {
+                let verdict = verdicts.next().expect("there are as many as were asked for");
+                verdict.map(|one| CheckedTx { next_sequence: one.next_sequence }).map_err(refusal)
+            };
+            (hash, found.map_or_else(&mut verdict, committed))
+        };
+        Ok(Done::Checked(hashes.into_iter().zip(found).map(check).collect()))
     }
 }

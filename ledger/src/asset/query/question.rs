@@ -231,9 +231,9 @@ pub(super) fn key(question: &Question) -> Vec<u8> {
         validator,
     };
     match question {
-        Question::Account { account } => account::key(account),
+        Question::Account { account } => account::key(account).to_vec(),
         Question::Balance { asset, account } | Question::History { asset, account, .. } => {
-            balance::key(asset, account)
+            balance::key(asset, account).to_vec()
         }
         Question::Asset { asset } | Question::Supply { asset } => asset_record::key(asset),
         Question::Balances { .. } | Question::Assets { .. } => asset_record::KEYS.to_vec(),

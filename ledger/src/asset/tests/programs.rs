@@ -493,7 +493,7 @@ fn only_the_sequence(
     over.iter().for_each(|proposal| drop(expected.remove(&proposal::key(proposal.number))));
     expected.insert(GOVERNANCE_KEY.to_vec(), Governance { open, ..governance }.encode());
     if let (sender, sequence @ 1..) = sender {
-        expected.insert(account::key(&sender), account::Account { sequence }.encode());
+        expected.insert(account::key(&sender).to_vec(), account::Account { sequence }.encode());
     }
     assert_eq!(after.iter().cloned().collect::<BTreeMap<_, _>>(), expected, "a failed list changed more");
 }

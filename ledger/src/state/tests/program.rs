@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::{collection::vec, prelude::*};
 
 use super::model::Model;
-use crate::state::{Changes, Limits, MemoryFiles, State, open::open};
+use crate::state::{Change, Changes, Limits, MemoryFiles, State, open::open};
 
 pub(super) const SMALL: Limits = Limits { file_bytes: 1500, slack_bytes: 3000 };
 
@@ -25,7 +25,17 @@ fn commit(state: &State, model: &mut Model, version: u64, changes: &Changes) {
     let before = state.root();
     drop(staged);
     assert_eq!(state.root(), before, "staging changes nothing");
-    let staged = state.stage(version, changes.clone()).unwrap();
+    let mut found = Vec::new();
+    state
+        .newest()
+        .find_all(changes.keys().map(Vec::as_slice), |one| found.push(one.map(|(at, _)| at)))
+        .unwrap();
+    let known: Vec<Change<'_>> = changes
+        .iter()
+        .zip(found)
+        .map(|((key, value), found)| Change { key, value: value.as_deref(), found })
+        .collect();
+    let staged = state.stage_sorted(version, &known).unwrap();
     assert_eq!(staged.root(), root);
     state.commit(staged).unwrap();
     model.commit(version, changes);
