@@ -11,6 +11,8 @@ use super::Policy;
 
 const HRP: Hrp = Hrp::parse_unchecked("al");
 
+const ASCII: &str = "its characters are ASCII";
+const PREFIX: &[u8; 3] = b"al1";
 /// Characters of an address.
 const TEXT_BYTES: usize = 41;
 const CHARACTERS: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
@@ -48,10 +50,6 @@ const fn checksum_with(checksum: u32, value: u32) -> u32 {
     (checksum & 0x1ff_ffff) << 5 ^ value ^ ADDED[(checksum >> 25) as usize]
 }
 
-fn character(value: u32) -> char {
-    CHARACTERS[value as usize].into()
-}
-
 /// An account's address: the first 20 bytes of SHA-256 of its 32-byte Ed25519 public key, or, for a multi-signature
 /// account, of `ALTHING/MULTISIG` and its encoded [`Policy`]. As text bech32m with prefix `al`: `al1` and 38 characters,
 /// of which the last six find typing errors.
@@ -86,21 +84,29 @@ impl Address {
         Self(bytes)
     }
 
-    /// As text. (BIP 173 and BIP 350: each character stands for five bits, the last six make the checksum come out as it must.)
+    /// As text.
     pub fn to_text(&self) -> String {
-        let mut text = String::with_capacity(TEXT_BYTES);
-        text.push_str("al1");
+        String::from_utf8(self.text().to_vec()).expect(ASCII)
+    }
+
+    /// Bech32m: each character stands for five bits, the last six make the checksum come out as it must. (BIP 173 and 350.)
+    fn text(&self) -> [u8; TEXT_BYTES] {
+        let (mut text, mut at) = ([0; TEXT_BYTES], PREFIX.len());
+        text[..at].copy_from_slice(PREFIX);
         let mut checksum = AFTER_PREFIX;
         for five in self.0.chunks_exact(5) {
             let bits = five.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
-            for place in (0..8).rev() {
+            for (place, character) in (0..8).rev().zip(&mut text[at..at + 8]) {
                 let value = (bits >> (5 * place) & 31) as u32;
                 checksum = checksum_with(checksum, value);
-                text.push(character(value));
+                *character = CHARACTERS[value as usize];
             }
+            at += 8;
         }
         checksum = (0..6).fold(checksum, |checksum, _| checksum_with(checksum, 0)) ^ BECH32M;
-        text.extend((0..6).rev().map(|place| character(checksum >> (5 * place) & 31)));
+        for (place, character) in (0..6).rev().zip(&mut text[at..]) {
+            *character = CHARACTERS[(checksum >> (5 * place) & 31) as usize];
+        }
         text
     }
 
@@ -112,7 +118,7 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_text())
+        f.write_str(str::from_utf8(&self.text()).expect(ASCII))
     }
 }
 

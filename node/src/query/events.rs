@@ -26,13 +26,27 @@ pub fn indexed_attributes(events: &[Event]) -> impl Iterator<Item = (String, &st
     all(events).filter(|(_, _, index)| *index).map(|(key, value, _)| (key, value))
 }
 
+/// As [`indexed_attributes`], with kind and name apart.
+pub(crate) fn indexed_parts(events: &[Event]) -> impl Iterator<Item = (&str, &str, &str)> {
+    parts(events).filter(|(.., index)| *index).map(|(kind, key, value, _)| (kind, key, value))
+}
+
 fn all(events: &[Event]) -> impl Iterator<Item = (String, &str, bool)> {
+    parts(events).map(|(kind, key, value, index)| (format!("{kind}.{key}"), value, index))
+}
+
+fn parts(events: &[Event]) -> impl Iterator<Item = (&str, &str, &str, bool)> {
     let named = events.iter().filter(|event| !event.kind.is_empty());
     named.flat_map(|event| {
         let named = event.attributes.iter().filter(|attribute| !attribute.key.is_empty());
-        let keyed = named.map(|one| (format!("{}.{}", event.kind, one.key), one.value.as_str(), one.index));
-        keyed.filter(|(key, ..)| !OWN.contains(&key.as_str()))
+        let parts = named.map(|one| (event.kind.as_str(), one.key.as_str(), one.value.as_str(), one.index));
+        parts.filter(|(kind, key, ..)| !is_own(kind, key))
     })
+}
+
+/// None of them has a point but the one between kind and name.
+fn is_own(kind: &str, key: &str) -> bool {
+    OWN.iter().any(|own| own.split_once('.') == Some((kind, key)))
 }
 
 #[cfg(test)]
@@ -52,5 +66,6 @@ mod tests {
             own.into_iter().chain([("tx", "memo")]).map(|(kind, key)| event(kind, key)).collect();
         assert_eq!(attributes(&events).collect::<Vec<_>>(), [("tx.memo".to_owned(), "7")]);
         assert_eq!(indexed_attributes(&events).collect::<Vec<_>>(), [("tx.memo".to_owned(), "7")]);
+        assert_eq!(indexed_parts(&events).collect::<Vec<_>>(), [("tx", "memo", "7")]);
     }
 }

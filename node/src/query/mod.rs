@@ -24,6 +24,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use events::indexed_parts;
 pub use events::{BLOCK_HEIGHT, TM_EVENT, TX_HASH, TX_HEIGHT, TX_SENDER, attributes, indexed_attributes};
 pub use parse::QueryError;
 

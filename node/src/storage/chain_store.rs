@@ -56,6 +56,8 @@ const UNCOMMITTED: &[u8] = b"uncommitted/";
 const OPENINGS: &[u8] = b"epoch/";
 /// Prefix of the memberships in [`Table::Meta`]: prefix, the height after which each holds.
 const MEMBERSHIPS: &[u8] = b"members/";
+/// Bytes of the result of a transfer.
+const TYPICAL_RESULT_BYTES: usize = 320;
 /// Uncommitted bodies are few: one per view that this validator voted in since the last commit. So many are read at once.
 const SWEEP: usize = 1_000;
 
@@ -278,7 +280,10 @@ impl ChainStore {
             "blocks are executed in the order of their heights, each once"
         );
         let mut batch = Batch::new();
-        batch.put(Table::Results, height_key(height), results.encode());
+        let mut encoded = Vec::with_capacity(TYPICAL_RESULT_BYTES * (1 + results.tx_results.len()));
+        encoded.push(StoredResults::VERSION);
+        results.serialize(&mut encoded).expect("memory takes it");
+        batch.put(Table::Results, height_key(height), encoded);
         if let Some(changed) = changed {
             batch.put(Table::Meta, [MEMBERSHIPS, &height_key(height)].concat(), changed.to_stored().encode());
         }

@@ -10,7 +10,6 @@
 //! beside, for the tests of searches. Between which heights the index has no gap is kept, too: where it was off for a while a search
 //! must not be silently partial.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod filter;
@@ -27,7 +26,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use self::run::{Heights, Run, key};
 pub(super) use self::runs::Runs;
-use self::terms::terms;
+use self::terms::Said;
 pub(crate) use self::terms::{Subject, Term};
 use super::{ChainStore, StoredResults, TxLocation, decode, height_key};
 use crate::storage::{Batch, StoreError, Table};
@@ -103,17 +102,28 @@ impl Encoding for Senders {
     const MAX_BYTES: usize = 256 << 20;
 }
 
-impl Senders {
-    fn new(senders: &[Option<String>]) -> Self {
-        let mut places = BTreeMap::<&String, Vec<u32>>::new();
-        for (place, sender) in (0u32..).zip(senders) {
-            if let Some(sender) = sender {
-                places.entry(sender).or_default().push(place);
-            }
-        }
-        Self(places.into_iter().map(|(sender, places)| (sender.clone(), places)).collect())
+/// As [`Senders`], and with the same encoding, before it is stored.
+#[derive(BorshSerialize)]
+struct Sent<'a>(Vec<(&'a str, Vec<u32>)>);
+
+impl<'a> Sent<'a> {
+    fn new(senders: &'a [Option<String>]) -> Self {
+        let sent = |(place, sender): (u32, &'a Option<String>)| Some((sender.as_deref()?, place));
+        let mut all: Vec<(&str, u32)> = (0..).zip(senders).filter_map(sent).collect();
+        all.sort_unstable();
+        let of_one =
+            |same: &[(&'a str, u32)]| (same[0].0, same.iter().map(|(_, place)| *place).collect::<Vec<_>>());
+        Self(all.chunk_by(|one, other| one.0 == other.0).map(of_one).collect())
     }
 
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![Senders::VERSION];
+        self.serialize(&mut bytes).expect("memory takes it");
+        bytes
+    }
+}
+
+impl Senders {
     /// The sender of each transaction of a block of so many.
     pub(crate) fn by_place(&self, txs: usize) -> Vec<Option<&str>> {
         let mut senders = vec![None; txs];
@@ -229,23 +239,18 @@ impl ChainStore {
         results: &StoredResults,
     ) -> Result<(), StoreError> {
         let height = results.execution.height;
-        let mut entries = Vec::with_capacity(txs.len() * 4);
-        for (index, tx) in (0u32..).zip(txs) {
-            let succeeded = results.tx_results.get(index as usize).is_some_and(|result| result.code == 0);
-            entries.push((Term::hash(tx, succeeded), Occurrence(index).encode()));
-        }
+        let mut said = Said::hashes(txs, results);
         if self.indexing == Indexing::On {
             let before = self.index_span()?.filter(|span| span.to.next() == height);
             let span = Span { from: before.map_or(height, |before| before.from), to: height };
             batch.put(Table::Meta, SPAN, span.encode());
-            let senders = Senders::new(senders);
-            if senders != Senders::default() {
+            let senders = Sent::new(senders);
+            if !senders.0.is_empty() {
                 batch.put(Table::Index, senders_key(height), senders.encode());
             }
-            entries
-                .extend(terms(&senders, results).into_iter().map(|(term, places)| (term, places.encode())));
+            said.add(&senders, results);
         }
-        entries.sort_unstable();
+        let entries = said.into_entries(height);
         let store = &*self.store;
         self.runs.write(store, batch, |runs, batch| runs.add(store, batch, height, &entries))
     }

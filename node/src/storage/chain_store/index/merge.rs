@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::run::{Cursor, Heights, Run, Writer, entry_bytes};
+use super::run::{Cursor, Heights, Rank, Run, Writer};
 use crate::storage::{Batch, Store, StoreError};
 
 /// So many runs of a level become one of the next: an entry is written as often as the logarithm to this base of the number of blocks.
@@ -11,7 +11,10 @@ pub(super) const RUNS: usize = 8;
 /// Runs next to one another, being merged.
 pub(super) struct Merge {
     inputs: Vec<Arc<Run>>,
-    cursors: Vec<Cursor>,
+    /// Those with an entry at hand, and its rank.
+    cursors: Vec<(Rank, Cursor)>,
+    /// Those that have not been looked at.
+    fresh: Vec<Cursor>,
     output: Writer,
 }
 
@@ -21,8 +24,10 @@ impl Merge {
         let (first, last) = (inputs.first().expect("there are some"), inputs.last().expect("there are some"));
         let heights = Heights { from: first.heights.from, to: last.heights.to };
         let hashes = inputs.iter().map(|run| run.summary.hashes).sum();
-        let cursors = inputs.iter().cloned().map(Cursor::new).collect();
-        Self { inputs: inputs.to_vec(), cursors, output: Writer::new(heights, level, hashes) }
+        let bytes = bytes_of(inputs);
+        let fresh = inputs.iter().cloned().map(Cursor::new).collect();
+        let output = Writer::new(heights, level, bytes, hashes);
+        Self { inputs: inputs.to_vec(), cursors: Vec::new(), fresh, output }
     }
 
     /// The heights of the run that it makes.
@@ -37,7 +42,7 @@ impl Merge {
 
     /// Bytes of all entries.
     pub(super) fn bytes(&self) -> u64 {
-        self.inputs.iter().fold(0, |bytes, run| bytes.saturating_add(run.summary.bytes))
+        bytes_of(&self.inputs)
     }
 
     /// Merges so many bytes of entries. True: that was all.
@@ -47,26 +52,26 @@ impl Merge {
         batch: &mut Batch,
         bytes: u64,
     ) -> Result<bool, StoreError> {
-        for cursor in &mut self.cursors {
-            cursor.fill(store)?;
+        for mut cursor in std::mem::take(&mut self.fresh) {
+            if let Some(rank) = cursor.fill(store)? {
+                self.cursors.push((rank, cursor));
+            }
         }
-        self.cursors.retain(|cursor| cursor.peek().is_some());
         let mut done = 0;
         while done < bytes {
             // No two have a key in common, as no two runs have a height in common.
-            let key = |cursor: &Cursor| cursor.peek().map(|entry| *entry.key());
-            let Some(next) = (0..self.cursors.len()).min_by_key(|nth| key(&self.cursors[*nth])) else {
+            let Some(next) = (0..self.cursors.len()).min_by_key(|nth| self.cursors[*nth].0) else {
                 return Ok(true);
             };
-            let cursor = &mut self.cursors[next];
+            let (rank, cursor) = &mut self.cursors[next];
             if let Some(entry) = cursor.peek() {
-                self.output.put(batch, entry.key(), entry.value());
-                done += entry_bytes(entry.value());
+                self.output.put(batch, entry);
+                done += entry.len();
             }
             cursor.pass();
-            cursor.fill(store)?;
-            if cursor.peek().is_none() {
-                self.cursors.remove(next);
+            match cursor.fill(store)? {
+                Some(following) => *rank = following,
+                None => drop(self.cursors.swap_remove(next)),
             }
         }
         Ok(false)
@@ -76,4 +81,8 @@ impl Merge {
     pub(super) fn end(self, batch: &mut Batch) -> Run {
         self.output.end(batch)
     }
+}
+
+fn bytes_of(runs: &[Arc<Run>]) -> u64 {
+    runs.iter().fold(0, |bytes, run| bytes.saturating_add(run.summary.bytes))
 }

@@ -23,8 +23,13 @@ const KEY_BYTES: usize = Term::BYTES + 8;
 /// Bytes of an entry before its value: key and length.
 const HEAD_BYTES: usize = KEY_BYTES + 4;
 
+/// Most terms are of one transaction of a block.
+const TYPICAL_VALUE_BYTES: usize = 10;
+
 /// A term and a height: what entries are sorted by.
 pub(super) type Key = [u8; KEY_BYTES];
+/// The beginning and the end of a key as numbers, which overlap: as ordered as keys are, and compared sooner.
+pub(super) type Rank = (u128, u128);
 
 pub(super) fn key(term: &Term, height: Height) -> Key {
     let mut key = [0; KEY_BYTES];
@@ -55,6 +60,63 @@ impl<'a> Entry<'a> {
     pub(super) fn value(&self) -> &'a [u8] {
         &self.0[HEAD_BYTES..]
     }
+
+    /// Bytes of all of it.
+    pub(super) fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// In the order of keys.
+    pub(super) fn rank(&self) -> Rank {
+        let key = self.key();
+        let half = |bytes: Option<&[u8; 16]>| u128::from_be_bytes(*bytes.expect("a key is longer"));
+        (half(key.first_chunk()), half(key.last_chunk()))
+    }
+}
+
+/// Entries of one block, as they are stored, in the order of their keys.
+pub(super) struct Entries {
+    bytes: Vec<u8>,
+    /// Those of transactions' hashes.
+    pub(super) hashes: u64,
+}
+
+impl Entries {
+    /// None yet, and room for so many.
+    pub(super) fn new(count: usize) -> Self {
+        Self { bytes: Vec::with_capacity(count * (HEAD_BYTES + TYPICAL_VALUE_BYTES)), hashes: 0 }
+    }
+
+    /// Adds one. Its key is at least the last one's.
+    pub(super) fn push<T: Encoding>(&mut self, key: &Key, value: &T) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(key);
+        self.bytes.extend_from_slice(&[0, 0, 0, 0, T::VERSION]);
+        value.serialize(&mut self.bytes).expect("memory takes it");
+        let len = self.bytes.len() - start - HEAD_BYTES;
+        let len = u32::try_from(len).expect("the places in a block are far below 4 GiB");
+        self.bytes[start + KEY_BYTES..start + HEAD_BYTES].copy_from_slice(&len.to_be_bytes());
+        self.hashes += u64::from(Term::names_hash(key));
+    }
+
+    /// Bytes of all.
+    pub(super) fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        all_of(&self.bytes)
+    }
+}
+
+/// The entries that these bytes begin with.
+fn all_of(bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let entry = Entry::first(bytes.get(at..)?)?;
+        at += entry.0.len();
+        Some(entry)
+    })
 }
 
 /// The heights of a run, both included, by which it is known: those of two runs never overlap.
@@ -161,12 +223,7 @@ impl Chunk {
     }
 
     fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        let mut at = 1;
-        std::iter::from_fn(move || {
-            let entry = self.entry(at)?;
-            at += entry.0.len();
-            Some(entry)
-        })
+        all_of(self.0.get(1..).unwrap_or_default())
     }
 }
 
@@ -183,16 +240,21 @@ impl Cursor {
         Self { run, next_chunk: 0, chunk: Chunk::EMPTY, at: 1 }
     }
 
-    /// Has the next entry at hand, if there is one.
-    pub(super) fn fill(&mut self, store: &dyn Store) -> Result<(), StoreError> {
-        while self.peek().is_none() && self.next_chunk < self.run.chunks() {
+    /// Has the next entry at hand, if there is one; returns its rank.
+    pub(super) fn fill(&mut self, store: &dyn Store) -> Result<Option<Rank>, StoreError> {
+        loop {
+            if let Some(entry) = self.peek() {
+                return Ok(Some(entry.rank()));
+            }
+            if self.next_chunk == self.run.chunks() {
+                return Ok(None);
+            }
             let Heights { from, to } = self.run.heights;
             let missing =
                 || corrupt(format!("the index of blocks {from} to {to} lacks chunk {}", self.next_chunk));
             self.chunk = self.run.chunk(store, self.next_chunk)?.ok_or_else(missing)?;
             (self.next_chunk, self.at) = (self.next_chunk + 1, 1);
         }
-        Ok(())
     }
 
     /// The next entry at hand.
@@ -211,13 +273,16 @@ pub(super) struct Writer {
     heights: Heights,
     summary: Summary,
     chunk: Vec<u8>,
+    /// Bytes that a chunk is likely to have.
+    room: usize,
 }
 
 impl Writer {
-    /// `hashes`: so many of its entries will be of transactions' hashes at most.
-    pub(super) fn new(heights: Heights, level: u8, hashes: u64) -> Self {
+    /// Of entries of so many bytes, of which so many will be of transactions' hashes at most.
+    pub(super) fn new(heights: Heights, level: u8, bytes: u64, hashes: u64) -> Self {
         let summary = Summary { level, bytes: 0, hashes: 0, filter: Filter::of(hashes), firsts: Vec::new() };
-        Self { heights, summary, chunk: Vec::new() }
+        let room = usize::try_from(bytes).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES) + HEAD_BYTES;
+        Self { heights, summary, chunk: Vec::new(), room }
     }
 
     pub(super) fn heights(&self) -> Heights {
@@ -225,16 +290,15 @@ impl Writer {
     }
 
     /// Adds an entry. Its key is at least the last one's.
-    pub(super) fn put(&mut self, batch: &mut Batch, key: &Key, value: &[u8]) {
+    pub(super) fn put(&mut self, batch: &mut Batch, entry: Entry<'_>) {
+        let key = entry.key();
         if self.chunk.is_empty() {
             self.summary.firsts.push(*key);
+            self.chunk.reserve(self.room);
             self.chunk.push(CHUNK_VERSION);
         }
-        let len = u32::try_from(value.len()).expect("the places in a block are far below 4 GiB");
-        self.chunk.extend_from_slice(key);
-        self.chunk.extend_from_slice(&len.to_be_bytes());
-        self.chunk.extend_from_slice(value);
-        self.summary.bytes += entry_bytes(value);
+        self.chunk.extend_from_slice(entry.0);
+        self.summary.bytes += entry.len();
         if Term::names_hash(key) {
             self.summary.hashes += 1;
             self.summary.filter.add(key);
@@ -257,11 +321,6 @@ impl Writer {
         batch.put(Table::Index, run_key(self.heights), self.summary.encode());
         Run { heights: self.heights, summary: self.summary }
     }
-}
-
-/// Bytes of an entry with this value.
-pub(super) fn entry_bytes(value: &[u8]) -> u64 {
-    (HEAD_BYTES + value.len()) as u64
 }
 
 /// How many chunks a run of so many bytes has at most.

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use althing_consensus::Height;
 
 use super::merge::{Merge, RUNS};
-use super::run::{Heights, Run, Writer, chunk_key, entry_bytes, key, most_chunks, stored};
-use super::{GOING, RUN, Term, run_key};
+use super::run::{Entries, Heights, Run, Writer, chunk_key, most_chunks, stored};
+use super::{GOING, RUN, run_key};
 use crate::storage::chain_store::corrupt;
 use crate::storage::{Batch, Store, StoreError, Table};
 
@@ -136,26 +136,23 @@ impl State {
         Ok(Self { runs, merges: BTreeMap::new(), going })
     }
 
-    /// Adds the entries of a block, which are sorted, and goes on with what is under way.
+    /// Adds the entries of a block, and goes on with what is under way.
     pub(super) fn add(
         &mut self,
         store: &dyn Store,
         batch: &mut Batch,
         height: Height,
-        entries: &[(Term, Vec<u8>)],
+        entries: &Entries,
     ) -> Result<(), StoreError> {
         let written = batch.len();
-        let bytes = entries.iter().map(|(_, value)| entry_bytes(value)).sum::<u64>();
+        let bytes = entries.len();
         // The longest first and the new one last: nothing is read that is not in the store yet.
         for level in (0..=self.runs.iter().map(|run| run.summary.level).max().unwrap_or(0)).rev() {
             self.merge(store, batch, level, LEAST_BYTES.max(PACE * bytes))?;
         }
-        if !entries.is_empty() {
-            let hashes = entries.iter().filter(|(term, _)| term.is_hash()).count() as u64;
-            let mut run = Writer::new(Heights { from: height, to: height }, 0, hashes);
-            for (term, value) in entries {
-                run.put(batch, &key(term, height), value);
-            }
+        if bytes > 0 {
+            let mut run = Writer::new(Heights { from: height, to: height }, 0, bytes, entries.hashes);
+            entries.iter().for_each(|entry| run.put(batch, entry));
             self.runs.push(Arc::new(run.end(batch)));
         }
         self.delete(batch, DELETED_AT_ONCE + batch.len() - written);
@@ -285,7 +282,8 @@ mod tests {
     fn runs(all: &[(u8, u64)]) -> List {
         let run = |(height, (level, hashes)): (u64, &(u8, u64))| {
             let height = Height(height);
-            let mut run = Writer::new(Heights { from: height, to: height }, *level, 0).end(&mut Batch::new());
+            let mut run =
+                Writer::new(Heights { from: height, to: height }, *level, 0, 0).end(&mut Batch::new());
             run.summary.hashes = *hashes;
             Arc::new(run)
         };
