@@ -21,7 +21,7 @@ use std::{
 };
 
 /// 1 had the application's state in a database.
-const FORMAT_VERSION: u8 = 4;
+const FORMAT_VERSION: u8 = 5;
 
 const STATE: &str = "state";
 

@@ -23,6 +23,7 @@ macro_rules! promises {
         #[test] fn lets_the_later_change_count() { check(super::lets_the_later_change_count); }
         #[test] fn ranges() { check(super::ranges); }
         #[test] fn holds_large_values() { check(super::holds_large_values); }
+        #[test] fn replaces_values_of_any_length() { check(super::replaces_values_of_any_length); }
         #[test] fn shows_a_batch_whole() { check(super::shows_a_batch_whole); }
     })* };
 }
@@ -136,6 +137,32 @@ fn holds_large_values(store: &dyn Store) {
     assert!(store.get(Table::Blocks, b"large").unwrap().as_deref() == Some(&large));
     assert!(store.get(Table::Blocks, b"other").unwrap().as_deref() == Some(&large[1..]));
     assert_eq!(store.get(Table::Blocks, b"small").unwrap(), Some(b"1".to_vec()));
+}
+
+/// Shorter and longer, around the lengths at which a database may begin to keep them otherwise.
+fn replaces_values_of_any_length(store: &dyn Store) {
+    let value = |len: usize| -> Vec<u8> { (0..len).map(|i| (i % 249) as u8 ^ len as u8).collect() };
+    let piece = (128 << 10) - 256;
+    let edges = (1..4).flat_map(|pieces| (0..4).map(move |less| pieces * piece - 8 * less));
+    for len in edges.chain([5, 3 * piece - 8, 0, piece - 8, 2 * piece, piece - 9, 1 << 20, 1]) {
+        let (short, long) = (value(len / 2), value(len));
+        put(store, Table::Blocks, &[(b"a", &long), (b"b", &short)]);
+        put(store, Table::Results, &[(b"a", &short)]);
+        assert!(store.get(Table::Blocks, b"a").unwrap().as_ref() == Some(&long), "{len}");
+        assert!(store.get(Table::Results, b"a").unwrap().as_ref() == Some(&short), "{len}");
+        let all = store.range(Table::Blocks, b"", b"", 9, false).unwrap();
+        assert!(all == [(b"a".to_vec(), long), (b"b".to_vec(), short)], "{len}");
+    }
+    put(store, Table::Blocks, &[(b"a", &value(3 * piece))]);
+    let mut batch = Batch::new();
+    batch.delete(Table::Blocks, "a");
+    store.write(batch).unwrap();
+    assert_eq!(store.get(Table::Blocks, b"a").unwrap(), None);
+    put(store, Table::Blocks, &[(b"a", &value(piece - 8))]);
+    assert!(
+        store.get(Table::Blocks, b"a").unwrap() == Some(value(piece - 8)),
+        "nothing is left of the one before"
+    );
 }
 
 fn shows_a_batch_whole(store: &dyn Store) {
