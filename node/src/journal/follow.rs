@@ -65,8 +65,8 @@ async fn look_through(node: &NodeHandle, journal: &Journal, height: Height, chai
 /// Nothing of a block that is no longer kept.
 fn read(node: &NodeHandle, height: Height) -> Result<Found, StoreError> {
     let chain = node.chain();
-    let (Some(body), Some(results)) = (chain.block(height)?, chain.results(height)?) else {
+    let (Some(body), Some(results)) = (chain.shared_block(height)?, chain.results(height)?) else {
         return Ok(Found::new());
     };
-    Ok(body.block.txs.into_iter().zip(results.tx_results.iter().map(|result| result.code)).collect())
+    Ok(body.block.txs.iter().copied().zip(results.tx_results.iter().map(|result| result.code)).collect())
 }
