@@ -18,6 +18,8 @@ mod framing;
 
 /// Bytes that are read at once where some may have to be changed.
 const CHUNK: usize = 4096;
+/// Bytes of a body that are read at once.
+const BODY_CHUNK: usize = 64 << 10;
 
 /// A connection whose requests may begin with such a line.
 pub(super) struct Quotes<S> {
@@ -44,6 +46,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Quotes<S> {
         if this.taken == this.changed.len() {
             if this.framing.is_past_all() {
                 return Pin::new(&mut this.stream).poll_read(cx, buf);
+            }
+            let sure = usize::try_from(this.framing.sure()).unwrap_or(usize::MAX).min(buf.remaining());
+            if sure > 0 {
+                let mut body = ReadBuf::new(buf.initialize_unfilled_to(sure.min(BODY_CHUNK)));
+                ready!(Pin::new(&mut this.stream).poll_read(cx, &mut body))?;
+                let read = body.filled().len();
+                buf.advance(read);
+                this.framing.pass(read as u64);
+                return Poll::Ready(Ok(()));
             }
             let mut chunk = [0; CHUNK];
             let mut read = ReadBuf::new(&mut chunk);

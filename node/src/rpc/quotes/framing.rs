@@ -1,5 +1,5 @@
-//! Where the requests of an HTTP/1.1 connection begin and end. Byte by byte, and no more of it than that takes: what is malformed is
-//! the HTTP server's to refuse.
+//! Where the requests of an HTTP/1.1 connection begin and end. Byte by byte but for bodies whose length was told, and no more of it than
+//! that takes: what is malformed is the HTTP server's to refuse.
 
 /// Bytes of a header that are kept: enough for the names and values that say how long a body is.
 const MAX_HEADER: usize = 64;
@@ -51,6 +51,21 @@ impl Framing {
     /// Whether no byte will be of a first line any more.
     pub(super) fn is_past_all(&self) -> bool {
         matches!(self.state, State::Past)
+    }
+
+    /// How many of the next bytes are surely of a body.
+    pub(super) fn sure(&self) -> u64 {
+        match self.state {
+            State::Body(left) => left,
+            _ => 0,
+        }
+    }
+
+    /// Passes over bytes of a body: not more than are [`Self::sure`].
+    pub(super) fn pass(&mut self, count: u64) {
+        if let State::Body(left) = self.state {
+            self.state = if count < left { State::Body(left - count) } else { BEFORE };
+        }
     }
 
     /// Takes the next byte; tells whether it is of the first line of a request.
