@@ -12,7 +12,7 @@ use althing_crypto::{TxHash, ed25519};
 use althing_genesis::Genesis;
 use althing_ledger::Application;
 pub use althing_mempool::Status as Standing;
-use althing_mempool::{CODESPACE, Code, Outcome, Refusal};
+use althing_mempool::{CODESPACE, Code, Outcome, Refusal, Tx};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::epochs::Epochs;
@@ -107,8 +107,8 @@ pub enum Ask {
     },
     /// Take several transactions into the mempool.
     SubmitMany {
-        /// The bytes of each, at most `max_tx_bytes` of the genesis parameters.
-        txs: Vec<Vec<u8>>,
+        /// Each has at most `max_tx_bytes` of the genesis parameters.
+        txs: Vec<Tx>,
         /// Takes the outcomes of all once the last one is known, in any order.
         answer: oneshot::Sender<Vec<(TxHash, Outcome)>>,
     },
@@ -281,11 +281,12 @@ impl NodeHandle {
         client: &str,
         txs: Vec<Vec<u8>>,
     ) -> Result<Vec<Submission>, AskError> {
-        let hashes: Vec<TxHash> = txs.iter().map(|tx| TxHash::of(tx)).collect();
+        let txs: Vec<Tx> = txs.into_iter().map(Tx::hashed).collect();
+        let hashes: Vec<TxHash> = txs.iter().map(Tx::hash).collect();
         let above = *self.executed.borrow();
-        let too_large: Vec<Option<Refusal>> = txs.iter().map(|tx| self.too_large(tx)).collect();
+        let too_large: Vec<Option<Refusal>> = txs.iter().map(|tx| self.too_large(tx.bytes())).collect();
         let entering = hashes.iter().zip(&txs).zip(&too_large).filter(|(_, too_large)| too_large.is_none());
-        let entering = entering.map(|((hash, tx), _)| (*hash, &tx[..]));
+        let entering = entering.map(|((hash, tx), _)| (*hash, tx.bytes().clone()));
         let entered = self.node.journal.enter_many(entering, client, above);
         let mut known: HashMap<TxHash, Outcome> = HashMap::new();
         let full = |full: Full| Refusal {
@@ -298,7 +299,7 @@ impl NodeHandle {
             let refusal = too_large[index].clone().or_else(|| refused.remove(&hashes[index]).map(full));
             match refusal {
                 Some(refusal) => drop(known.insert(hashes[index], Outcome::Refused(refusal))),
-                None if known.contains_key(&hashes[index]) => {}
+                None if !known.is_empty() && known.contains_key(&hashes[index]) => {}
                 None => offered.push(tx),
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use althing_consensus::engine;
 use althing_consensus::{Height, Message, Micros, Notice, ValidatorSet};
 use althing_crypto::{TxHash, ed25519};
-use althing_mempool::{Outcome, Refusal};
+use althing_mempool::{Outcome, Refusal, Tx};
 
 use super::job::{Done, Job};
 use crate::session::Session;
@@ -70,8 +70,8 @@ pub enum Event {
     SubmitMany {
         /// The shell's number for it.
         ticket: u64,
-        /// The bytes of each.
-        txs: Vec<Vec<u8>>,
+        /// Which.
+        txs: Vec<Tx>,
     },
     /// A client hands in a notice. Gets one [`Effect::NoticeAnswer`].
     SubmitNotice {

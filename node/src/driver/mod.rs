@@ -54,7 +54,7 @@ use althing_consensus::{
     Action, Engine, Epoch, Evidence, Height, Input, Now, QuorumCertificate, SafetyRecord, ValidatorSet,
 };
 use althing_crypto::TxHash;
-use althing_mempool::{Limits, Mempool, Tx, TxBytes};
+use althing_mempool::{Limits, Mempool, TxBytes};
 
 pub(crate) use bodies::MAX_BODIES;
 pub use job::{
@@ -184,9 +184,7 @@ impl Driver {
             Event::Request { from, id, request } => self.asked(step, from, id, request),
             Event::Response { id, response } => self.answered(step, id, response),
             Event::Submit { ticket, tx } => self.submitted(step, ticket, vec![tx.into()]),
-            Event::SubmitMany { ticket, txs } => {
-                self.submitted(step, ticket, txs.into_iter().map(Tx::from).collect());
-            }
+            Event::SubmitMany { ticket, txs } => self.submitted(step, ticket, txs),
             Event::SubmitNotice { ticket, notice } => self.notice_submitted(step, ticket, notice),
             Event::Done(done) => self.done(step, done),
         }

@@ -193,13 +193,12 @@ impl Journal {
     }
 
     /// As [`Self::enter`], of several. Those that find no room are told apart.
-    pub(crate) fn enter_many<'a>(
+    pub(crate) fn enter_many(
         &self,
-        txs: impl Iterator<Item = (TxHash, &'a [u8])>,
+        txs: impl Iterator<Item = (TxHash, TxBytes)>,
         client: &str,
         above: Height,
     ) -> EnteredMany {
-        let txs: Vec<(TxHash, TxBytes)> = txs.map(|(tx, bytes)| (tx, TxBytes::from(bytes))).collect();
         let mut entered = EnteredMany { journal: self.clone(), txs: Vec::new(), refused: BTreeMap::new() };
         let mut state = self.0.lock();
         for (tx, bytes) in txs {
@@ -214,11 +213,20 @@ impl Journal {
 
     /// The mempool's answer to a submission, from whomever. To be told in the order of what the mempool does.
     pub fn answered(&self, tx: &TxHash, outcome: &Outcome) {
+        self.answered_all(std::iter::once((tx, outcome)));
+    }
+
+    /// As [`Self::answered`], several in their order.
+    pub(crate) fn answered_all<'a>(&self, answers: impl Iterator<Item = (&'a TxHash, &'a Outcome)>) {
         let now = self.0.now();
-        self.change(|book| match outcome {
-            Outcome::Accepted { .. } => book.admitted(tx, now),
-            Outcome::Committed { .. } => book.committed(tx, now),
-            Outcome::Refused(refusal) => book.refused(tx, refusal, now, now_ms()),
+        self.change(|book| {
+            for (tx, outcome) in answers {
+                match outcome {
+                    Outcome::Accepted { .. } => book.admitted(tx, now),
+                    Outcome::Committed { .. } => book.committed(tx, now),
+                    Outcome::Refused(refusal) => book.refused(tx, refusal, now, now_ms()),
+                }
+            }
         });
     }
 

@@ -59,6 +59,8 @@ pub(crate) struct Actor {
     /// Numbers for clients and peers that wait for an answer.
     numbers: u64,
     tickets: HashMap<u64, Ticket>,
+    /// Of the step at hand, in the mempool's order.
+    answers: Vec<(u64, TxHash, Admission)>,
     notices: HashMap<u64, oneshot::Sender<Result<(), String>>>,
     pending: HashMap<u64, Pending>,
     status: NodeStatus,
@@ -84,6 +86,7 @@ impl Actor {
             wake: None,
             numbers: 0,
             tickets: HashMap::new(),
+            answers: Vec::new(),
             notices: HashMap::new(),
             pending: HashMap::new(),
             status,
@@ -137,7 +140,9 @@ impl Actor {
             _ => {}
         }
         let now = self.now();
-        self.driver.step(now, event).into_iter().try_for_each(|effect| self.perform(effect))
+        self.driver.step(now, event).into_iter().try_for_each(|effect| self.perform(effect))?;
+        self.answer_all();
+        Ok(())
     }
 
     fn number(&mut self) -> u64 {
@@ -230,23 +235,13 @@ impl Actor {
                     tokio::spawn(async move { responder.send(response.encode()) });
                 }
             }
-            Effect::Answer { ticket, hash, outcome } => {
-                self.wiring.backend.journal.answered(&hash, &outcome);
-                let meters = &self.wiring.backend.meters;
-                match &outcome {
-                    Admission::Accepted { duplicate: false } => meters.accepted_txs.more(),
-                    Admission::Accepted { duplicate: true } | Admission::Committed { .. } => {
-                        meters.known_txs.more()
-                    }
-                    Admission::Refused(_) => meters.refused_txs.more(),
-                }
-                self.answer(ticket, hash, outcome);
-            }
+            Effect::Answer { ticket, hash, outcome } => self.answers.push((ticket, hash, outcome)),
             Effect::NoticeAnswer { ticket, outcome } => {
                 // Whoever handed it in may have gone.
                 let _ = self.notices.remove(&ticket).map(|answer| answer.send(outcome));
             }
             Effect::Dropped { hash, refusal } => {
+                self.answer_all();
                 self.wiring.backend.meters.dropped_txs.more();
                 self.wiring.backend.journal.dropped(&hash, &refusal);
             }
@@ -288,15 +283,42 @@ impl Actor {
         }
     }
 
+    /// What the mempool has answered: the journal hears of all of it at once.
+    fn answer_all(&mut self) {
+        if self.answers.is_empty() {
+            return;
+        }
+        let mut answers = std::mem::take(&mut self.answers);
+        self.wiring.backend.journal.answered_all(answers.iter().map(|(_, hash, outcome)| (hash, outcome)));
+        for (ticket, hash, outcome) in answers.drain(..) {
+            let meters = &self.wiring.backend.meters;
+            match &outcome {
+                Admission::Accepted { duplicate: false } => meters.accepted_txs.more(),
+                Admission::Accepted { duplicate: true } | Admission::Committed { .. } => {
+                    meters.known_txs.more()
+                }
+                Admission::Refused(_) => meters.refused_txs.more(),
+            }
+            self.answer(ticket, hash, outcome);
+        }
+        self.answers = answers;
+    }
+
     /// Whoever submitted may have gone.
     fn answer(&mut self, ticket: u64, hash: TxHash, outcome: Admission) {
-        match self.tickets.remove(&ticket) {
-            Some(Ticket::One(answer)) => _ = answer.send(outcome),
-            Some(Ticket::Many { left, mut known, answer }) => {
+        match self.tickets.get_mut(&ticket) {
+            Some(Ticket::Many { left, known, .. }) => {
                 known.push((hash, outcome));
-                match left - 1 {
-                    0 => _ = answer.send(known),
-                    left => _ = self.tickets.insert(ticket, Ticket::Many { left, known, answer }),
+                *left -= 1;
+                if *left == 0
+                    && let Some(Ticket::Many { known, answer, .. }) = self.tickets.remove(&ticket)
+                {
+                    _ = answer.send(known);
+                }
+            }
+            Some(Ticket::One(_)) => {
+                if let Some(Ticket::One(answer)) = self.tickets.remove(&ticket) {
+                    _ = answer.send(outcome);
                 }
             }
             None => {}

@@ -7,7 +7,7 @@ use althing_consensus::{Block, Epoch, Execution, Height, Phase, View, Vouched, n
 use althing_crypto::{Encoding, TxHash};
 use althing_ledger::Application;
 use althing_ledger::asset::{Address, Transaction};
-use althing_mempool::Outcome;
+use althing_mempool::{Outcome, Tx};
 use althing_node::body::Body;
 use althing_node::config::RpcConfig;
 use althing_node::driver::ExecuteJob;
@@ -56,8 +56,9 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
                     answer.send(outcome).is_ok()
                 }
                 Ask::SubmitMany { txs, answer } => {
-                    let outcome = |tx: &Vec<u8>| Outcome::Accepted { duplicate: tx.len().is_multiple_of(2) };
-                    let known: Vec<_> = txs.iter().map(|tx| (TxHash::of(tx), outcome(tx))).collect();
+                    let outcome =
+                        |tx: &Tx| Outcome::Accepted { duplicate: tx.bytes().len().is_multiple_of(2) };
+                    let known: Vec<_> = txs.iter().map(|tx| (tx.hash(), outcome(tx))).collect();
                     known.iter().for_each(|(tx, outcome)| journal.answered(tx, outcome));
                     answer.send(known).is_ok()
                 }

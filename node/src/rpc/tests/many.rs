@@ -12,6 +12,7 @@ async fn each_of_many_gets_its_own_verdict() {
     let Some(Ask::SubmitMany { txs: offered, answer }) = node.backend.asks.recv().await else {
         panic!("a submission of many")
     };
+    let offered: Vec<&[u8]> = offered.iter().map(|tx| &**tx.bytes()).collect();
     assert_eq!(offered, [&b"a"[..], b"b", b"a"], "no block could carry the large one");
     let refusal = Refusal { code: 5, codespace: "ledger".into(), log: "why".into() };
     let (taken, refused) = (Outcome::Accepted { duplicate: false }, Outcome::Refused(refusal));
