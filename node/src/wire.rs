@@ -12,7 +12,7 @@ use crate::body::{Body, MAX_BODY_BYTES, transactions};
 use crate::session::Session;
 
 /// Version of all of this together; nodes of another one refuse each other in the handshake.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// A direct message.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]

@@ -20,7 +20,7 @@ use libp2p::{
 use tokio::sync::mpsc;
 
 use crate::{
-    Direction, Limits,
+    Class, Direction, Limits,
     event::Events,
     handler::{Fault, Handler},
     lane::lane,
@@ -65,10 +65,13 @@ impl Direct {
         address: &Multiaddr,
     ) -> Result<Handler, ConnectionDenied> {
         let member = self.admitted(&peer)?;
-        let (consensus, consensus_outbox) =
-            lane(self.limits.consensus.queue_messages, self.limits.consensus.queue_bytes);
-        let (proposal, proposal_outbox) =
-            lane(self.limits.proposal.queue_messages, self.limits.proposal.queue_bytes);
+        let open = |class| {
+            let limit = self.limits.class(class);
+            lane(limit.queue_messages, limit.queue_bytes)
+        };
+        let (consensus, consensus_outbox) = open(Class::Consensus);
+        let (proposal, proposal_outbox) = open(Class::Proposal);
+        let (transactions, transactions_outbox) = open(Class::Transactions);
         let (asks, asked) = mpsc::channel(self.limits.concurrent_requests);
         let end = Arc::new(OnceLock::new());
         let link = Link {
@@ -76,12 +79,12 @@ impl Direct {
             direction,
             address: show(address),
             since: Instant::now(),
-            outboxes: [consensus, proposal],
+            outboxes: [consensus, proposal, transactions],
             asks,
             end: end.clone(),
         };
         member.add_link(link, self.limits.handshake_timeout);
-        let outboxes = [consensus_outbox, proposal_outbox];
+        let outboxes = [consensus_outbox, proposal_outbox, transactions_outbox];
         Ok(Handler::new(member, self.events.clone(), self.limits.clone(), outboxes, asked, end))
     }
 

@@ -8,6 +8,8 @@ use althing_crypto::{
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::Class;
+
 /// Longest chain id or software name in a [`Hello`], in bytes.
 pub const MAX_HELLO_TEXT_BYTES: usize = 128;
 
@@ -74,7 +76,7 @@ pub struct Limits {
     pub consensus: TrafficLimit,
     /// Proposals and other large direct messages.
     pub proposal: TrafficLimit,
-    /// Batches of transactions. A node publishes and passes on at most half of this each, so that no peer of it is blamed
+    /// Batches of transactions. A node gives out its own and passes on others' up to half of this each, so that no peer of it is blamed
     /// for what others made it pass on.
     pub gossip: TrafficLimit,
     /// Requests (the size of answers is `max_response_bytes`).
@@ -132,6 +134,15 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What holds for direct messages of this class.
+    pub(crate) fn class(&self, class: Class) -> &TrafficLimit {
+        match class {
+            Class::Consensus => &self.consensus,
+            Class::Proposal => &self.proposal,
+            Class::Transactions => &self.gossip,
+        }
+    }
+
     /// The field at fault, with what it must be, or nothing.
     pub(crate) fn fault(&self) -> Option<String> {
         let kinds = [

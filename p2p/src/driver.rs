@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    Event, Limits, Peer, PeerKey, Validation,
+    Class, Event, Limits, Peer, PeerKey, Validation,
     behaviour::{Change, Direct, chain, show},
     bucket::{Bucket, Meter},
     dialer::{self, Dialer},
@@ -128,6 +128,7 @@ impl Driver {
             tokio::select! {
                 command = self.commands.recv() => match command {
                     Some(Command::Publish(bytes)) => self.publish(&bytes),
+                    Some(Command::GiveOut(bytes)) => self.give_out(&bytes),
                     Some(Command::Verdict(verdict)) => self.on_verdict(verdict),
                     Some(Command::Admit(peers)) => self.admit(peers),
                     Some(Command::Shutdown(done)) => break Some(done),
@@ -187,12 +188,26 @@ impl Driver {
         }
     }
 
+    /// Whether this node may gossip so much more, or give it out.
+    fn may_publish(&mut self, len: usize) -> bool {
+        let may = self.published.take(len, Instant::now());
+        if !may {
+            tracing::debug!(len, "a message was not gossiped: more than half the rate limit of gossip");
+        }
+        may
+    }
+
+    fn give_out(&mut self, bytes: &Arc<[u8]>) {
+        if self.may_publish(bytes.len()) {
+            for member in self.members.iter() {
+                // Who is not connected, or takes no more, is offered what it lacks by a proposal.
+                let _ = member.send(Class::Transactions, bytes.clone());
+            }
+        }
+    }
+
     fn publish(&mut self, bytes: &[u8]) {
-        if !self.published.take(bytes.len(), Instant::now()) {
-            tracing::debug!(
-                len = bytes.len(),
-                "a message was not gossiped: more than half the rate limit of gossip"
-            );
+        if !self.may_publish(bytes.len()) {
             return;
         }
         match self.swarm.behaviour_mut().gossip.publish(gossip::topic(), bytes) {

@@ -21,15 +21,18 @@ pub enum Class {
     Consensus,
     /// Proposals and whatever else may be large.
     Proposal,
+    /// Batches of transactions that their author gives everyone itself. They count as gossip.
+    Transactions,
 }
 
 impl Class {
-    pub(crate) const ALL: [Class; 2] = [Class::Consensus, Class::Proposal];
+    pub(crate) const ALL: [Class; 3] = [Class::Consensus, Class::Proposal, Class::Transactions];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Class::Consensus => "consensus",
             Class::Proposal => "proposal",
+            Class::Transactions => "transactions",
         }
     }
 
@@ -180,7 +183,7 @@ const CONTROL_EVENTS: usize = 1024;
 #[derive(Clone)]
 pub(crate) struct Events {
     pub(crate) control: mpsc::Sender<Event>,
-    classes: [lane::Sender<Event>; 2],
+    classes: [lane::Sender<Event>; 3],
     gossip: lane::Sender<Event>,
     requests: lane::Sender<Event>,
 }
@@ -216,7 +219,7 @@ impl Events {
 /// The receiving end of a network's events, bounded in messages and bytes.
 pub struct EventReceiver {
     control: mpsc::Receiver<Event>,
-    classes: [lane::Receiver<Event>; 2],
+    classes: [lane::Receiver<Event>; 3],
     gossip: lane::Receiver<Event>,
     requests: lane::Receiver<Event>,
 }
@@ -225,11 +228,12 @@ impl EventReceiver {
     /// The next event: connections first, all other kinds in fair turns. Nothing once the network has stopped.
     /// Safe to cancel. Whoever stops calling this holds up the peers, first slowly, in the end by `stall_timeout`.
     pub async fn recv(&mut self) -> Option<Event> {
-        let [consensus, proposal] = &mut self.classes;
+        let [consensus, proposal, transactions] = &mut self.classes;
         let others = async {
             tokio::select! {
                 Some(event) = consensus.recv() => Some(event),
                 Some(event) = proposal.recv() => Some(event),
+                Some(event) = transactions.recv() => Some(event),
                 Some(event) = self.gossip.recv() => Some(event),
                 Some(event) = self.requests.recv() => Some(event),
                 else => None,
@@ -247,15 +251,16 @@ impl EventReceiver {
 pub(crate) fn events(limits: &Limits) -> (Events, EventReceiver) {
     let open = |limit: &crate::TrafficLimit| lane(4 * limit.queue_messages, 2 * limit.queue_bytes);
     let (control, control_receiver) = mpsc::channel(CONTROL_EVENTS);
-    let (consensus, consensus_receiver) = open(&limits.consensus);
-    let (proposal, proposal_receiver) = open(&limits.proposal);
+    let (consensus, consensus_receiver) = open(limits.class(Class::Consensus));
+    let (proposal, proposal_receiver) = open(limits.class(Class::Proposal));
+    let (transactions, transactions_receiver) = open(limits.class(Class::Transactions));
     let (gossip, gossip_receiver) = open(&limits.gossip);
     let (requests, requests_receiver) = open(&limits.request);
     (
-        Events { control, classes: [consensus, proposal], gossip, requests },
+        Events { control, classes: [consensus, proposal, transactions], gossip, requests },
         EventReceiver {
             control: control_receiver,
-            classes: [consensus_receiver, proposal_receiver],
+            classes: [consensus_receiver, proposal_receiver, transactions_receiver],
             gossip: gossip_receiver,
             requests: requests_receiver,
         },

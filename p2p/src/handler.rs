@@ -1,4 +1,4 @@
-//! One per connection: opens the two direct streams and one per request made, takes those that the peer opens, and
+//! One per connection: opens the direct streams and one per request made, takes those that the peer opens, and
 //! runs each as a task that ends with the connection.
 
 use std::{
@@ -40,6 +40,7 @@ fn protocol_of(class: Class) -> StreamProtocol {
     match class {
         Class::Consensus => StreamProtocol::new("/althing/consensus/1"),
         Class::Proposal => StreamProtocol::new("/althing/proposal/1"),
+        Class::Transactions => StreamProtocol::new("/althing/transactions/1"),
     }
 }
 
@@ -95,8 +96,8 @@ pub(crate) struct Handler {
     /// Why the link was dropped.
     end: Arc<OnceLock<String>>,
     /// The peer opened its stream of this class.
-    opened: [bool; 2],
-    /// By when it must have opened both: only an open stream shows by its silence that the peer is gone.
+    opened: [bool; 3],
+    /// By when it must have opened all: only an open stream shows by its silence that the peer is gone.
     deadline: Pin<Box<Sleep>>,
     /// Direct streams: each ends with the reason why.
     streams: JoinSet<String>,
@@ -112,7 +113,7 @@ impl Handler {
         member: Arc<Member>,
         events: Events,
         limits: Arc<Limits>,
-        outboxes: [lane::Receiver<Arc<[u8]>>; 2],
+        outboxes: [lane::Receiver<Arc<[u8]>>; 3],
         asks: mpsc::Receiver<Ask>,
         end: Arc<OnceLock<String>>,
     ) -> Self {
@@ -129,7 +130,7 @@ impl Handler {
             to_open,
             asks,
             end,
-            opened: [false; 2],
+            opened: [false; 3],
             deadline,
             streams: JoinSet::new(),
             requests: JoinSet::new(),
@@ -230,8 +231,8 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = Purpose;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Offer> {
-        let [consensus, proposal] = Class::ALL.map(protocol_of);
-        SubstreamProtocol::new(Offer(vec![consensus, proposal, REQUEST]), ())
+        let offered = Class::ALL.map(protocol_of).into_iter().chain([REQUEST]);
+        SubstreamProtocol::new(Offer(offered.collect()), ())
     }
 
     fn connection_keep_alive(&self) -> bool {

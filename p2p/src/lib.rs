@@ -4,6 +4,7 @@
 //!
 //! - **direct messages** ([`Network::send`], [`Network::broadcast`]): one long-lived ordered stream per peer and [`Class`];
 //! - **gossip** ([`Network::gossip`]): gossipsub, for batches of transactions; best effort, passed on once the node accepted it;
+//!   where all are connected their author gives them out itself ([`Network::give_out`]), over streams of their own;
 //! - **requests** ([`Network::request`]): one stream each, one answer or a refusal in words.
 //!
 //! Only the peers named in [`Config`], or later to [`Network::admit`], are admitted. Right after Noise has proved a peer's key, before the multiplexer or

@@ -16,7 +16,7 @@ use crate::{
     bucket::{Bucket, Meter},
     config::{Limits, Peer},
     event::{Class, Direction, PeerKey},
-    lane,
+    lane::{self, LaneError},
     requests::Ask,
     standing::{Offence, Standing},
 };
@@ -38,7 +38,7 @@ pub(crate) struct Link {
     pub(crate) direction: Direction,
     pub(crate) address: String,
     pub(crate) since: Instant,
-    pub(crate) outboxes: [lane::Sender<Arc<[u8]>>; 2],
+    pub(crate) outboxes: [lane::Sender<Arc<[u8]>>; 3],
     pub(crate) asks: mpsc::Sender<Ask>,
     /// Why it was ended, for the one who reports it.
     pub(crate) end: Arc<OnceLock<String>>,
@@ -136,6 +136,17 @@ impl Member {
         self.state().links.first().map(f)
     }
 
+    /// Queues a message, if the member is connected and has room for it.
+    pub(crate) fn send(&self, class: Class, bytes: Arc<[u8]>) -> Result<(), LaneError> {
+        let len = bytes.len();
+        let sent = self.with_link(|link| link.outboxes[class.index()].try_send(bytes, len));
+        let sent = sent.unwrap_or(Err(LaneError::Closed));
+        if sent == Err(LaneError::Full) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        sent
+    }
+
     pub(crate) fn is_connected(&self) -> bool {
         !self.state().links.is_empty()
     }
@@ -169,6 +180,8 @@ impl Member {
     /// Counts a message against its limit. False: it is to be dropped; the member has paid for it already.
     pub(crate) fn meter(&self, kind: Kind, bytes: usize) -> bool {
         let (index, name) = match kind {
+            // Whichever way a peer's transactions come.
+            Kind::Class(Class::Transactions) => (2, Class::Transactions.name()),
             Kind::Class(class) => (class.index(), class.name()),
             Kind::Gossip => (2, "gossip"),
             Kind::Request => (3, "request"),

@@ -1,10 +1,6 @@
 //! The node's handle to its network, and how it is started.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use libp2p::{PeerId, gossipsub::MessageId};
 use tokio::{
@@ -28,6 +24,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) enum Command {
     Publish(Arc<[u8]>),
+    GiveOut(Arc<[u8]>),
     Verdict(Verdict),
     Admit(Vec<(Peer, PeerId)>),
     Shutdown(oneshot::Sender<()>),
@@ -101,22 +98,15 @@ impl Network {
     /// consensus repeats what matters.
     pub fn send(&self, peer: &PeerKey, class: Class, bytes: Arc<[u8]>) -> Result<(), SendError> {
         let len = bytes.len();
-        let max = match class {
-            Class::Consensus => self.limits.consensus.max_message_bytes,
-            Class::Proposal => self.limits.proposal.max_message_bytes,
-        };
+        let max = self.limits.class(class).max_message_bytes;
         if len > max {
             return Err(SendError::TooLarge { len, max });
         }
         let member = self.members.get(peer).ok_or(SendError::UnknownPeer(*peer))?;
-        match member.with_link(|link| link.outboxes[class.index()].try_send(bytes, len)) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(LaneError::Full)) => {
-                member.dropped.fetch_add(1, Ordering::Relaxed);
-                Err(SendError::QueueFull { peer: *peer, class })
-            }
-            Some(Err(LaneError::Closed)) | None => Err(SendError::NotConnected(*peer)),
-        }
+        member.send(class, bytes).map_err(|error| match error {
+            LaneError::Full => SendError::QueueFull { peer: *peer, class },
+            LaneError::Closed => SendError::NotConnected(*peer),
+        })
     }
 
     /// Queues a direct message to every connected peer and says to how many. The bytes are shared, not copied.
@@ -127,11 +117,21 @@ impl Network {
     /// Gossips a message to all peers. Best effort, up to half the rate limit of gossip; the same bytes are gossiped once
     /// within a minute.
     pub fn gossip(&self, bytes: Arc<[u8]>) -> Result<(), SendError> {
+        self.publish(Command::Publish, bytes)
+    }
+
+    /// Gives a message to every connected peer, as one of class [`Class::Transactions`] that nobody passes on. Best effort, within the
+    /// same limit as gossip.
+    pub fn give_out(&self, bytes: Arc<[u8]>) -> Result<(), SendError> {
+        self.publish(Command::GiveOut, bytes)
+    }
+
+    fn publish(&self, how: fn(Arc<[u8]>) -> Command, bytes: Arc<[u8]>) -> Result<(), SendError> {
         let (len, max) = (bytes.len(), self.limits.gossip.max_message_bytes);
         if len > max {
             return Err(SendError::TooLarge { len, max });
         }
-        self.commands.try_send(Command::Publish(bytes)).map_err(|error| match error {
+        self.commands.try_send(how(bytes)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SendError::GossipQueueFull,
             mpsc::error::TrySendError::Closed(_) => SendError::Stopped,
         })

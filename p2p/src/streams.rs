@@ -125,10 +125,7 @@ async fn receive_one(
     events: &Events,
     limits: &Limits,
 ) -> Result<(), End> {
-    let max = match class {
-        Class::Consensus => limits.consensus.max_message_bytes,
-        Class::Proposal => limits.proposal.max_message_bytes,
-    };
+    let max = limits.class(class).max_message_bytes;
     let header =
         timeout(silence(limits), frame::read_header(stream, max)).await.map_err(|_| End::Silent)??;
     match header.kind {

@@ -27,9 +27,22 @@ use crate::workers::Fatal;
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Arrival {
     Event(Event),
-    Connected { peer: PeerKey, software: String, outbound: bool },
-    Gossip { peer: PeerKey, gossip: Gossip, validation: Validation },
-    Request { peer: PeerKey, request: Request, responder: Responder },
+    Connected {
+        peer: PeerKey,
+        software: String,
+        outbound: bool,
+    },
+    /// Without validation if its author gives it to everyone itself.
+    Gossip {
+        peer: PeerKey,
+        gossip: Gossip,
+        validation: Option<Validation>,
+    },
+    Request {
+        peer: PeerKey,
+        request: Request,
+        responder: Responder,
+    },
 }
 
 /// What connects the driver to the rest.
@@ -167,7 +180,7 @@ impl Actor {
             }
             Arrival::Gossip { peer, gossip, validation } => {
                 let id = self.number();
-                self.pending.insert(id, Pending::Verdict(validation));
+                self.pending.extend(validation.map(|validation| (id, Pending::Verdict(validation))));
                 self.step(Event::Gossip { from: peer, id, gossip })
             }
             Arrival::Request { peer, request, responder } => {
@@ -219,7 +232,10 @@ impl Actor {
             Effect::Send { to, wire } => self.send(&to, &wire),
             Effect::Broadcast(wire) => _ = self.wiring.network.broadcast(wire.class(), wire.encode().into()),
             Effect::Gossip(gossip) => {
-                if let Err(error) = self.wiring.network.gossip(gossip.encode().into()) {
+                let bytes = gossip.encode().into();
+                let network = &self.wiring.network;
+                let sent = if gossip.to_all { network.give_out(bytes) } else { network.gossip(bytes) };
+                if let Err(error) = sent {
                     tracing::debug!(%error, "transactions were not gossiped");
                 }
             }

@@ -67,12 +67,18 @@ pub(crate) async fn pump(network: Network, mut events: EventReceiver, arrivals: 
                 }
                 continue;
             }
+            p2p::Event::Message { peer, class: p2p::Class::Transactions, bytes } => {
+                match decode::<Gossip>(&network, peer, &bytes) {
+                    Ok(gossip) => Arrival::Gossip { peer, gossip, validation: None },
+                    Err(_) => continue,
+                }
+            }
             p2p::Event::Message { peer, bytes, .. } => match decode::<Wire>(&network, peer, &bytes) {
                 Ok(wire) => Arrival::Event(Event::Wire { from: peer, wire }),
                 Err(_) => continue,
             },
             p2p::Event::Gossip { peer, bytes, validation } => match Gossip::decode(&bytes) {
-                Ok(gossip) => Arrival::Gossip { peer, gossip, validation },
+                Ok(gossip) => Arrival::Gossip { peer, gossip, validation: Some(validation) },
                 Err(error) => {
                     validation.reject(error.to_string());
                     continue;

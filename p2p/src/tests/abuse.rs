@@ -8,6 +8,7 @@ use crate::{Class, SendError, TrafficLimit};
 
 const CONSENSUS: &str = "/althing/consensus/1";
 const PROPOSAL: &str = "/althing/proposal/1";
+const TRANSACTIONS: &str = "/althing/transactions/1";
 const REQUEST: &str = "/althing/request/1";
 
 /// Node 1, and member 2 gone bad.
@@ -79,7 +80,8 @@ async fn a_member_that_opens_no_streams_or_falls_silent_is_cut_off() {
     assert_eq!(victim.disconnected().await, "the peer did not open its consensus stream within 2s");
 
     let (mut victim, raw) = victim_and_raw(quick).await;
-    let _streams = (raw.open(CONSENSUS).await.expect("agreed"), raw.open(PROPOSAL).await.expect("agreed"));
+    let open = async |protocol| raw.open(protocol).await.expect("agreed");
+    let _streams = (open(CONSENSUS).await, open(PROPOSAL).await, open(TRANSACTIONS).await);
     let reason = victim.disconnected().await;
     assert!(reason.starts_with("cannot open the ") && reason.contains("Timeout"), "{reason}");
 

@@ -1,7 +1,7 @@
 //! Gossip reaches all, each once, and only what was accepted.
 
 use super::*;
-use crate::Validation;
+use crate::{Class, SendError, Validation};
 
 impl Node {
     async fn gossiped(&mut self) -> (PeerKey, Vec<u8>, Validation) {
@@ -123,10 +123,7 @@ async fn too_large_or_too_much_is_dropped() {
     let small = crate::TrafficLimit { max_message_bytes: 100, ..limits().gossip };
     let (mut one, two) = pair(Limits { gossip: small, ..limits() }, limits()).await;
     two.gossip_to(&mut one, "are you there").await.1.ignore();
-    assert_eq!(
-        one.network.gossip(vec![0; 101].into()),
-        Err(crate::SendError::TooLarge { len: 101, max: 100 }),
-    );
+    assert_eq!(one.network.gossip(vec![0; 101].into()), Err(SendError::TooLarge { len: 101, max: 100 }),);
     // Four of those, and all patience is gone; none of them is heard.
     for n in 0..4u8 {
         two.network.gossip(vec![n; 200].into()).expect("within the sender's own limits");
@@ -178,4 +175,20 @@ async fn whoever_listens_hears_all_from_then_on() {
     one.listening(2).await;
     one.network.gossip(bytes("the first")).expect("within the queue");
     assert_eq!(two.gossiped().await.1, b"the first");
+}
+
+#[tokio::test]
+async fn what_its_author_gives_out_reaches_all_that_are_connected_and_goes_no_further() {
+    let [one, mut two, mut three] = line(limits()).await;
+    one.network.give_out(bytes("batch")).expect("within the queue");
+    let heard = |event| match event {
+        Event::Message { peer, class, bytes } => Some((peer, class, bytes)),
+        _ => None,
+    };
+    assert_eq!(two.until("batch", heard).await, (key(1), Class::Transactions, b"batch".to_vec()));
+    two.network.give_out(bytes("another")).expect("within the queue");
+    assert_eq!(three.until("batch", heard).await, (key(2), Class::Transactions, b"another".to_vec()));
+    let max = one.network.limits.gossip.max_message_bytes;
+    let too_large = one.network.give_out(vec![0; max + 1].into());
+    assert_eq!(too_large, Err(SendError::TooLarge { len: max + 1, max }));
 }

@@ -125,7 +125,7 @@ async fn a_node_lives_through_garbage_from_a_validators_key() {
 
     let good = Wire::Transactions(vec![transfer(&chain, 7).into()]).encode();
     let garbage: [&[u8]; 6] = [b"", b"\0", &[0xff; 1000], &[1; 200_000], &good, &good[..good.len() - 1]];
-    for class in [Class::Consensus, Class::Proposal] {
+    for class in [Class::Consensus, Class::Proposal, Class::Transactions] {
         for bytes in garbage {
             // Refused once the liar is cut off.
             let _ = liar.network.send(&liar.victim, class, bytes.into());
