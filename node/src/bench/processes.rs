@@ -50,7 +50,7 @@ impl Room {
             "check" => Self::Mempool,
             "p2p" => Self::P2p,
             "execute" | "application" | "abci" => Self::Ledger,
-            "store" | "serve" | "journal" => Self::Storage,
+            "store" | "serve" | "journal" | "database" => Self::Storage,
             "rpc" => Self::Rpc,
             _ => Self::Other,
         }
@@ -176,6 +176,7 @@ mod tests {
             ("execute", Room::Ledger),
             ("store", Room::Storage),
             ("journal", Room::Storage),
+            ("database", Room::Storage),
             ("rpc", Room::Rpc),
             ("p2p", Room::P2p),
             ("althing", Room::Other),

@@ -4,11 +4,12 @@
 //! lock            locked while a node runs; its text is that node's pid
 //! data/format     version byte, then the kind of database as text
 //! data/chain.*    blocks, certificates, results, indexes
+//! data/log/       what was written to these and has not reached them yet
 //! data/state/     the application's state, in files of its own
 //! ```
 //! `data` is made under another name and renamed when complete, so that what is missing in it has been lost.
 
-use super::{DirectoryFiles, RedbStore, SledStore, Store, StoreError};
+use super::{DirectoryFiles, RedbStore, SledStore, Store, StoreError, WriteAhead};
 use std::{
     fmt,
     fs::{self, File, OpenOptions, TryLockError},
@@ -24,6 +25,7 @@ use std::{
 const FORMAT_VERSION: u8 = 5;
 
 const STATE: &str = "state";
+const LOG: &str = "log";
 
 /// For so long a database that was closed may still be locked,
 const LET_GO: Duration = Duration::from_secs(2);
@@ -111,11 +113,9 @@ impl DataDirectory {
             build(home, &data, backend)?;
         }
         check_format(&data, backend)?;
-        Ok(DataDirectory {
-            chain: backend.open(&data, "chain")?,
-            state: Arc::new(open_state(&data)?),
-            _lock: lock,
-        })
+        let (state, log) = (open_files(&data, STATE)?, open_files(&data, LOG)?);
+        let chain = WriteAhead::open(backend.open(&data, "chain")?, Arc::new(log), &data.join(LOG))?;
+        Ok(DataDirectory { chain: Arc::new(chain), state: Arc::new(state), _lock: lock })
     }
 }
 
@@ -141,8 +141,8 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-fn open_state(data: &Path) -> Result<DirectoryFiles, StoreError> {
-    let path = data.join(STATE);
+fn open_files(data: &Path, name: &str) -> Result<DirectoryFiles, StoreError> {
+    let path = data.join(name);
     if !exists(&path)? {
         return Err(StoreError::Corrupt { path, what: "it is missing".to_owned() });
     }
@@ -157,8 +157,10 @@ fn build(directory: &Path, data: &Path, backend: BackendKind) -> Result<(), Stor
     }
     fs::create_dir(&unfinished).map_err(StoreError::io("create", &unfinished))?;
     backend.create(&unfinished, "chain")?;
-    let state = unfinished.join(STATE);
-    fs::create_dir(&state).map_err(StoreError::io("create", &state))?;
+    for name in [STATE, LOG] {
+        let files = unfinished.join(name);
+        fs::create_dir(&files).map_err(StoreError::io("create", &files))?;
+    }
 
     let format = unfinished.join("format");
     let mut bytes = vec![FORMAT_VERSION];

@@ -3,7 +3,7 @@
 use super::{Batch, Change, Entry, Store, StoreError, Table, bounds};
 use std::{
     collections::BTreeMap,
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 type Tables = BTreeMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>;
@@ -48,7 +48,7 @@ impl Store for MemoryStore {
         for Change { table, key, value } in batch.changes {
             let entries = tables.entry(table).or_default();
             match value {
-                Some(value) => entries.insert(key, value),
+                Some(value) => entries.insert(key, Arc::unwrap_or_clone(value)),
                 None => entries.remove(&key),
             };
         }

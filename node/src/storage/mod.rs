@@ -6,9 +6,10 @@
 //! *Chain data* lies in two places. Blocks, certificates, results and indexes are in tables of ordered keys behind the
 //! trait [`Store`]. This module alone knows which database that is: [`redb`](RedbStore) by default,
 //! [`sled`](SledStore) for those who want it, [memory](MemoryStore) for simulation and tests. The application's state is
-//! in files of its own, [`DirectoryFiles`]. [`DataDirectory`] opens both under one lock and one format version.
+//! in files of its own, [`DirectoryFiles`]. Before the database
+//! stands a log ([`WriteAhead`]). [`DataDirectory`] opens all under one lock and one format version.
 
-use std::ops::Bound;
+use std::{ops::Bound, sync::Arc};
 
 mod chain_store;
 mod directory;
@@ -19,6 +20,7 @@ mod safety_store;
 mod sled;
 mod slot_file;
 mod state_files;
+mod write_ahead;
 
 pub(crate) use self::chain_store::{Places, Subject, Term};
 pub(crate) use self::directory::sync_directory;
@@ -32,6 +34,7 @@ pub use self::{
     sled::SledStore,
     slot_file::SlotFile,
     state_files::DirectoryFiles,
+    write_ahead::WriteAhead,
 };
 
 /// A key with its value.
@@ -53,12 +56,21 @@ pub enum Table {
     Results = 4,
     /// Terms with the heights of blocks: what searches look up, and where a transaction is found by its hash.
     Index = 5,
+    /// How far the [log](WriteAhead) before the database has reached it.
+    Log = 6,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 6] =
-        [Table::Meta, Table::Blocks, Table::BlockIndex, Table::Certificates, Table::Results, Table::Index];
+    pub const ALL: [Table; 7] = [
+        Table::Meta,
+        Table::Blocks,
+        Table::BlockIndex,
+        Table::Certificates,
+        Table::Results,
+        Table::Index,
+        Table::Log,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -68,6 +80,7 @@ impl Table {
             Table::Certificates => "certificates",
             Table::Results => "results",
             Table::Index => "index",
+            Table::Log => "log",
         }
     }
 }
@@ -82,8 +95,8 @@ pub struct Batch {
 struct Change {
     table: Table,
     key: Vec<u8>,
-    /// `None` deletes the key.
-    value: Option<Vec<u8>>,
+    /// `None` deletes the key. Shared, as a value of a megabyte may be wanted in two places.
+    value: Option<Arc<Vec<u8>>>,
 }
 
 impl Batch {
@@ -94,7 +107,7 @@ impl Batch {
 
     /// Sets `key` to `value`, whether or not it was there.
     pub fn put(&mut self, table: Table, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
-        self.changes.push(Change { table, key: key.into(), value: Some(value.into()) });
+        self.changes.push(Change { table, key: key.into(), value: Some(Arc::new(value.into())) });
     }
 
     /// Removes `key`, if it is there.
@@ -104,7 +117,9 @@ impl Batch {
 
     /// The changes in their order: table, key, and the value, or none if the key is deleted.
     pub fn changes(&self) -> impl Iterator<Item = (Table, &[u8], Option<&[u8]>)> {
-        self.changes.iter().map(|change| (change.table, &change.key[..], change.value.as_deref()))
+        self.changes
+            .iter()
+            .map(|change| (change.table, &change.key[..], change.value.as_ref().map(|value| &value[..])))
     }
 
     /// The number of changes.

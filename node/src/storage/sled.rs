@@ -132,7 +132,7 @@ impl Store for SledStore {
         let mut changes = sled::Batch::default();
         for Change { table, key, value } in batch.changes {
             match value {
-                Some(value) => changes.insert(tagged(table, &key), value),
+                Some(value) => changes.insert(tagged(table, &key), &value[..]),
                 None => changes.remove(tagged(table, &key)),
             }
         }

@@ -1,6 +1,7 @@
 //! The promises of [`Store`], checked on every database; and those that only a database with a disk can break.
 
 use super::*;
+use althing_ledger::state::MemoryFiles;
 use std::{path::Path, sync::Arc, thread};
 
 mod directory;
@@ -35,6 +36,20 @@ promises! {
         Box::new(RedbStore::on_backend(::redb::backends::InMemoryBackend::new(), path).unwrap())
     };
     sled => |path| Box::new(SledStore::create(path).unwrap());
+    log_before_redb => |path| Box::new(logged(Arc::new(RedbStore::create(path).unwrap()), None));
+    log_that_holds_all => |_| Box::new(logged(Arc::new(MemoryStore::new()), Some(usize::MAX)));
+    log_that_holds_nothing => |_| Box::new(logged(Arc::new(MemoryStore::new()), Some(1)));
+    log_that_holds_some => |_| Box::new(logged(Arc::new(MemoryStore::new()), Some(150)));
+}
+
+/// A log in memory before this database.
+fn logged(database: Arc<dyn Store>, full: Option<usize>) -> WriteAhead {
+    let (files, path) = (Arc::new(MemoryFiles::new()), Path::new("log"));
+    match full {
+        None => WriteAhead::open(database, files, path),
+        Some(full) => WriteAhead::open_in_turn(database, files, path, full),
+    }
+    .unwrap()
 }
 
 fn put(store: &dyn Store, table: Table, entries: &[(&[u8], &[u8])]) {
@@ -68,10 +83,12 @@ fn puts_and_deletes(store: &dyn Store) {
 }
 
 fn keeps_tables_apart(store: &dyn Store) {
-    for table in Table::ALL {
+    // What a log notes in its own table is nobody else's.
+    let tables = || Table::ALL.into_iter().filter(|table| *table != Table::Log);
+    for table in tables() {
         put(store, table, &[(b"key", table.name().as_bytes()), (&[0xff; 40], b"last")]);
     }
-    for table in Table::ALL {
+    for table in tables() {
         assert_eq!(store.get(table, b"key").unwrap(), Some(table.name().as_bytes().to_vec()));
         let expected =
             vec![(b"key".to_vec(), table.name().as_bytes().to_vec()), (vec![0xff; 40], b"last".to_vec())];

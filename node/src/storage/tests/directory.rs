@@ -72,7 +72,7 @@ fn another_format_version_is_refused() {
 #[test]
 fn what_is_missing_is_damage_and_never_made_anew() {
     for kind in KINDS {
-        for lost in ["format", "chain", "state"] {
+        for lost in ["format", "chain", "state", "log"] {
             let home = used(kind);
             let name = if lost == "chain" { format!("{lost}.{kind}") } else { lost.to_owned() };
             let path = home.path().join("data").join(name);

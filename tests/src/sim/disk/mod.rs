@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use althing_consensus::SafetyRecord;
 use althing_ledger::state::StateFiles;
-use althing_node::storage::{MemoryStore, RedbStore, SafetyStore, SlotFile, Store, StoreError};
+use althing_node::storage::{MemoryStore, RedbStore, SafetyStore, SlotFile, Store, StoreError, WriteAhead};
 
 use super::random::Random;
 use faults::Faults;
@@ -23,6 +23,8 @@ pub use faults::When;
 
 /// Where the slots of a safety file begin.
 const SAFETY_SLOTS: [usize; 2] = [4096, 4096 + (64 << 10)];
+/// What waits in the log before the database is passed on from so many bytes on: a few blocks.
+const LOG_BYTES: usize = 16 << 10;
 /// So much of a slot is in use.
 const SAFETY_IN_USE: usize = 1500;
 
@@ -50,6 +52,7 @@ enum VolumeImage {
 /// A backup.
 pub(super) struct Image {
     chain: VolumeImage,
+    log: StateImage,
     state: StateImage,
     safety: Vec<u8>,
 }
@@ -58,6 +61,8 @@ pub(super) struct Image {
 pub struct Disk {
     faults: Faults,
     chain: Volume,
+    /// Before it.
+    log: StateDirectory,
     state: StateDirectory,
     safety: SimFile,
     synced: Arc<Mutex<Vec<SafetyRecord>>>,
@@ -70,6 +75,7 @@ impl Disk {
         let faults = Faults::default();
         let disk = Self {
             chain: Volume::new(database, &faults),
+            log: StateDirectory::new(&faults),
             state: StateDirectory::new(&faults),
             safety: SimFile::new(&faults),
             synced: Arc::default(),
@@ -115,18 +121,21 @@ impl Disk {
         if let Volume::Redb(file) = &self.chain {
             file.crash(power.as_deref_mut());
         }
+        self.log.crash(power.as_deref_mut());
         self.state.crash(power.as_deref_mut());
         self.safety.crash(power);
     }
 
     /// A backup of all that is durable.
     pub(super) fn image(&self) -> Result<Image, StoreError> {
-        Ok(Image { chain: self.chain.image()?, state: self.state.image(), safety: self.safety.image() })
+        let (chain, log) = (self.chain.image()?, self.log.image());
+        Ok(Image { chain, log, state: self.state.image(), safety: self.safety.image() })
     }
 
     /// Sets everything back to a backup.
     pub(super) fn restore(&mut self, image: &Image) {
         self.chain.restore(&image.chain);
+        self.log.restore(&image.log);
         self.state.restore(&image.state);
         self.safety.restore(&image.safety);
     }
@@ -134,6 +143,7 @@ impl Disk {
     /// Loses chain and application state, and with `safety` the safety file, too.
     pub(super) fn wipe(&mut self, safety: bool) {
         self.chain = Volume::new(self.database, &self.faults);
+        self.log = StateDirectory::new(&self.faults);
         self.state = StateDirectory::new(&self.faults);
         if safety {
             // It is another disk: what was ordered for the old one, or has come to pass there, is none of its faults.
@@ -150,18 +160,20 @@ impl Disk {
         self.safety.rot(slot..slot + SAFETY_IN_USE, random);
     }
 
-    /// Flips some bits in the files of blocks, unless tables stand for them, and of the application's state.
+    /// Flips some bits in the files of blocks and their log, unless tables stand for them, and of the application's state.
     pub(super) fn rot_data(&self, random: &mut Random) {
         for _ in 0..random.between(1, 8) {
             match &self.chain {
                 Volume::Redb(file) if random.percent(50) => file.rot(0..usize::MAX, random),
+                Volume::Redb(_) if random.percent(20) => self.log.rot(random),
                 _ => self.state.rot(random),
             }
         }
     }
 
     pub(super) fn chain(&self) -> Result<Arc<dyn Store>, StoreError> {
-        self.chain.open(&self.faults)
+        let (database, files) = (self.chain.open(&self.faults)?, Arc::new(self.log.reopened()));
+        Ok(Arc::new(WriteAhead::open_in_turn(database, files, Path::new("simulated log"), LOG_BYTES)?))
     }
 
     pub(super) fn state(&self) -> Arc<dyn StateFiles> {

@@ -1,0 +1,333 @@
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    sync::{Arc, Barrier},
+};
+
+use super::*;
+use crate::storage::MemoryStore;
+
+const PATH: &str = "data/log";
+
+/// A machine whose disk fails at an operation chosen before, and keeps an arbitrary part of what was not synced when its power is cut.
+#[derive(Default)]
+struct Machine {
+    database: Arc<MemoryStore>,
+    files: Mutex<BTreeMap<u32, Sheet>>,
+    removed: Mutex<BTreeMap<u32, Sheet>>,
+    left: AtomicUsize,
+}
+
+#[derive(Clone, Default)]
+struct Sheet {
+    bytes: Vec<u8>,
+    synced: usize,
+}
+
+impl Machine {
+    fn spend(&self) -> io::Result<()> {
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map(drop).map_err(|_| io::Error::other("the power is gone"))
+    }
+
+    /// The machine after the power is back.
+    fn restored(&self, mut seed: u64) -> Arc<Self> {
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (seed >> 33) as usize % below
+        };
+        let mut files = self.files.lock().unwrap().clone();
+        for (number, sheet) in &*self.removed.lock().unwrap() {
+            if random(2) == 0 {
+                files.insert(*number, sheet.clone());
+            }
+        }
+        for sheet in files.values_mut() {
+            let kept = random(sheet.bytes.len() - sheet.synced + 1);
+            match random(3) {
+                0 => sheet.bytes.truncate(sheet.synced),
+                1 => sheet.bytes.truncate(sheet.synced + kept),
+                // The length, and not what stands there.
+                _ => sheet.bytes[sheet.synced + kept..].fill(0),
+            }
+            sheet.synced = sheet.bytes.len();
+        }
+        let database = MemoryStore::new();
+        let mut batch = contents(&*self.database);
+        for (key, value) in self.database.range(Table::Log, b"", b"", 9, false).unwrap() {
+            batch.put(Table::Log, key, value);
+        }
+        database.write(batch).unwrap();
+        Arc::new(Self { database: Arc::new(database), files: files.into(), ..Self::default() })
+    }
+
+    fn open(self: &Arc<Self>, operations: usize, full: usize) -> Result<WriteAhead, StoreError> {
+        self.left.store(operations, Ordering::SeqCst);
+        let database = Arc::new(Failing(self.clone()));
+        WriteAhead::open_in_turn(database, self.clone(), Path::new(PATH), full)
+    }
+
+    fn file_count(&self) -> usize {
+        self.files.lock().unwrap().len()
+    }
+}
+
+/// The machine's database: each write is one operation.
+struct Failing(Arc<Machine>);
+
+impl Store for Failing {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.database.get(table, key)
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.0.database.range(table, from, to, limit, reverse)
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        self.0.spend().map_err(StoreError::io("write to", "database"))?;
+        self.0.database.write(batch)
+    }
+}
+
+impl StateFiles for Machine {
+    fn list(&self) -> io::Result<Vec<u32>> {
+        Ok(self.files.lock().unwrap().keys().copied().collect())
+    }
+
+    fn len(&self, file: u32) -> io::Result<u64> {
+        Ok(self.files.lock().unwrap().get(&file).ok_or(io::ErrorKind::NotFound)?.bytes.len() as u64)
+    }
+
+    fn read(&self, file: u32, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let files = self.files.lock().unwrap();
+        out.copy_from_slice(&files[&file].bytes[offset as usize..][..out.len()]);
+        Ok(())
+    }
+
+    fn append(&self, file: u32, bytes: &[u8]) -> io::Result<()> {
+        let half = bytes.len() / 2;
+        for part in [&bytes[..half], &bytes[half..]] {
+            self.spend()?;
+            self.files.lock().unwrap().entry(file).or_default().bytes.extend_from_slice(part);
+        }
+        Ok(())
+    }
+
+    fn sync(&self, file: u32) -> io::Result<()> {
+        self.spend()?;
+        self.removed.lock().unwrap().clear();
+        let mut files = self.files.lock().unwrap();
+        let sheet = files.get_mut(&file).ok_or(io::ErrorKind::NotFound)?;
+        sheet.synced = sheet.bytes.len();
+        Ok(())
+    }
+
+    fn truncate(&self, _: u32, _: u64) -> io::Result<()> {
+        unreachable!("the log only grows")
+    }
+
+    fn remove(&self, file: u32) -> io::Result<()> {
+        self.spend()?;
+        let sheet = self.files.lock().unwrap().remove(&file).ok_or(io::ErrorKind::NotFound)?;
+        self.removed.lock().unwrap().insert(file, sheet);
+        Ok(())
+    }
+}
+
+/// All entries but the log's own.
+fn contents(store: &dyn Store) -> Batch {
+    let mut batch = Batch::new();
+    for table in Table::ALL.into_iter().filter(|table| *table != Table::Log) {
+        for (key, value) in store.range(table, b"", b"", usize::MAX, false).unwrap() {
+            batch.put(table, key, value);
+        }
+    }
+    batch
+}
+
+/// Write `n` says so in two tables, brings a block and removes the one before.
+fn nth(n: u8) -> Batch {
+    let mut batch = Batch::new();
+    batch.put(Table::Meta, "height", [n]);
+    batch.put(Table::Blocks, [n], vec![n; 300]);
+    batch.delete(Table::Blocks, [n - 1]);
+    batch.put(Table::Results, "height", [n]);
+    batch
+}
+
+/// The last write that the store shows, all of it and nothing else.
+fn last(store: &dyn Store) -> u8 {
+    let height = |table| store.get(table, b"height").unwrap().map_or(0, |value| value[0]);
+    let n = height(Table::Meta);
+    assert_eq!(height(Table::Results), n);
+    let blocks: Vec<Entry> = if n == 0 { vec![] } else { vec![(vec![n], vec![n; 300])] };
+    assert_eq!(store.range(Table::Blocks, b"", b"", 10, false).unwrap(), blocks);
+    n
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_wherever_the_power_fails() {
+    const WRITES: u8 = 6;
+    // About two writes go to the database together.
+    const FULL: usize = 500;
+    let (mut cut, mut unacknowledged, mut back) = (0, 0, 0);
+    loop {
+        let machine = Arc::new(Machine::default());
+        let mut acknowledged = 0;
+        if let Ok(store) = machine.open(cut, FULL) {
+            while acknowledged < WRITES && store.write(nth(acknowledged + 1)).is_ok() {
+                acknowledged += 1;
+            }
+            let refused = acknowledged < WRITES && store.write(nth(acknowledged + 1)).is_err();
+            assert!(refused || acknowledged == WRITES, "cut {cut}: who has failed takes no more");
+        }
+        for seed in 0..8 {
+            let restored = machine.restored(seed);
+            // Cut once more while it recovers: that loses nothing either.
+            for again in 0..4 {
+                let _ = restored.open(again, FULL);
+            }
+            let restored = restored.restored(seed + 1);
+            back += restored.file_count();
+            let store =
+                restored.open(usize::MAX, FULL).unwrap_or_else(|e| panic!("cut {cut} seed {seed}: {e}"));
+            let found = last(&store);
+            assert!(
+                found == acknowledged || found == acknowledged + 1,
+                "cut {cut} seed {seed}: acknowledged {acknowledged}, found {found}"
+            );
+            unacknowledged += usize::from(found == acknowledged && acknowledged < WRITES);
+            store.write(nth(found + 1)).unwrap();
+            assert_eq!(last(&store), found + 1);
+            drop(store);
+            let store = restored.restored(seed).open(usize::MAX, FULL).unwrap();
+            assert_eq!(last(&store), found + 1);
+        }
+        if acknowledged == WRITES {
+            break;
+        }
+        cut += 1;
+    }
+    assert!(cut > 20 && unacknowledged > 20 && back > 20, "{cut} cuts, {unacknowledged} lost, {back} files");
+}
+
+#[test]
+fn what_is_overwritten_before_it_is_passed_on_never_reaches_the_database() {
+    let machine = Arc::new(Machine::default());
+    let store = machine.open(usize::MAX, usize::MAX).unwrap();
+    for n in 1..=5 {
+        store.write(nth(n)).unwrap();
+    }
+    assert!(contents(&*machine.database).is_empty());
+    store.shared.pass_on().unwrap();
+    let blocks = machine.database.range(Table::Blocks, b"", b"", 10, false).unwrap();
+    assert_eq!(blocks, [(vec![5], vec![5; 300])]);
+    assert_eq!((last(&store), machine.file_count()), (5, 0));
+}
+
+#[test]
+fn a_log_that_is_damaged_elsewhere_than_at_its_end_is_refused() {
+    let written = || {
+        let machine = Arc::new(Machine::default());
+        let store = machine.open(usize::MAX, usize::MAX).unwrap();
+        (1..=3).for_each(|n| store.write(nth(n)).unwrap());
+        machine
+    };
+    let refused = |machine: &Arc<Machine>| match machine.open(usize::MAX, usize::MAX) {
+        Err(StoreError::Corrupt { path, what }) if path == Path::new(PATH) => what,
+        Err(other) => panic!("{other}"),
+        Ok(store) => panic!("opened at {}", last(&store)),
+    };
+    let whole = written();
+    let len = whole.files.lock().unwrap()[&1].bytes.len();
+    for at in [60, len / 3 + 60] {
+        let machine = written();
+        machine.files.lock().unwrap().get_mut(&1).unwrap().bytes[at] ^= 1;
+        assert_eq!(refused(&machine), "file 1 of the log: a write in its middle is damaged");
+    }
+    let machine = written();
+    machine.files.lock().unwrap().get_mut(&1).unwrap().bytes.drain(..len / 3);
+    assert_eq!(refused(&machine), "write 2 follows write 0: what was between them is lost");
+    // At the very end it cannot be told from a write that a crash left half done.
+    let machine = written();
+    machine.files.lock().unwrap().get_mut(&1).unwrap().bytes[len - 1] ^= 1;
+    assert_eq!(last(&machine.open(usize::MAX, usize::MAX).unwrap()), 2);
+}
+
+#[test]
+fn a_database_that_takes_nothing_more_is_told_to_the_next_writer() {
+    let machine = Arc::new(Machine::default());
+    // Three operations make a write durable; the database's is the fourth.
+    let store = machine.open(3, 1).unwrap();
+    assert!(store.write(nth(1)).is_err());
+    assert_eq!(last(&store), 1, "it is in the log, and readers see it");
+    machine.left.store(usize::MAX, Ordering::SeqCst);
+    let error = store.write(nth(2)).unwrap_err().to_string();
+    assert!(error.contains("cannot be passed on: cannot write to database: the power is gone"), "{error}");
+    drop(store);
+    assert_eq!(last(&machine.open(usize::MAX, 1).unwrap()), 1);
+}
+
+/// A database that waits, once, before it takes a write.
+struct Waiting {
+    inner: MemoryStore,
+    taken: AtomicUsize,
+    begun: Barrier,
+    let_go: Barrier,
+}
+
+impl Store for Waiting {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(table, key)
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.inner.range(table, from, to, limit, reverse)
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        if self.taken.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.begun.wait();
+            self.let_go.wait();
+        }
+        self.inner.write(batch)
+    }
+}
+
+#[test]
+fn writers_do_not_wait_for_the_database_and_readers_see_every_write() {
+    let database = Arc::new(Waiting {
+        inner: MemoryStore::new(),
+        taken: AtomicUsize::new(0),
+        begun: Barrier::new(2),
+        let_go: Barrier::new(2),
+    });
+    let files = Arc::new(Machine { left: usize::MAX.into(), ..Machine::default() });
+    let store = WriteAhead::open(database.clone(), files.clone(), Path::new(PATH)).unwrap();
+    store.write(nth(1)).unwrap();
+    database.begun.wait();
+    for n in 2..=4 {
+        store.write(nth(n)).unwrap();
+        assert_eq!(last(&store), n);
+    }
+    assert!(contents(&database.inner).is_empty());
+    database.let_go.wait();
+    drop(store);
+    assert_eq!((last(&database.inner), files.file_count()), (4, 0), "the thread leaves nothing in the log");
+}
