@@ -158,7 +158,7 @@ pub struct Block {
 
 impl Encoding for Block {
     const NAME: &'static str = "block";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     const MAX_BYTES: usize = 1 << 20;
 }
 

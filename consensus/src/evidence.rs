@@ -1,7 +1,7 @@
 //! Two messages that convict their signer, small enough to be carried in a block: the signed words alone, without the certificates
 //! that came with them.
 
-use althing_crypto::{Encoding, bls};
+use althing_crypto::{Encoding, bls, ed25519};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{Epoch, Header, Phase, Position, ProposalStatement, TimeoutVote, View, Vote};
@@ -39,9 +39,9 @@ pub enum Evidence {
         /// The leader.
         signer: Position,
         /// One proposal.
-        first: (ProposalStatement, bls::Signature),
+        first: (ProposalStatement, ed25519::Signature),
         /// The other.
-        second: (ProposalStatement, bls::Signature),
+        second: (ProposalStatement, ed25519::Signature),
     },
     /// A commit vote of view v beside a timeout vote of a view ≥ v that names a QC view below v.
     CommitAndTimeout(Vote, TimeoutStatement),
@@ -125,7 +125,7 @@ impl Evidence {
 
 impl Encoding for Evidence {
     const NAME: &'static str = "evidence";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     /// Two signed messages, one of them with its header.
     const MAX_BYTES: usize = Header::MAX_BYTES + (1 << 10);
 }

@@ -50,4 +50,4 @@ pub use safety_rules::{
     SignKind, SignRequest, Signed,
 };
 pub use validator_set::{SetError, Validator, ValidatorSet, epoch_hash};
-pub use verify::{Admitted, Door, Rejection, Verified};
+pub use verify::{Admitted, Door, KeyOf, Rejection, Verified};

@@ -1,7 +1,7 @@
 //! What validators say to one another, and the bytes they sign.
 
 use althing_crypto::domain::{Domain, sign_bytes};
-use althing_crypto::{BlockHash, Encoding, Hash, bls};
+use althing_crypto::{BlockHash, Encoding, Hash, bls, ed25519};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::certificate::{certificate_hash, view_of};
@@ -79,8 +79,8 @@ pub struct Proposal {
     pub commit: Option<QuorumCertificate>,
     /// The leader.
     pub signer: Position,
-    /// Its signature over [`proposal_bytes`].
-    pub signature: bls::Signature,
+    /// Its identity's signature over [`proposal_bytes`]: votes alone are aggregated, so votes alone need the vote key.
+    pub signature: ed25519::Signature,
 }
 
 impl Proposal {
@@ -116,7 +116,7 @@ pub struct ProposalStatement {
     pub tc: Hash,
 }
 
-/// The bytes that a proposal signs.
+/// The bytes that a leader's identity signs for a proposal.
 pub fn proposal_bytes(chain_id: &str, statement: &ProposalStatement) -> Vec<u8> {
     let mut body = Vec::with_capacity(96);
     body.extend_from_slice(statement.block.0.as_bytes());
@@ -156,7 +156,7 @@ pub struct Memory {
     /// Its newest timeout vote.
     pub timeout: Option<TimeoutVote>,
     /// Its newest proposal, without the block.
-    pub proposal: Option<(ProposalStatement, bls::Signature)>,
+    pub proposal: Option<(ProposalStatement, ed25519::Signature)>,
 }
 
 /// A message between validators.
@@ -192,6 +192,6 @@ impl Message {
 
 impl Encoding for Message {
     const NAME: &'static str = "consensus message";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     const MAX_BYTES: usize = 1 << 20;
 }

@@ -118,7 +118,7 @@ impl Notice {
 
 impl Encoding for Notice {
     const NAME: &'static str = "notice";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = Evidence::MAX_BYTES + 16;
 }
 

@@ -45,7 +45,7 @@ pub struct SafetyRecord {
 
 impl Encoding for SafetyRecord {
     const NAME: &'static str = "safety record";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     const MAX_BYTES: usize = 60 << 10;
 }
 

@@ -1,6 +1,6 @@
 //! The safety rules: the only code that signs consensus messages.
 //!
-//! They hold the vote key and one [`SafetyRecord`]. Whoever asks, and whatever the engine believes: what these rules refuse is not
+//! They hold the vote key, the identity under which proposals are signed, and one [`SafetyRecord`]. Whoever asks, and whatever the engine believes: what these rules refuse is not
 //! signed. Even an engine that is wrong in everything cannot make a validator with intact rules contradict itself.
 //!
 //! [`SafetyRules::request`] advances the record in memory and returns it with the signed message. The caller makes it durable
@@ -12,7 +12,7 @@ mod request;
 
 use std::sync::Arc;
 
-use althing_crypto::{BlockHash, Hash, bls, mutant};
+use althing_crypto::{BlockHash, Hash, bls, ed25519, mutant};
 use thiserror::Error;
 
 use crate::message::{proposal_bytes, timeout_bytes, vote_bytes};
@@ -27,9 +27,10 @@ use request::{RefusalReason as Reason, high};
 
 type Outcome = Result<(Option<SafetyRecord>, Signed), Reason>;
 
-/// The key, the record, and the rules S1 to S9.
+/// The keys, the record, and the rules S1 to S9. The identity stays as long as the process runs; the vote key may change with the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SafetyRules {
+    identity: Arc<ed25519::SecretKey>,
     key: bls::SecretKey,
     set: Arc<ValidatorSet>,
     record: SafetyRecord,
@@ -38,8 +39,10 @@ pub struct SafetyRules {
 
 impl SafetyRules {
     /// The rules of a key that has signed nothing yet, member or not, entering epoch 1 on its opening block, genesis. Its record must become durable
-    /// before anything else happens: a key that is used again without one has forgotten what it signed.
+    /// before anything else happens: a key that is used again without one has forgotten what it signed. Its votes are the vote key's; its
+    /// proposals are the identity's, and none is signed where the set has another identity beside the vote key.
     pub fn new_chain(
+        identity: Arc<ed25519::SecretKey>,
         key: bls::SecretKey,
         chain_id: String,
         opening: BlockHash,
@@ -62,11 +65,12 @@ impl SafetyRules {
             tc: None,
             commit: None,
         };
-        Self { key, set, record, resumed: false }
+        Self { identity, key, set, record, resumed: false }
     }
 
     /// The rules with a record read back, if it is of this key, chain, epoch and set.
     pub fn recover(
+        identity: Arc<ed25519::SecretKey>,
         key: bls::SecretKey,
         chain_id: &str,
         set: Arc<ValidatorSet>,
@@ -87,7 +91,7 @@ impl SafetyRules {
         )?;
         differs("position in the set", record.signer.to_string(), signer.to_string())?;
         whole(&record)?;
-        Ok(Self { key, set, record: after_crash(record), resumed: false })
+        Ok(Self { identity, key, set, record: after_crash(record), resumed: false })
     }
 
     /// S7: signing may begin, as it is known now what this key has signed; but nothing in views up to `floor`, in which it may have
@@ -142,9 +146,11 @@ impl SafetyRules {
         outcome.map_err(|reason| Refusal { request: request.kind(), view: request.view(), reason })
     }
 
-    /// S3: v > last proposed view, v > floor; the block is of view v and extends the justify QC as S4 demands of it.
+    /// S3: v > last proposed view, v > floor; the block is of view v and extends the justify QC as S4 demands of it. The position's
+    /// identity is the one held.
     fn propose(&mut self, draft: &ProposalDraft) -> Outcome {
         let ProposalDraft { view, block, justify, tc, commit } = draft;
+        self.own_identity()?;
         let statement = draft.statement();
         if !block.payload_matches() {
             return Err(mismatch("the payload root", block.header.payload_root, "that of the transactions"));
@@ -181,7 +187,7 @@ impl SafetyRules {
             tc: tc.as_deref().cloned(),
             commit: commit.as_deref().cloned(),
             signer: self.record.signer,
-            signature: self.key.sign(&proposal_bytes(&self.record.chain_id, &statement)),
+            signature: self.identity.sign(&proposal_bytes(&self.record.chain_id, &statement)),
         };
         let record = self.advance(|record| {
             record.raise_high_qc(proposal.justify.as_ref());
@@ -340,6 +346,17 @@ impl SafetyRules {
             return Ok(());
         }
         Err(Reason::Unjustified { justify: justify_view, tc: tc.map(|tc| (tc.view, tc.max_high_view())) })
+    }
+
+    /// Others check a proposal under the identity that the set has in this position: signed with another, nobody could verify it.
+    fn own_identity(&self) -> Result<(), Reason> {
+        let (signer, held) = (self.record.signer, self.identity.public_key());
+        match self.set.get(signer).map(|member| member.identity) {
+            Some(expected) if expected != held && !mutant!("foreign_identity_proposes") => {
+                Err(Reason::OtherIdentity { signer, expected, held })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn of_own_epoch(&self, field: &'static str, epoch: Epoch) -> Result<(), Reason> {

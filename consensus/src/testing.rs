@@ -8,9 +8,9 @@ use althing_crypto::{BlockHash, Hash, TxHash, ed25519, sha256, sha256_concat};
 
 use crate::message::{proposal_bytes, timeout_bytes, vote_bytes};
 use crate::{
-    AppHash, Block, Certificate, Epoch, Header, Height, Phase, Position, Power, Proposal, QuorumCertificate,
-    TimeoutCertificate, TimeoutVote, Validator, ValidatorSet, View, Vote, Vouched, no_evidence, payload_root,
-    view_of,
+    AppHash, Block, Certificate, Epoch, Header, Height, Phase, Position, Power, Proposal, ProposalStatement,
+    QuorumCertificate, TimeoutCertificate, TimeoutVote, Validator, ValidatorSet, View, Vote, Vouched,
+    no_evidence, payload_root, view_of,
 };
 
 pub(crate) const CHAIN: &str = "althing-test";
@@ -109,14 +109,19 @@ impl Chain {
         commit: Option<QuorumCertificate>,
     ) -> Proposal {
         let (view, signer, signature) =
-            (block.header.view, Position(signer), bls::Signature::from_bytes([0; 96]));
+            (block.header.view, Position(signer), ed25519::Signature::from_bytes([0; 64]));
         self.signed(Proposal { view, block, justify, tc, commit, signer, signature })
     }
 
     /// The proposal, signed by its signer as it is now.
     pub(crate) fn signed(&self, mut proposal: Proposal) -> Proposal {
-        proposal.signature = self.sign(proposal.signer.0, &proposal_bytes(CHAIN, &proposal.statement()));
+        proposal.signature = self.sign_statement(proposal.signer.0, &proposal.statement());
         proposal
+    }
+
+    /// The identity's signature of what a proposal says.
+    pub(crate) fn sign_statement(&self, signer: u16, statement: &ProposalStatement) -> ed25519::Signature {
+        identity(signer.into()).sign(&proposal_bytes(CHAIN, statement))
     }
 }
 

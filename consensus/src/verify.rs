@@ -1,7 +1,7 @@
 //! The door: everything that a peer sends is checked here, once, and is a checked type from then on.
 //!
-//! What a message costs, in pairings: a vote or timeout vote from its signer's own connection none; a relayed one or a proposal 2;
-//! a quorum certificate 2; a timeout certificate 1 + the number of different views that its signers named, which is at most the
+//! What a message costs, in pairings: a vote or timeout vote from its signer's own connection none, a relayed one 2; a
+//! proposal none but those of its certificates, as its own signature is Ed25519; a quorum certificate 2; a timeout certificate 1 + the number of different views that its signers named, which is at most the
 //! number of members. Certificates checked before cost a hash. All that is cheap is checked before the first pairing, and a
 //! message's own signature before the certificates that it carries.
 
@@ -15,7 +15,7 @@ mod rejection;
 mod verified;
 
 pub use door::{Admitted, Door};
-pub use rejection::Rejection;
+pub use rejection::{KeyOf, Rejection};
 pub use verified::Verified;
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ byte_string!(
     "an Ed25519 signature"
 );
 
-/// A secret key. Wiped from memory when dropped; neither printed nor serialized.
+/// A secret key. Wiped from memory when dropped; neither printed nor serialized; compared and hashed by its public key.
 #[derive(Clone)]
 pub struct SecretKey(Zeroizing<SigningKey>);
 
@@ -57,6 +57,20 @@ impl SecretKey {
     /// Signs a message, deterministically.
     pub fn sign(&self, message: &[u8]) -> Signature {
         Signature(self.0.sign(message).to_bytes())
+    }
+}
+
+impl PartialEq for SecretKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.public_key() == other.public_key()
+    }
+}
+
+impl Eq for SecretKey {}
+
+impl std::hash::Hash for SecretKey {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.public_key().hash(state);
     }
 }
 

@@ -33,7 +33,7 @@ const MAX_BYTES: u64 = 4096;
 pub enum KeyKind {
     /// Signs transactions (Ed25519).
     Account,
-    /// Names a node towards its peers (Ed25519).
+    /// Names a node towards its peers, and signs the proposals of a validator (Ed25519).
     Identity,
     /// Signs votes (BLS12-381).
     Vote,

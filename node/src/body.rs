@@ -19,7 +19,7 @@ pub struct Body {
 
 impl Encoding for Body {
     const NAME: &'static str = "block body";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     const MAX_BYTES: usize = MAX_BODY_BYTES;
 }
 

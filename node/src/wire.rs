@@ -12,7 +12,7 @@ use crate::body::{Body, MAX_BODY_BYTES, transactions};
 use crate::session::Session;
 
 /// Version of all of this together; nodes of another one refuse each other in the handshake.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// A direct message.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -39,7 +39,7 @@ fn notice<R: Read>(reader: &mut R) -> io::Result<Box<Notice>> {
 
 impl Encoding for Wire {
     const NAME: &'static str = "direct message";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     const MAX_BYTES: usize = MAX_BODY_BYTES;
 }
 
@@ -117,7 +117,7 @@ pub enum Response {
 
 impl Encoding for Response {
     const NAME: &'static str = "response";
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     const MAX_BYTES: usize = 2 * MAX_BODY_BYTES;
 }
 
@@ -143,7 +143,7 @@ mod tests {
         assert!(Wire::decode(&empty).unwrap_err().to_string().contains("without bytes"));
         let many = Gossip { to_all: true, txs: vec![vec![1].into(); 20_001] }.encode();
         assert!(Gossip::decode(&many).unwrap_err().to_string().contains("20001 transactions at once"));
-        for bytes in [&[][..], &[2], &[2, 9], &[1, 0], &[2, 1, 255, 255, 255, 255]] {
+        for bytes in [&[][..], &[3], &[3, 9], &[2, 0], &[3, 1, 255, 255, 255, 255]] {
             assert!(Wire::decode(bytes).is_err(), "{bytes:?}");
             assert!(Response::decode(bytes).is_err(), "{bytes:?}");
         }

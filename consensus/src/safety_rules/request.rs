@@ -1,11 +1,11 @@
 //! What the safety rules are asked, and what they answer.
 
-use althing_crypto::BlockHash;
+use althing_crypto::{BlockHash, ed25519};
 use thiserror::Error;
 
 use crate::certificate::certificate_hash;
 use crate::{
-    Block, Certificate, Epoch, Proposal, ProposalStatement, QuorumCertificate, TimeoutCertificate,
+    Block, Certificate, Epoch, Position, Proposal, ProposalStatement, QuorumCertificate, TimeoutCertificate,
     TimeoutVote, Verified, View, Vote, view_of,
 };
 
@@ -163,6 +163,19 @@ pub enum RefusalReason {
     NotAMember {
         /// The epoch.
         epoch: Epoch,
+    },
+    /// S3: the place is the vote key's, but another identity's: nobody would accept this process's proposal.
+    #[error(
+        "validator {signer} of the set proposes under the identity {expected}, this process holds that of {held}: \
+         run it with the key of that identity, or have the vote key registered under this one"
+    )]
+    OtherIdentity {
+        /// The vote key's position.
+        signer: Position,
+        /// Whose it is in the set.
+        expected: ed25519::PublicKey,
+        /// The identity held here.
+        held: ed25519::PublicKey,
     },
     /// S7: it is not known yet what this key has signed.
     #[error("what this key has signed before the restart is not known yet: wait for a quorum's answer")]

@@ -1,7 +1,7 @@
 use althing_crypto::TxHash;
 
 use super::*;
-use crate::testing::{CHAIN, Chain, OPENING, Unchecked, block};
+use crate::testing::{CHAIN, Chain, OPENING, Unchecked, block, identity};
 use crate::{Block, payload_root};
 
 mod crash;
@@ -25,7 +25,13 @@ fn rules(chain: &Chain) -> SafetyRules {
 }
 
 fn unresumed(chain: &Chain) -> SafetyRules {
-    SafetyRules::new_chain(chain.keys[0].clone(), CHAIN.to_owned(), OPENING, chain.set.clone(), EPOCH_HASH)
+    first(chain, 0)
+}
+
+/// The rules of a validator in the first epoch.
+fn first(chain: &Chain, index: usize) -> SafetyRules {
+    let (key, set) = (chain.keys[index].clone(), chain.set.clone());
+    SafetyRules::new_chain(Arc::new(identity(index)), key, CHAIN.to_owned(), OPENING, set, EPOCH_HASH)
 }
 
 fn qc_of(chain: &Chain, block: &Block) -> Qc {
@@ -117,6 +123,42 @@ fn conflict(signed: &Block, asked: &Block) -> Expect {
 fn unjustified(justify: u64, tc: Option<(u64, u64)>) -> Expect {
     let tc = tc.map(|(view, max)| (View(view), View(max)));
     Refuses(Reason::Unjustified { justify: View(justify), tc })
+}
+
+#[test]
+fn s3_proposes_under_the_identity_that_the_set_has_beside_its_vote_key_and_no_other() {
+    let chain = chain();
+    let b1 = block(1, None, 0);
+    let mut own = rules(&chain);
+    let (_, signed) = own.request(&propose(&b1, None, None)).expect("its own turn");
+    let Signed::Proposal(proposal) = signed else { panic!("asked for a proposal, got {signed:?}") };
+    let bytes = proposal_bytes(CHAIN, &proposal.statement());
+    assert!(identity(0).public_key().verify(&bytes, &proposal.signature), "others can verify it");
+
+    let (key, set) = (chain.keys[0].clone(), chain.set.clone());
+    let mut foreign = SafetyRules::new_chain(
+        Arc::new(identity(1)),
+        key,
+        CHAIN.to_owned(),
+        OPENING,
+        set.clone(),
+        EPOCH_HASH,
+    );
+    assert_eq!(foreign.resume(None), None);
+    let (expected, held) = (identity(0).public_key(), identity(1).public_key());
+    let other = || Refuses(Reason::OtherIdentity { signer: Position(0), expected, held });
+    run(&mut foreign, vec![("another identity", propose(&b1, None, None), other())]);
+    let refusal = foreign.request(&propose(&b1, None, None)).unwrap_err().to_string();
+    for part in [expected.to_string(), held.to_string(), "no proposal is signed in view 1".to_owned()] {
+        assert!(refusal.contains(&part), "{refusal}");
+    }
+
+    // Nor what was signed before the identity changed.
+    let (key, record) = (chain.keys[0].clone(), own.record().clone());
+    let again = SafetyRules::recover(Arc::new(identity(1)), key, CHAIN, set, EPOCH_HASH, record);
+    let mut again = again.expect("the record is the vote key's");
+    assert_eq!(again.resume(None), None);
+    run(&mut again, vec![("again", propose(&b1, None, None), other())]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use althing_crypto::{Encoding, Hash, bls, mutant, sha256_concat};
 
 use super::door::malformed;
-use super::{Door, Rejection};
+use super::{Door, KeyOf, Rejection};
 use crate::message::{timeout_bytes, vote_bytes};
 use crate::{Certificate, Epoch, QuorumCertificate, Signers, TimeoutCertificate, View, view_of};
 
@@ -85,7 +85,10 @@ impl Door {
         view: View,
         signers: &Signers,
     ) -> Result<Vec<&bls::PublicKey>, Rejection> {
-        let keys = signers.iter().map(|signer| self.key(what, signer)).collect::<Result<_, _>>()?;
+        let keys = signers
+            .iter()
+            .map(|signer| self.member(what, signer).map(|member| &member.vote_key))
+            .collect::<Result<_, _>>()?;
         let (power, total) = (self.set.power_of(signers.iter()), self.set.total());
         if !self.set.is_quorum(power) {
             return Err(Rejection::NotAQuorum { what, view, power, total });
@@ -106,7 +109,7 @@ impl Door {
             return Ok(());
         }
         if !check() && !mutant!("aggregate_unchecked") {
-            return Err(Rejection::BadSignature { what, view, signer: None });
+            return Err(Rejection::BadSignature { what, view, key: KeyOf::Aggregate });
         }
         self.cache.insert(key);
         Ok(())

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use althing_crypto::{bls, mutant};
+use althing_crypto::{bls, ed25519, mutant};
 
 use super::cache::Cache;
 use super::certificates::cache_key;
 use super::messages::status_bounds;
-use super::{Rejection, Verified};
+use super::{KeyOf, Rejection, Verified};
 use crate::engine::Aggregated;
 use crate::{
     Certificate, ConsensusParams, Epoch, Memory, Message, Position, Proposal, QuorumCertificate, Status,
-    TimeoutCertificate, TimeoutVote, ValidatorSet, View, Vote,
+    TimeoutCertificate, TimeoutVote, Validator, ValidatorSet, View, Vote,
 };
 
 /// How many certificates are known as checked: those of the last few hundred views, 32 bytes each.
@@ -133,13 +133,13 @@ impl Door {
         Ok(())
     }
 
-    pub(super) fn key(&self, what: &'static str, signer: Position) -> Result<&bls::PublicKey, Rejection> {
+    pub(super) fn member(&self, what: &'static str, signer: Position) -> Result<&Validator, Rejection> {
         let members = self.set.len();
-        let member = self.set.get(signer).ok_or(Rejection::UnknownSigner { what, signer, members })?;
-        Ok(&member.vote_key)
+        self.set.get(signer).ok_or(Rejection::UnknownSigner { what, signer, members })
     }
 
-    pub(super) fn signature(
+    /// The signature of a vote of any kind.
+    pub(super) fn vote_key_signature(
         &self,
         what: &'static str,
         view: View,
@@ -147,12 +147,29 @@ impl Door {
         bytes: &[u8],
         signature: &bls::Signature,
     ) -> Result<(), Rejection> {
-        let good = self.set.scheme().verify(self.key(what, signer)?, bytes, signature);
-        if good || mutant!("bad_signature_accepted") {
-            return Ok(());
-        }
-        Err(Rejection::BadSignature { what, view, signer: Some(signer) })
+        let good = self.set.scheme().verify(&self.member(what, signer)?.vote_key, bytes, signature);
+        verified(good, what, view, KeyOf::Vote(signer))
     }
+
+    /// The signature of a proposal.
+    pub(super) fn identity_signature(
+        &self,
+        what: &'static str,
+        view: View,
+        signer: Position,
+        bytes: &[u8],
+        signature: &ed25519::Signature,
+    ) -> Result<(), Rejection> {
+        let good = self.member(what, signer)?.identity.verify(bytes, signature);
+        verified(good, what, view, KeyOf::Identity(signer))
+    }
+}
+
+fn verified(good: bool, what: &'static str, view: View, key: KeyOf) -> Result<(), Rejection> {
+    if good || mutant!("bad_signature_accepted") {
+        return Ok(());
+    }
+    Err(Rejection::BadSignature { what, view, key })
 }
 
 pub(super) fn view_bounds(what: &'static str, view: View) -> Result<(), Rejection> {

@@ -1,6 +1,6 @@
 //! What is checked of messages.
 
-use althing_crypto::{bls, mutant};
+use althing_crypto::{ed25519, mutant};
 
 use super::door::{malformed, view_bounds};
 use super::{Door, Rejection};
@@ -25,7 +25,7 @@ impl Door {
         const WHAT: &str = "proposal";
         let Proposal { view, block, justify, tc, commit, signer, signature } = proposal;
         self.bounds(WHAT, block.header.epoch, *view)?;
-        self.key(WHAT, *signer)?;
+        self.member(WHAT, *signer)?;
         self.block_shape(proposal)?;
         let justify_view = proposal.justify_view();
         if !justified(*view, justify_view, tc.as_ref()) {
@@ -50,7 +50,8 @@ impl Door {
             ));
         }
         let statement = proposal.statement();
-        self.signature(WHAT, *view, *signer, &proposal_bytes(&self.chain_id, &statement), signature)?;
+        let bytes = proposal_bytes(&self.chain_id, &statement);
+        self.identity_signature(WHAT, *view, *signer, &bytes, signature)?;
         for qc in justify.iter().chain(commit) {
             self.carried(WHAT, qc.epoch)?;
             self.quorum_certificate(qc)?;
@@ -98,12 +99,12 @@ impl Door {
     pub(super) fn vote(&self, vote: &Vote) -> Result<(), Rejection> {
         let what = vote_name(vote.phase);
         self.bounds(what, vote.epoch, vote.view)?;
-        self.key(what, vote.signer).map(drop)
+        self.member(what, vote.signer).map(drop)
     }
 
     pub(super) fn vote_signature(&self, vote: &Vote) -> Result<(), Rejection> {
         let bytes = vote_bytes(&self.chain_id, vote.phase, vote.epoch, vote.view, vote.block);
-        self.signature(vote_name(vote.phase), vote.view, vote.signer, &bytes, &vote.signature)
+        self.vote_key_signature(vote_name(vote.phase), vote.view, vote.signer, &bytes, &vote.signature)
     }
 
     /// R7: a timeout vote shows that its view was entered, and names a high QC no correct validator could lack there.
@@ -131,7 +132,7 @@ impl Door {
     /// What a timeout vote alone must satisfy, whatever certificates it carries.
     pub(super) fn timeout_bounds(&self, timeout: &TimeoutStatement) -> Result<(), Rejection> {
         self.bounds(TIMEOUT, timeout.epoch, timeout.view)?;
-        self.key(TIMEOUT, timeout.signer)?;
+        self.member(TIMEOUT, timeout.signer)?;
         let (view, high) = (timeout.view, timeout.high_view);
         if high < view {
             return Ok(());
@@ -144,7 +145,7 @@ impl Door {
 
     pub(super) fn timeout_signature(&self, timeout: &TimeoutStatement) -> Result<(), Rejection> {
         let bytes = timeout_bytes(&self.chain_id, timeout.epoch, timeout.view, timeout.high_view);
-        self.signature(TIMEOUT, timeout.view, timeout.signer, &bytes, &timeout.signature)
+        self.vote_key_signature(TIMEOUT, timeout.view, timeout.signer, &bytes, &timeout.signature)
     }
 
     pub(super) fn timeout_certificates(&self, timeout: &TimeoutVote) -> Result<(), Rejection> {
@@ -200,11 +201,12 @@ impl Door {
         &self,
         signer: Position,
         statement: &ProposalStatement,
-        signature: &bls::Signature,
+        signature: &ed25519::Signature,
     ) -> Result<(), Rejection> {
         const WHAT: &str = "proposal statement";
         self.bounds(WHAT, statement.epoch, statement.view)?;
-        self.signature(WHAT, statement.view, signer, &proposal_bytes(&self.chain_id, statement), signature)
+        let bytes = proposal_bytes(&self.chain_id, statement);
+        self.identity_signature(WHAT, statement.view, signer, &bytes, signature)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why the door did not let something in.
 
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::{Epoch, Position, Power, View};
@@ -28,14 +30,14 @@ pub enum Rejection {
         members: usize,
     },
     /// The signature is not that of the signers over the contents.
-    #[error("{what} of view {view}: the signature does not verify under {}", keys(*signer))]
+    #[error("{what} of view {view}: the signature does not verify under {key}")]
     BadSignature {
         /// What was checked.
         what: &'static str,
         /// Its view.
         view: View,
-        /// Who should have signed; none of an aggregate.
-        signer: Option<Position>,
+        /// Under which key it should.
+        key: KeyOf,
     },
     /// Too few have signed.
     #[error(
@@ -61,10 +63,24 @@ pub enum Rejection {
     },
 }
 
-fn keys(signer: Option<Position>) -> String {
-    match signer {
-        Some(signer) => format!("the vote key of validator {signer}"),
-        None => "the aggregate of its signers' vote keys".to_owned(),
+/// The key that a signature has to verify under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyOf {
+    /// A member's vote key: votes of every kind.
+    Vote(Position),
+    /// A member's identity: proposals.
+    Identity(Position),
+    /// The vote keys of a certificate's signers together.
+    Aggregate,
+}
+
+impl fmt::Display for KeyOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vote(signer) => write!(f, "the vote key of validator {signer}"),
+            Self::Identity(signer) => write!(f, "the identity of validator {signer}"),
+            Self::Aggregate => f.write_str("the aggregate of its signers' vote keys"),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use althing_crypto::{BlockHash, Encoding, Hash, TxHash, bls};
+use althing_crypto::{BlockHash, Encoding, Hash, TxHash, bls, ed25519};
 
 use super::*;
 use crate::testing::{CHAIN, Chain, Counting, EPOCH, OPENING, block};
@@ -40,8 +40,12 @@ impl World {
 
     /// A door with an empty cache.
     fn door(&self) -> Door {
+        self.door_of(1)
+    }
+
+    fn door_of(&self, me: u16) -> Door {
         let params = ConsensusParams { max_block_txs: 2, ..ConsensusParams::default() };
-        Door::new(CHAIN.to_owned(), EPOCH, self.chain.set.clone(), &params, Some(Position(1)))
+        Door::new(CHAIN.to_owned(), EPOCH, self.chain.set.clone(), &params, Some(Position(me)))
     }
 
     fn admit(&self, from: Option<u16>, message: Message) -> Result<Admitted, Rejection> {
@@ -70,7 +74,7 @@ impl World {
         let block = self.b1.hash();
         let statement =
             ProposalStatement { epoch: EPOCH, view: View(1), block, justify: Hash::ZERO, tc: Hash::ZERO };
-        let signature = self.chain.sign(1, &crate::proposal_bytes(CHAIN, &statement));
+        let signature = self.chain.sign_statement(1, &statement);
         let (qc, entry) = (Some(self.qc1.clone()), Some(Certificate::Quorum(self.qc1.clone())));
         let timeout = self.chain.timeout(1, 2, qc, entry);
         Memory {
@@ -112,6 +116,12 @@ fn damaged(signature: &mut bls::Signature) {
     let mut bytes = *signature.as_bytes();
     bytes[95] ^= 1;
     *signature = bls::Signature::from_bytes(bytes);
+}
+
+fn spoilt(signature: &mut ed25519::Signature) {
+    let mut bytes = *signature.as_bytes();
+    bytes[31] ^= 1;
+    *signature = ed25519::Signature::from_bytes(bytes);
 }
 
 fn with<T: Clone>(value: &T, change: impl FnOnce(&mut T)) -> T {
@@ -183,7 +193,7 @@ fn refuses_a_proposal_with_any_field_changed() {
             Signature,
         ),
         ("signer, unsigned", with(&good, |p| p.signer = Position(2)), Signature),
-        ("signature", with(&good, |p| damaged(&mut p.signature)), Signature),
+        ("signature", with(&good, |p| spoilt(&mut p.signature)), Signature),
         ("a stranger", with(&good, |p| p.signer = Position(4)), Signer),
         ("epoch", signed(&|p| p.block.header.epoch = Epoch(2)), Why::Epoch),
         ("chain", signed(&|p| p.block.header.chain_id = "other".into()), Malformed("of chain \"other\"")),
@@ -270,6 +280,42 @@ fn refuses_a_proposal_with_any_field_changed() {
 }
 
 #[test]
+fn a_proposal_is_its_leaders_identity_alone_to_sign() {
+    let world = World::new();
+    let good = world.proposal();
+    let bytes = crate::proposal_bytes(CHAIN, &good.statement());
+    let by = |seed: &[u8; 32]| ed25519::SecretKey::from_seed(*seed).sign(&bytes);
+    let vote_key = &world.chain.keys[0];
+    let mut cut = [0; 64];
+    cut.copy_from_slice(&vote_key.sign(&bytes).as_bytes()[..64]);
+    let statement = good.statement();
+    for (what, signature) in [
+        ("the vote key's secret", by(&vote_key.to_bytes())),
+        ("the beginning of the vote key's signature", ed25519::Signature::from_bytes(cut)),
+        ("another member", world.chain.sign_statement(1, &statement)),
+        ("a stranger", by(&[9; 32])),
+        ("nobody", ed25519::Signature::from_bytes([0; 64])),
+        (
+            "itself, on another chain",
+            crate::testing::identity(0).sign(&crate::proposal_bytes("other", &statement)),
+        ),
+    ] {
+        let proposal = with(&good, |proposal| proposal.signature = signature);
+        // Not even on its own connection.
+        for from in [None, Some(0)] {
+            let answer = world.admit(from, Message::Proposal(Box::new(proposal.clone())));
+            let rejection = answer.expect_err(what);
+            let key = KeyOf::Identity(Position(0));
+            assert_eq!(rejection, Rejection::BadSignature { what: "proposal", view: View(3), key }, "{what}");
+        }
+        let own =
+            Memory { epoch: EPOCH, proposal: Some((statement.clone(), signature)), ..Memory::default() };
+        let own = world.door_of(0).admit(None, Message::Memory(Box::new(own)));
+        assert_rejected(what, own, Signature);
+    }
+}
+
+#[test]
 fn bounds_what_a_status_may_claim() {
     let world = World::new();
     let good = Status { epoch: Epoch(77), ..Status::default() };
@@ -290,12 +336,16 @@ fn what_cannot_stand_costs_no_pairing() {
     let world = World::new();
     let World { scheme, chain, qc1, tc2, .. } = &world;
     let forged = with(&world.proposal(), |proposal| {
-        damaged(&mut proposal.signature);
+        spoilt(&mut proposal.signature);
         proposal.tc = Some(with(tc2, |tc| damaged(&mut tc.signature)));
     });
     scheme.take();
     assert!(world.admit(None, Message::Proposal(Box::new(forged))).is_err());
-    assert_eq!(scheme.take(), 2, "a forged proposal costs its own signature, not those of what it carries");
+    assert_eq!(
+        scheme.take(),
+        0,
+        "a forged proposal costs its own Ed25519 signature, not those of what it carries"
+    );
     let few = chain.tc(2, &[(2, 1), (3, 1)], Some(qc1.clone()));
     scheme.take();
     assert!(world.door().verify_timeout_certificate(&few).is_err());

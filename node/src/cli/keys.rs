@@ -69,7 +69,7 @@ pub(super) enum Command {
 pub(super) enum Kind {
     /// Signs transactions (Ed25519)
     Account,
-    /// Names a node towards its peers (Ed25519)
+    /// Names a node towards its peers, and signs a validator's proposals (Ed25519)
     Identity,
     /// Signs votes (BLS12-381)
     Vote,

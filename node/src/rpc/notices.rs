@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use althing_consensus::{Evidence, Notice, Registration, TimeoutStatement, Vote};
-use althing_crypto::{Encoding, bls, ed25519, sha256};
+use althing_crypto::{Encoding, ed25519, sha256};
 use serde_json::{Value, json};
 
 use super::{
@@ -118,7 +118,7 @@ fn identity(epochs: &Epochs, evidence: &Evidence) -> Result<ed25519::PublicKey, 
 
 /// The two messages, each with what its signature covers.
 fn messages(evidence: &Evidence) -> [Value; 2] {
-    let proposal = |(statement, signature): &(althing_consensus::ProposalStatement, bls::Signature)| {
+    let proposal = |(statement, signature): &(althing_consensus::ProposalStatement, ed25519::Signature)| {
         json!({
             "type": "proposal",
             "view": statement.view.to_string(),

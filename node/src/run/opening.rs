@@ -85,7 +85,8 @@ pub(super) fn open(
         true => None,
         false => {
             let safety = SafetyStore::open(&home.safety_file())?;
-            Some(Signer::open(keys, epochs.clone(), safety, chain.clone())?)
+            let identity = Arc::new(identity.clone());
+            Some(Signer::open(identity, keys, epochs.clone(), safety, chain.clone())?)
         }
     };
     let mut engine = newest.config.clone();

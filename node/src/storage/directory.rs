@@ -21,8 +21,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// 1 had the application's state in a database.
-const FORMAT_VERSION: u8 = 5;
+/// 1 had the application's state in a database; up to 5, proposals in evidence were signed with vote keys.
+const FORMAT_VERSION: u8 = 6;
 
 const STATE: &str = "state";
 const LOG: &str = "log";

@@ -1,4 +1,4 @@
-//! The holder of the vote key: what it signs leaves only after everything that must not be forgotten is on disk.
+//! The holder of the keys that consensus messages are signed with: what it signs leaves only after everything that must not be forgotten is on disk.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use althing_consensus::engine::{EngineConfig, EpochEntered};
 use althing_consensus::{
     Epoch, Position, SafetyError, SafetyRecord, SafetyRules, Signed, Validator, ValidatorSet,
 };
-use althing_crypto::{BlockHash, DecodeError, Encoding, bls, mutant};
+use althing_crypto::{BlockHash, DecodeError, Encoding, bls, ed25519, mutant};
 
 use super::Fatal;
 use crate::driver::{Done, SafetyJob};
@@ -16,6 +16,7 @@ use crate::storage::{ChainStore, SafetyStore, SafetyStoreError};
 
 /// The safety rules with their file, and the store that bodies must be in first.
 pub struct Signer {
+    identity: Arc<ed25519::SecretKey>,
     keys: Vec<bls::SecretKey>,
     state: State,
     store: SafetyStore,
@@ -71,9 +72,10 @@ pub enum SignerError {
 }
 
 impl Signer {
-    /// The signer of these keys, at least one, on an opened safety file with the record found there. The first record is written before
+    /// The signer of this identity, which signs proposals, and these vote keys, at least one, on an opened safety file with the record found there. The first record is written before
     /// anything else happens; then it enters in turn the epochs that the chain data are ahead of it.
     pub fn open(
+        identity: Arc<ed25519::SecretKey>,
         keys: Vec<bls::SecretKey>,
         epochs: Arc<Epochs>,
         (mut store, record): (SafetyStore, Option<Vec<u8>>),
@@ -84,13 +86,13 @@ impl Signer {
                 let first = &epochs.entered(Epoch(1)).map_err(Box::new)?.config;
                 let EngineConfig { chain_id, epoch_hash, opening, set, .. } = first.clone();
                 let key = key_in(&keys, &set, first.me);
-                let rules = SafetyRules::new_chain(key, chain_id, opening, set, epoch_hash);
+                let rules = SafetyRules::new_chain(identity.clone(), key, chain_id, opening, set, epoch_hash);
                 store.write(&rules.record().encode())?;
                 State::Rules(rules)
             }
-            Some(bytes) => recover(&keys, &epochs, SafetyRecord::decode(&bytes)?)?,
+            Some(bytes) => recover(&identity, &keys, &epochs, SafetyRecord::decode(&bytes)?)?,
         };
-        let mut signer = Self { keys, state, store, chain, epochs };
+        let mut signer = Self { identity, keys, state, store, chain, epochs };
         let newest = signer.epochs.newest().map_err(Box::new)?.config.epoch;
         while signer.record().epoch < newest {
             let next = Epoch(signer.record().epoch.0 + 1);
@@ -133,7 +135,8 @@ impl Signer {
                 }
             }
             State::Ahead(record) if record.epoch == epoch => {
-                self.state = recover(&self.keys, &self.epochs, record.clone()).map_err(Box::new)?;
+                let recovered = recover(&self.identity, &self.keys, &self.epochs, record.clone());
+                self.state = recovered.map_err(Box::new)?;
             }
             State::Rules(_) | State::Ahead(_) => {}
         }
@@ -182,7 +185,12 @@ impl Signer {
 }
 
 /// The rules with a record read back, if the chain data reach its epoch.
-fn recover(keys: &[bls::SecretKey], epochs: &Epochs, record: SafetyRecord) -> Result<State, SignerError> {
+fn recover(
+    identity: &Arc<ed25519::SecretKey>,
+    keys: &[bls::SecretKey],
+    epochs: &Epochs,
+    record: SafetyRecord,
+) -> Result<State, SignerError> {
     let Some(context) = epochs.of(record.epoch).map_err(Box::new)? else { return Ok(State::Ahead(record)) };
     let EngineConfig { chain_id, epoch_hash, opening, set, .. } = &context.config;
     if record.chain_id == *chain_id && record.opening != *opening {
@@ -193,7 +201,8 @@ fn recover(keys: &[bls::SecretKey], epochs: &Epochs, record: SafetyRecord) -> Re
     let key = keys.iter().find(own).or(keys.first().filter(|_| keys.len() == 1));
     let other = || SignerError::OtherKey { found: bls::PublicKey::opaque(record.vote_key).to_string() };
     let key = key.ok_or_else(other)?.clone();
-    Ok(State::Rules(SafetyRules::recover(key, chain_id, set.clone(), *epoch_hash, record)?))
+    let (identity, set) = (identity.clone(), set.clone());
+    Ok(State::Rules(SafetyRules::recover(identity, key, chain_id, set, *epoch_hash, record)?))
 }
 
 /// The key that this place votes with. Without a place, as while the identity changes, the one that has a place in the set; where none has,

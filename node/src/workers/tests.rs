@@ -82,7 +82,8 @@ impl Bench {
 
     fn signer(&self, slots: &Slots) -> Result<Signer, SignerError> {
         let keys = vec![self.test.vote_keys[0].clone()];
-        Signer::open(keys, self.test.epochs(&self.chain), slots.open(), self.chain.clone())
+        let (identity, epochs) = (Arc::new(self.test.identity(0)), self.test.epochs(&self.chain));
+        Signer::open(identity, keys, epochs, slots.open(), self.chain.clone())
     }
 
     fn verifier(&self, application: Arc<dyn Application>) -> Verifier {

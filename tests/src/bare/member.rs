@@ -9,7 +9,7 @@ use althing_consensus::{
     QuorumCertificate, SafetyRecord, SafetyRules, SignRequest, ValidatorSet, aggregate_timeouts,
     aggregate_votes,
 };
-use althing_crypto::{BlockHash, TxHash, bls, mutant, sha256_concat};
+use althing_crypto::{BlockHash, TxHash, bls, ed25519, mutant, sha256_concat};
 
 use super::{Durable, Input, Load, Noted, Output, Setup, Wire};
 
@@ -62,8 +62,9 @@ impl Member {
     pub fn fresh(setup: &Arc<Setup>, node: usize) -> Self {
         let config = setup.engine_config(&setup.genesis().header, setup.genesis().hash(), node);
         let key = key_of(setup, node, config.epoch);
-        let rules =
-            SafetyRules::new_chain(key, config.chain_id, config.opening, config.set, config.epoch_hash);
+        let identity = identity_of(setup, node);
+        let (chain_id, set) = (config.chain_id, config.set);
+        let rules = SafetyRules::new_chain(identity, key, chain_id, config.opening, set, config.epoch_hash);
         let durable = Durable::new(rules.record().clone());
         Self::on(setup.clone(), node, rules, durable)
     }
@@ -79,7 +80,8 @@ impl Member {
         let record = durable.record.clone();
         let era = setup.era(record.epoch);
         let key = key_of(setup, node, record.epoch);
-        let rules = SafetyRules::recover(key, setup.chain_id(), era.set().clone(), era.hash(), record);
+        let (identity, set) = (identity_of(setup, node), era.set().clone());
+        let rules = SafetyRules::recover(identity, key, setup.chain_id(), set, era.hash(), record);
         let mut rules = rules.expect("a record that these rules wrote");
         if let Some(start) = next_start(setup, &durable, rules.record().epoch) {
             let entered = rules.enter_epoch(&start, key_of(setup, node, start.epoch));
@@ -325,6 +327,13 @@ impl Member {
 fn key_of(setup: &Setup, node: usize, epoch: Epoch) -> bls::SecretKey {
     let eras = [epoch, Epoch(1), Epoch(2)].map(|epoch| setup.era(epoch));
     let key = eras.into_iter().find_map(|era| Some(era.key(era.place(node)?).clone()));
+    key.expect("a member of some epoch")
+}
+
+/// A node's identity stays the same in all epochs.
+fn identity_of(setup: &Setup, node: usize) -> Arc<ed25519::SecretKey> {
+    let eras = [Epoch(1), Epoch(2)].map(|epoch| setup.era(epoch));
+    let key = eras.into_iter().find_map(|era| Some(era.identity(era.place(node)?).clone()));
     key.expect("a member of some epoch")
 }
 

@@ -26,8 +26,9 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct Era {
     pub(super) config: EngineConfig,
+    /// By position, as all that follows.
     keys: Vec<bls::SecretKey>,
-    /// By position.
+    identities: Vec<Arc<ed25519::SecretKey>>,
     nodes: Vec<usize>,
     doors: Vec<Door>,
     /// That of a node that only follows.
@@ -48,12 +49,14 @@ pub struct Seat {
 impl Era {
     fn new(epoch: u64, seats: &[Seat], params: ConsensusParams) -> Self {
         let keys: Vec<bls::SecretKey> = seats.iter().map(vote_key).collect();
-        let member = |(seat, key): (&Seat, &bls::SecretKey)| Validator {
-            identity: ed25519::SecretKey::from_seed(seed(seat.node, 0)).public_key(),
+        let identity = |seat: &Seat| Arc::new(ed25519::SecretKey::from_seed(seed(seat.node, 0)));
+        let identities: Vec<_> = seats.iter().map(identity).collect();
+        let member = |(at, key): (usize, &bls::SecretKey)| Validator {
+            identity: identities[at].public_key(),
             vote_key: key.public_key().clone(),
-            power: Power(seat.power),
+            power: Power(seats[at].power),
         };
-        let members = seats.iter().zip(&keys).map(member).collect();
+        let members = keys.iter().enumerate().map(member).collect();
         let set = Arc::new(ValidatorSet::new(&CHEAP_VOTES, members).expect("distinct members with power"));
         let epoch_hash = epoch_hash(&set, &params);
         let (chain_id, epoch) = (CHAIN_ID.to_owned(), Epoch(epoch));
@@ -62,7 +65,7 @@ impl Era {
         let door = |me| Door::new(CHAIN_ID.to_owned(), epoch, config.set.clone(), &config.params, me);
         let doors = config.set.positions().map(|me| door(Some(me))).collect();
         let nodes = seats.iter().map(|seat| seat.node).collect();
-        Self { passer_by: door(None), doors, nodes, keys, config }
+        Self { passer_by: door(None), doors, nodes, keys, identities, config }
     }
 
     /// The validators.
@@ -83,6 +86,11 @@ impl Era {
     /// The vote key of this position.
     pub fn key(&self, position: Position) -> &bls::SecretKey {
         &self.keys[usize::from(position.0)]
+    }
+
+    /// The identity key of this position.
+    pub fn identity(&self, position: Position) -> &Arc<ed25519::SecretKey> {
+        &self.identities[usize::from(position.0)]
     }
 
     /// Where a node votes.
@@ -138,6 +146,11 @@ impl Setup {
     /// The vote key of one of the first members: for those who play an adversary.
     pub fn key(&self, position: Position) -> &bls::SecretKey {
         self.eras[0].key(position)
+    }
+
+    /// The identity key of one of the first members.
+    pub fn identity(&self, position: Position) -> &Arc<ed25519::SecretKey> {
+        self.eras[0].identity(position)
     }
 
     /// The door of one of the first members. It remembers certificates that were checked, which changes no verdict.

@@ -1,6 +1,5 @@
 //! The fourth member: it hears everything, signs anything with its own key, and says it to whom it likes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use althing_consensus::engine::Aggregated;
@@ -8,7 +7,7 @@ use althing_consensus::{
     Certificate, Epoch, Height, Message, Now, Phase, Position, Proposal, QuorumCertificate, Status,
     TimeoutCertificate, TimeoutVote, View, Vote, aggregate_timeouts, aggregate_votes,
 };
-use althing_crypto::{BlockHash, Encoding, Hash, TxHash, bls};
+use althing_crypto::{BlockHash, Encoding, Hash, TxHash, bls, ed25519};
 
 use super::engine::ADVERSARY;
 use super::script::Script;
@@ -38,6 +37,10 @@ fn remember<T: Clone + PartialEq>(list: &mut Vec<T>, value: &T) {
             list.remove(0);
         }
     }
+}
+
+fn own_seal(setup: &Setup) -> Seal<'_> {
+    Seal::of(setup.chain_id(), ADVERSARY, setup.key(ADVERSARY), setup.identity(ADVERSARY))
 }
 
 impl Adversary {
@@ -105,7 +108,7 @@ impl Adversary {
             6 => self.garbled(script).unwrap_or_else(|| Message::Status(status(script))),
             _ => Message::Status(status(script)),
         };
-        Seal { chain_id: self.setup.chain_id(), keys: self.keys() }.message(&mut message);
+        own_seal(&self.setup).message(&mut message);
         // It builds on its own words, too, where others let them in.
         let good = self.setup.door(Position(0)).admit(None, message.clone()).is_ok();
         let wire = Wire::Consensus(message);
@@ -113,10 +116,6 @@ impl Adversary {
             self.hears(&wire);
         }
         (to, wire)
-    }
-
-    fn keys(&self) -> BTreeMap<Position, &bls::SecretKey> {
-        BTreeMap::from([(ADVERSARY, self.setup.key(ADVERSARY))])
     }
 
     /// Near the views that the others are in; now and then far off.
@@ -196,7 +195,7 @@ impl Adversary {
         let header = &mut block.header;
         (header.epoch, header.height, header.view) = (Epoch(1), Height(1), View(1));
         (header.parent, header.time_ms) = (genesis.hash(), now.unix_ms);
-        let (signer, signature) = (ADVERSARY, UNSIGNED);
+        let (signer, signature) = (ADVERSARY, ed25519::Signature::from_bytes([0; 64]));
         Proposal { view: View(1), block, justify: None, tc: None, commit: None, signer, signature }
     }
 
@@ -215,7 +214,7 @@ impl Adversary {
     /// A certificate of what it heard and its own vote, which perhaps nobody else has yet.
     fn assembled(&mut self, script: &mut Script<'_>) -> Option<Certificate> {
         let (set, chain_id) = (self.setup.set().clone(), self.setup.chain_id().to_owned());
-        let seal = Seal { chain_id: &chain_id, keys: self.keys() };
+        let seal = own_seal(&self.setup);
         let made = if script.byte().is_multiple_of(2) {
             let mut own = Vote { signer: ADVERSARY, ..script.pick(&self.votes)?.clone() };
             seal.vote(&mut own);

@@ -153,7 +153,8 @@ fn safety_record(bytes: &[u8]) {
     let Some(record) = decode::<SafetyRecord>(bytes) else { return };
     let recover = |record: &SafetyRecord| {
         let key = CHAIN.vote_keys[0].clone();
-        SafetyRules::recover(key, CHAIN_ID, CHAIN.set().clone(), CHAIN.genesis.epoch_hash(), record.clone())
+        let (identity, set) = (Arc::new(CHAIN.identities[0].clone()), CHAIN.set().clone());
+        SafetyRules::recover(identity, key, CHAIN_ID, set, CHAIN.genesis.epoch_hash(), record.clone())
     };
     if let Ok(rules) = recover(&record) {
         assert_eq!(rules.record(), &record);

@@ -7,7 +7,7 @@ use althing_consensus::{
     QuorumCertificate, Registration, TimeoutCertificate, TimeoutStatement, TimeoutVote, View, Vote,
     proposal_bytes, registration_bytes, sponsorship_bytes, timeout_bytes, vote_bytes,
 };
-use althing_crypto::{Encoding, bls, bls::VoteScheme};
+use althing_crypto::{Encoding, bls, bls::VoteScheme, ed25519};
 
 use super::chain::{CHAIN, CHAIN_ID, MEMBERS};
 use super::seal::Seal;
@@ -100,6 +100,11 @@ fn key(signer: Position) -> Option<&'static bls::SecretKey> {
 
 fn signed(signer: Position, bytes: &[u8], signature: &bls::Signature) -> bool {
     key(signer).is_some_and(|key| key.sign(bytes) == *signature)
+}
+
+fn proposed(signer: Position, bytes: &[u8], signature: &ed25519::Signature) -> bool {
+    let identity = CHAIN.identities.get(usize::from(signer.0));
+    identity.is_some_and(|key| key.sign(bytes) == *signature)
 }
 
 fn vote_shape(vote: &Vote) -> bool {
@@ -200,7 +205,7 @@ fn proposal_good(proposal: &Proposal) -> bool {
         && header.evidence_root == althing_consensus::notices_root(&proposal.block.notices)
         && proposal.block.notices.len() <= althing_consensus::MAX_NOTICES
         && proposal.block.notices.iter().all(|notice| notice.encode().len() <= Notice::MAX_BYTES)
-        && signed(proposal.signer, &proposal_bytes(CHAIN_ID, &proposal.statement()), &proposal.signature)
+        && proposed(proposal.signer, &proposal_bytes(CHAIN_ID, &proposal.statement()), &proposal.signature)
         && proposal.justify.iter().all(qc_good)
         && proposal.tc.iter().all(tc_good)
         && proposal.commit.iter().all(|qc| qc.phase == Phase::Commit && qc_good(qc))
@@ -218,7 +223,7 @@ fn memory_good(memory: &Memory) -> bool {
         && timeout.iter().all(|vote| vote.signer == Position(0) && timeout_good(vote) && timeout_signed(vote))
         && proposal.iter().all(|(statement, signature)| {
             here(statement.epoch, statement.view)
-                && signed(Position(0), &proposal_bytes(CHAIN_ID, statement), signature)
+                && proposed(Position(0), &proposal_bytes(CHAIN_ID, statement), signature)
         })
 }
 
@@ -235,8 +240,8 @@ fn convicts(evidence: &Evidence) {
         Evidence::Proposals { signer, first: (one, first), second: (two, second) } => {
             (one.epoch, one.view) == (two.epoch, two.view)
                 && one.block != two.block
-                && signed(*signer, &proposal_bytes(CHAIN_ID, one), first)
-                && signed(*signer, &proposal_bytes(CHAIN_ID, two), second)
+                && proposed(*signer, &proposal_bytes(CHAIN_ID, one), first)
+                && proposed(*signer, &proposal_bytes(CHAIN_ID, two), second)
         }
         Evidence::CommitAndTimeout(vote, timeout) => {
             forgot(vote, vote.view, timeout) && vote.phase == Phase::Commit && alone(vote)

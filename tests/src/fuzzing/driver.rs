@@ -7,7 +7,7 @@
 use althing_consensus::{
     Certificate, Height, Message, Micros, Position, Proposal, QuorumCertificate, View, payload_root,
 };
-use althing_crypto::{Encoding, TxHash, bls};
+use althing_crypto::{Encoding, TxHash, ed25519};
 use althing_ledger::asset::{Address, Transaction};
 use althing_mempool::TxBytes;
 use althing_node::body::Body;
@@ -104,8 +104,8 @@ impl Hostile {
 
     fn says(&mut self, from: Peer, mut wire: Wire) {
         if let Wire::Consensus(message) = &mut wire {
-            let keys = [(HOSTILE, &UNEQUAL.vote_keys[1])].into();
-            Seal { chain_id: CHAIN_ID, keys }.message(message);
+            let (key, identity) = (&UNEQUAL.vote_keys[1], &UNEQUAL.identities[1]);
+            Seal::of(CHAIN_ID, HOSTILE, key, identity).message(message);
         }
         self.node.event(Event::Wire { from, wire });
     }
@@ -152,7 +152,7 @@ impl Hostile {
             tc: None,
             commit,
             signer: HOSTILE,
-            signature: bls::Signature::from_bytes([0; 96]),
+            signature: ed25519::Signature::from_bytes([0; 64]),
         };
         self.bodies.push(Body { block, txs });
         self.says(validator(), Wire::Consensus(Message::Proposal(Box::new(proposal))));

@@ -65,7 +65,8 @@ impl Node {
         SafetyStore::format(&mut file).expect("memory");
         let safety = SafetyStore::open_on(Box::new(file), Path::new("safety")).expect("just formatted");
         let keys = vec![UNEQUAL.vote_keys[0].clone()];
-        let signer = Signer::open(keys, epochs.clone(), safety, chain.clone());
+        let identity = Arc::new(UNEQUAL.identities[0].clone());
+        let signer = Signer::open(identity, keys, epochs.clone(), safety, chain.clone());
         let signer = signer.expect("a new file");
         start.record = Some(signer.record().clone());
         let workers = Workers::new(&epochs, &chain, &application, Some(signer), None);

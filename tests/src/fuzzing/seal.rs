@@ -6,21 +6,38 @@ use althing_consensus::{
     Certificate, Evidence, Memory, Message, Position, Proposal, QuorumCertificate, Signers,
     TimeoutCertificate, TimeoutStatement, TimeoutVote, View, Vote, proposal_bytes, timeout_bytes, vote_bytes,
 };
-use althing_crypto::bls::{self, VoteScheme};
+use althing_crypto::{
+    bls::{self, VoteScheme},
+    ed25519,
+};
 
 use super::chain::{CHAIN_ID, Chain};
 use crate::cheap_votes::CHEAP_VOTES;
 
 /// Keys of some members. What others are said to have signed keeps the signature that it has.
 pub(super) struct Seal<'a> {
-    pub(super) chain_id: &'a str,
-    pub(super) keys: BTreeMap<Position, &'a bls::SecretKey>,
+    chain_id: &'a str,
+    keys: BTreeMap<Position, &'a bls::SecretKey>,
+    identities: BTreeMap<Position, &'a ed25519::SecretKey>,
 }
 
 impl<'a> Seal<'a> {
     /// With the keys of the whole chain.
     pub(super) fn all(chain: &'a Chain) -> Self {
-        Self { chain_id: CHAIN_ID, keys: (0..).map(Position).zip(&chain.vote_keys).collect() }
+        let keys = (0..).map(Position).zip(&chain.vote_keys).collect();
+        Self { chain_id: CHAIN_ID, keys, identities: (0..).map(Position).zip(&chain.identities).collect() }
+    }
+}
+
+impl<'a> Seal<'a> {
+    /// With those of one member.
+    pub(super) fn of(
+        chain_id: &'a str,
+        member: Position,
+        key: &'a bls::SecretKey,
+        identity: &'a ed25519::SecretKey,
+    ) -> Self {
+        Self { chain_id, keys: [(member, key)].into(), identities: [(member, identity)].into() }
     }
 }
 
@@ -60,7 +77,7 @@ impl Seal<'_> {
         proposal.block.header.payload_root = althing_consensus::payload_root(&proposal.block.txs);
         proposal.block.header.evidence_root = althing_consensus::notices_root(&proposal.block.notices);
         let bytes = proposal_bytes(self.chain_id, &proposal.statement());
-        self.sign(proposal.signer, &bytes, &mut proposal.signature);
+        self.propose(proposal.signer, &bytes, &mut proposal.signature);
     }
 
     pub(super) fn certificate(&self, certificate: &mut Certificate) {
@@ -91,7 +108,7 @@ impl Seal<'_> {
             Evidence::Votes(first, second) => [first, second].into_iter().for_each(|vote| self.vote(vote)),
             Evidence::Proposals { signer, first, second } => {
                 for (statement, signature) in [first, second] {
-                    self.sign(*signer, &proposal_bytes(self.chain_id, statement), signature);
+                    self.propose(*signer, &proposal_bytes(self.chain_id, statement), signature);
                 }
             }
             Evidence::CommitAndTimeout(vote, timeout) => {
@@ -111,13 +128,20 @@ impl Seal<'_> {
         vote.iter_mut().chain(commit_vote).for_each(|vote| self.vote(vote));
         timeout.iter_mut().for_each(|timeout| self.timeout(timeout));
         if let Some((statement, signature)) = proposal {
-            self.sign(Position(0), &proposal_bytes(self.chain_id, statement), signature);
+            self.propose(Position(0), &proposal_bytes(self.chain_id, statement), signature);
         }
     }
 
     fn sign(&self, signer: Position, bytes: &[u8], signature: &mut bls::Signature) {
         if let Some(good) = self.signature(signer, bytes) {
             *signature = good;
+        }
+    }
+
+    /// As [`sign`](Self::sign), with the identity.
+    fn propose(&self, signer: Position, bytes: &[u8], signature: &mut ed25519::Signature) {
+        if let Some(identity) = self.identities.get(&signer) {
+            *signature = identity.sign(bytes);
         }
     }
 

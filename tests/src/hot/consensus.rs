@@ -1,5 +1,5 @@
 //! A view of four validators: proposal, votes, certificate, commit votes, commit. With safety rules and records, without a wire, and with
-//! signatures that cost next to nothing: those of the curves are paths of their own.
+//! votes' signatures that cost next to nothing: those of the curves are paths of their own. The proposal's is Ed25519, as it is.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What goes between nodes, to bytes and back.
 
 use althing_consensus::{Message, Phase, Position, Proposal, View};
-use althing_crypto::{Encoding, bls};
+use althing_crypto::{Encoding, ed25519};
 use althing_node::body::Body;
 use althing_node::wire::{Gossip, Wire};
 use althing_p2p::frame::{Kind, read, write};
@@ -43,7 +43,7 @@ fn proposal() -> Wire {
         tc: None,
         commit: Some(certificate(Phase::Commit, &genesis.block)),
         signer: Position(0),
-        signature: bls::Signature::from_bytes([3; 96]),
+        signature: ed25519::Signature::from_bytes([3; 64]),
         block: first.block,
     };
     Wire::Consensus(Message::Proposal(Box::new(proposal)))

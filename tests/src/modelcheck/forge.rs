@@ -6,7 +6,7 @@ use althing_consensus::{
     Certificate, Epoch, EpochStart, Message, Phase, Position, Proposal, QuorumCertificate,
     TimeoutCertificate, View, proposal_bytes, timeout_bytes, vote_bytes,
 };
-use althing_crypto::{BlockHash, bls};
+use althing_crypto::{BlockHash, bls, ed25519};
 
 use super::blocks::Catalogue;
 use super::stimulus::By;
@@ -103,11 +103,11 @@ impl Forge {
         justify: Option<QuorumCertificate>,
         tc: Option<TimeoutCertificate>,
     ) -> Wire {
-        let signature = bls::Signature::from_bytes([0; 96]);
+        let signature = ed25519::Signature::from_bytes([0; 64]);
         let mut proposal =
             Proposal { view, block, justify, tc, commit: None, signer: self.leader, signature };
         let bytes = proposal_bytes(self.setup.chain_id(), &proposal.statement());
-        proposal.signature = self.setup.era(epoch).key(self.leader).sign(&bytes);
+        proposal.signature = self.setup.era(epoch).identity(self.leader).sign(&bytes);
         Wire::Consensus(Message::Proposal(Box::new(proposal)))
     }
 

@@ -23,6 +23,7 @@ pub struct Traitor {
     chain_id: String,
     me: Position,
     vote_key: bls::SecretKey,
+    identity: ed25519::SecretKey,
     /// The network, for other mischief.
     pub network: Network,
     events: EventReceiver,
@@ -55,6 +56,7 @@ impl Traitor {
             chain_id: genesis.chain_id().to_owned(),
             me: genesis.validator_set().position_of(&identity.public_key()).expect("a validator"),
             vote_key: KeyFile::read_vote(&home.vote_key()).expect("a vote key"),
+            identity,
             network,
             events,
             connected: Vec::new(),
@@ -178,7 +180,7 @@ impl Traitor {
     fn own(&self, proposal: &Proposal, later: u64) -> Proposal {
         let mut own = Proposal { signer: self.me, ..proposal.clone() };
         own.block.header.time_ms += later;
-        own.signature = self.vote_key.sign(&proposal_bytes(&self.chain_id, &own.statement()));
+        own.signature = self.identity.sign(&proposal_bytes(&self.chain_id, &own.statement()));
         own
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct Member {
     pub(super) vote_key: bls::SecretKey,
     /// The one that it may change to, and back.
     next_vote_key: bls::SecretKey,
-    identity: ed25519::SecretKey,
+    pub(super) identity: ed25519::SecretKey,
 }
 
 impl Member {
@@ -122,7 +122,9 @@ impl Node {
         let epochs = Arc::new(Epochs::new(genesis, chain.clone(), seat));
 
         let opened = SafetyStore::open_on(disk.safety(), Path::new("safety")).map_err(|e| text(&e))?;
-        let signer = Signer::open(keys, epochs.clone(), opened, chain.clone()).map_err(|e| text(&e))?;
+        let identity = Arc::new(member.identity.clone());
+        let signer =
+            Signer::open(identity, keys, epochs.clone(), opened, chain.clone()).map_err(|e| text(&e))?;
         let newest = epochs.newest().map_err(|e| text(&e))?;
         let mut config = newest.config.clone();
         config.me = signer.place(config.epoch);

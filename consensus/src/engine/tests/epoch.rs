@@ -69,7 +69,7 @@ fn on_an_epoch_ending_block_only_that_block_is_valid_and_is_judged_by_its_view_n
             tc: None,
             commit: None,
             signer,
-            signature: dummy(),
+            signature: no_signature(),
         };
         f.receive(1, Admitted::Proposal(Verified::trust(proposal)));
         let checked = f.step(Input::PayloadChecked { block: block.hash(), verdict: Ok(()) });

@@ -153,7 +153,7 @@ fn the_parent_is_fetched_from_the_signers_before_the_vote() {
         tc: None,
         commit: None,
         signer,
-        signature: dummy(),
+        signature: no_signature(),
     };
     let actions = f.receive(signer.0, Admitted::Proposal(Verified::trust(proposal)));
     assert!(
@@ -253,7 +253,7 @@ fn a_parent_known_by_a_commit_certificate_alone_is_fetched_from_all_each_time() 
     justify.signers = [Position(0)].into_iter().collect();
     let block = f.block(2, &one, Some(&justify), &[]);
     let signer = Position(f.leader(2));
-    let (justify, signature) = (Some(justify), dummy());
+    let (justify, signature) = (Some(justify), no_signature());
     let proposal = Proposal { view: View(2), block, justify, tc: None, commit: None, signer, signature };
     let all = f.engine.everyone().into_iter().filter(|one| Some(*one) != f.engine.config.me).collect();
     let fetch = Action::FetchBlock { block: one.hash(), from: all };

@@ -84,7 +84,7 @@ fn one_message_of_any_kind_shown_by_one_peer_raises_the_floor() {
     let none = Memory::default;
     assert_eq!(floor_after(None, none()), None);
     for (kind, shown) in [
-        ("proposal", Memory { proposal: Some((proposal.statement(), dummy())), ..none() }),
+        ("proposal", Memory { proposal: Some((proposal.statement(), no_signature())), ..none() }),
         ("vote", Memory { vote: Some(vote(Phase::Vote, 5, block, 0)), ..none() }),
         ("commit vote", Memory { commit_vote: Some(vote(Phase::Commit, 5, block, 0)), ..none() }),
         ("timeout vote", Memory { timeout: Some(timeout(5, 0, None, None)), ..none() }),

@@ -216,7 +216,8 @@ fn a_commit_certificate_of_a_fork_halts_the_node_however_far_below_its_head_the_
     let certificate = qc(5, other_one.hash(), Phase::Vote);
     let block = f.block(6, &other_one, Some(&certificate), &[]);
     let (view, justify, signer) = (View(6), Some(certificate), Position(1));
-    let proposal = Proposal { view, block, justify, tc: None, commit: None, signer, signature: dummy() };
+    let proposal =
+        Proposal { view, block, justify, tc: None, commit: None, signer, signature: no_signature() };
     let asks = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::FetchBlock { .. }));
     assert!(asks(&f.receive(1, Admitted::Proposal(Verified::trust(proposal)))));
     assert!(!asks(&f.step(Input::Blocks { blocks: vec![other_one], commit: None })));

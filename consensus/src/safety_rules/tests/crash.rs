@@ -101,7 +101,8 @@ impl World {
     fn restart(&self, disk: &SafetyRecord) -> SafetyRules {
         let record = SafetyRecord::decode(&disk.encode()).expect("its own bytes");
         let (key, set) = (self.chain.keys[0].clone(), self.chain.set.clone());
-        let mut rules = SafetyRules::recover(key, CHAIN, set, EPOCH_HASH, record).expect("its own record");
+        let rules = SafetyRules::recover(Arc::new(identity(0)), key, CHAIN, set, EPOCH_HASH, record);
+        let mut rules = rules.expect("its own record");
         assert_eq!(rules.resume(None), None);
         rules
     }

@@ -44,7 +44,8 @@ fn s9_the_next_epoch_is_entered_once_with_its_own_views_and_nothing_is_signed_in
     assert!(rules.request(&time_out(1, None, None)).is_ok(), "view 1 of the new epoch is another view 1");
 
     let set = start.set.clone();
-    let back = SafetyRules::recover(chain.keys[0].clone(), CHAIN, set, record.epoch_hash, record.clone());
+    let (key, hash) = (chain.keys[0].clone(), record.epoch_hash);
+    let back = SafetyRules::recover(Arc::new(identity(0)), key, CHAIN, set, hash, record.clone());
     assert_eq!(back.expect("its own record").record(), &record);
 }
 
@@ -87,8 +88,7 @@ fn s9_who_is_left_out_signs_nothing_and_who_comes_back_asks_first() {
     let chain = real();
     let start = start(&chain);
     let key = || chain.keys[3].clone();
-    let genesis = (CHAIN.to_owned(), OPENING, chain.set.clone());
-    let mut rules = SafetyRules::new_chain(key(), genesis.0, genesis.1, genesis.2, EPOCH_HASH);
+    let mut rules = first(&chain, 3);
     assert_eq!(rules.resume(None), None);
     rules.enter_epoch(&start, key()).expect("the next epoch");
     assert_eq!(rules.signer(), None);

@@ -35,6 +35,7 @@ fn s7_signs_nothing_before_it_resumes_and_nothing_up_to_the_floor() {
     );
 
     let mut again = SafetyRules::recover(
+        Arc::new(identity(0)),
         chain.keys[0].clone(),
         CHAIN,
         chain.set.clone(),
@@ -80,7 +81,8 @@ fn a_record_is_taken_back_only_by_its_own_key_on_its_own_chain() {
     let chain = chain();
     let record = unresumed(&chain).record().clone();
     let recover = |key: usize, chain_id: &str, set: &Arc<ValidatorSet>, hash, record: &SafetyRecord| {
-        SafetyRules::recover(chain.keys[key].clone(), chain_id, set.clone(), hash, record.clone())
+        let (identity, key) = (Arc::new(identity(key)), chain.keys[key].clone());
+        SafetyRules::recover(identity, key, chain_id, set.clone(), hash, record.clone())
     };
     let taken = recover(0, CHAIN, &chain.set, EPOCH_HASH, &record).unwrap();
     assert_eq!((taken.record(), taken.signer()), (&record, Some(Position(0))));

@@ -16,7 +16,7 @@ impl Said<'_> {
         (&self.0.chain.timeout(2, view, high.map(unsigned), None)).into()
     }
 
-    fn proposal(&self, view: u64, block: &Block) -> (ProposalStatement, bls::Signature) {
+    fn proposal(&self, view: u64, block: &Block) -> (ProposalStatement, ed25519::Signature) {
         let proposal = with(&self.0.proposal(), |proposal| {
             proposal.view = View(view);
             proposal.block = block.clone();
@@ -25,6 +25,35 @@ impl Said<'_> {
         let proposal = self.0.chain.signed(proposal);
         (proposal.statement(), proposal.signature)
     }
+}
+
+#[test]
+fn two_proposals_convict_under_their_signers_identity_alone_at_no_pairing() {
+    let world = World::new();
+    let said = Said(&world);
+    let (a, b) = (block(5, Some(&world.qc1), 0), block(5, Some(&world.qc1), 1));
+    let (first, second) = (said.proposal(5, &a), said.proposal(5, &b));
+    let by = |key: &ed25519::SecretKey, (statement, _): &(ProposalStatement, ed25519::Signature)| {
+        (statement.clone(), key.sign(&crate::proposal_bytes(CHAIN, statement)))
+    };
+    let identity = crate::testing::identity(2);
+    let others = [
+        ("another member", crate::testing::identity(3)),
+        ("the vote key's secret", ed25519::SecretKey::from_seed(*world.chain.keys[2].to_bytes())),
+    ];
+    let verify = |first, second| {
+        world.door().verify_evidence(&Evidence::Proposals { signer: Position(2), first, second })
+    };
+    world.scheme.take();
+    assert_eq!(verify(by(&identity, &first), by(&identity, &second)), Ok(()));
+    for (what, other) in others {
+        for (one, two) in [(&other, &identity), (&identity, &other), (&other, &other)] {
+            let key = KeyOf::Identity(Position(2));
+            let bad = Rejection::BadSignature { what: "proposal statement", view: View(5), key };
+            assert_eq!(verify(by(one, &first), by(two, &second)), Err(bad), "{what}");
+        }
+    }
+    assert_eq!(world.scheme.take(), 0, "Ed25519 throughout");
 }
 
 #[test]

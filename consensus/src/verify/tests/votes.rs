@@ -155,7 +155,7 @@ fn takes_only_its_own_messages_as_memory() {
             with(&good, |m| m.timeout.as_mut().unwrap().entry = None),
             Malformed("not entered"),
         ),
-        ("a forged proposal", with(&good, |m| damaged(&mut m.proposal.as_mut().unwrap().1)), Signature),
+        ("a forged proposal", with(&good, |m| spoilt(&mut m.proposal.as_mut().unwrap().1)), Signature),
         ("another proposal", with(&good, |m| m.proposal.as_mut().unwrap().0.block = OPENING), Signature),
         (
             "a proposal of view 2^62",

@@ -31,7 +31,7 @@ pub struct CarriedNotice {
 
 impl Encoding for CarriedNotice {
     const NAME: &'static str = "carried notice";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
     const MAX_BYTES: usize = Notice::MAX_BYTES + 16;
 }
 

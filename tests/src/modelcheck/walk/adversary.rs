@@ -8,7 +8,7 @@ use althing_consensus::{
     QuorumCertificate, TimeoutCertificate, TimeoutVote, View, Vote, no_evidence, payload_root,
     proposal_bytes, timeout_bytes, view_of, vote_bytes,
 };
-use althing_crypto::{BlockHash, TxHash, bls};
+use althing_crypto::{BlockHash, TxHash, bls, ed25519};
 
 use crate::bare::{Setup, Wire};
 use crate::modelcheck::forge::quorum;
@@ -182,9 +182,10 @@ impl Adversary {
         let commit = pick(random, self.qcs.iter().filter(|qc| qc.is_commit())).cloned();
         let block = self.child(random, &parent, view, justify.as_ref());
         self.keep_block(&block);
-        let signature = bls::Signature::from_bytes([0; 96]);
+        let signature = ed25519::Signature::from_bytes([0; 64]);
         let mut proposal = Proposal { view, block, justify, tc, commit, signer: self.me, signature };
-        proposal.signature = self.sign(&proposal_bytes(self.setup.chain_id(), &proposal.statement()));
+        let bytes = proposal_bytes(self.setup.chain_id(), &proposal.statement());
+        proposal.signature = self.setup.identity(self.me).sign(&bytes);
         Some(proposal)
     }
 

@@ -214,6 +214,12 @@ pub(super) const ALL: &[Mutant] = &[
         expected: "epochs",
     },
     Mutant {
+        name: "foreign_identity_proposes",
+        slip: "A process proposes with another identity than the set has beside its vote key.",
+        places: &["consensus/src/safety_rules.rs"],
+        expected: "epochs",
+    },
+    Mutant {
         name: "another_end_at_the_height",
         slip: "On a block that ends the epoch another one of its height gets a vote.",
         places: &["consensus/src/engine/candidate.rs", "consensus/src/safety_rules.rs"],

@@ -2,7 +2,7 @@
 
 use althing_consensus::engine::Aggregated;
 use althing_consensus::{Certificate, ConsensusParams, Message, Phase, Position, View, aggregate_votes};
-use althing_crypto::{BlockHash, bls, sha256};
+use althing_crypto::{BlockHash, bls, ed25519, sha256};
 
 use super::Verdict;
 use super::forge::Forge;
@@ -44,7 +44,7 @@ fn messages(forge: &Forge) -> Vec<Case> {
     forged_vote.signature = spoilt;
     let mut proposal = forge.proposal(0, forge.block(1, forge.setup.genesis(), View(0), &[]), None, None);
     let honest = proposal.clone();
-    proposal.signature = spoilt;
+    proposal.signature = ed25519::Signature::from_bytes([3; 64]);
     let qc = forge.qc(Phase::Vote, 1, block(1), &[0, 1, 2]);
     let mut unknown = forge.qc(Phase::Vote, 2, block(1), &[0, 1, 2]);
     unknown.signature = spoilt;

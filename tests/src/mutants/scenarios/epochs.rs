@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use althing_consensus::{
     Block, Certificate, ConsensusParams, Epoch, EpochStart, Execution, Height, Message, Micros, Phase,
-    Position, SafetyRules, SignRequest, ValidatorSet, View, epoch_hash,
+    Position, ProposalDraft, SafetyRules, SignRequest, ValidatorSet, View, epoch_hash,
 };
 use althing_crypto::{Hash, bls, ed25519};
 use althing_ledger::{ParamUpdates, ValidatorUpdate, VoteKey};
@@ -37,7 +37,8 @@ fn enter(forge: &Forge, starts: &[EpochStart]) -> Result<(), String> {
     let key = || forge.setup.key(Position(0)).clone();
     let (chain, set, hash) =
         (forge.setup.chain_id(), forge.setup.set().clone(), genesis.header.vouched.next_epoch);
-    let mut rules = SafetyRules::new_chain(key(), chain.to_owned(), genesis.hash(), set, hash);
+    let identity = forge.setup.identity(Position(0)).clone();
+    let mut rules = SafetyRules::new_chain(identity, key(), chain.to_owned(), genesis.hash(), set, hash);
     let entered = starts.iter().map(|start| rules.enter_epoch(start, key()).map(drop));
     entered.collect::<Result<(), _>>().map_err(|error| error.to_string())
 }
@@ -63,6 +64,7 @@ pub(super) fn epochs() -> Verdict {
     refused("on a forged certificate", &[by(forged)])?;
     possession(&forge)?;
     strangers(&forge, &good)?;
+    another_identity(&forge)?;
     other_epochs(&forge)
 }
 
@@ -73,7 +75,8 @@ fn strangers(forge: &Forge, next: &EpochStart) -> Verdict {
     let entered = |place: u16, key: bls::SecretKey| {
         let own = forge.setup.key(Position(place)).clone();
         let (chain, set) = (forge.setup.chain_id().to_owned(), forge.setup.set().clone());
-        let mut rules = SafetyRules::new_chain(own, chain, genesis.hash(), set, hash);
+        let identity = forge.setup.identity(Position(place)).clone();
+        let mut rules = SafetyRules::new_chain(identity, own, chain, genesis.hash(), set, hash);
         let first = rules.resume(None);
         let entered = rules.enter_epoch(next, key).map_err(|error| error.to_string());
         entered.map(|_| (rules, first))
@@ -88,6 +91,26 @@ fn strangers(forge: &Forge, next: &EpochStart) -> Verdict {
     let request = SignRequest::Timeout { view: View(1), high_qc: None, entry: None };
     match rules.request(&request) {
         Ok(_) => Err("who was removed signs in the next epoch".into()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A proposal under an identity that the set does not have beside the vote key verifies nowhere: none is signed.
+fn another_identity(forge: &Forge) -> Verdict {
+    let genesis = forge.setup.genesis();
+    let (leader, hash) = (Position(forge.leader(1, &[])), genesis.header.vouched.next_epoch);
+    let propose = |identity: Position| {
+        let (identity, key) = (forge.setup.identity(identity).clone(), forge.setup.key(leader).clone());
+        let (chain, set) = (forge.setup.chain_id().to_owned(), forge.setup.set().clone());
+        let mut rules = SafetyRules::new_chain(identity, key, chain, genesis.hash(), set, hash);
+        let _ = rules.resume(None);
+        let block = forge.block(1, genesis, View(0), &[]);
+        let draft = ProposalDraft { view: View(1), block, justify: None, tc: None, commit: None };
+        rules.request(&SignRequest::Propose(Box::new(draft)))
+    };
+    propose(leader).map_err(|refusal| format!("the leader may not propose: {refusal}"))?;
+    match propose(Position(1 - leader.0.min(1))) {
+        Ok(_) => Err("a process proposes under another identity than its place has".into()),
         Err(_) => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use althing_consensus::{
     Position, Proposal, QuorumCertificate, Rejection, TimeoutCertificate, TimeoutVote, Verified, View, Vote,
     payload_root, proposal_bytes, timeout_bytes, view_of, vote_bytes,
 };
-use althing_crypto::{BlockHash, TxHash, bls, sha256};
+use althing_crypto::{BlockHash, TxHash, bls, ed25519, sha256};
 
 use crate::bare::Setup;
 
@@ -100,14 +100,14 @@ impl Forge {
         justify: Option<QuorumCertificate>,
         tc: Option<TimeoutCertificate>,
     ) -> Proposal {
-        let (view, signature) = (block.header.view, bls::Signature::from_bytes([0; 96]));
+        let (view, signature) = (block.header.view, ed25519::Signature::from_bytes([0; 64]));
         self.signed(Proposal { view, block, justify, tc, commit: None, signer: Position(signer), signature })
     }
 
     /// A proposal, signed as it is now.
     pub(super) fn signed(&self, mut proposal: Proposal) -> Proposal {
         let bytes = proposal_bytes(self.setup.chain_id(), &proposal.statement());
-        proposal.signature = self.sign(proposal.signer.0, &bytes);
+        proposal.signature = self.setup.identity(proposal.signer).sign(&bytes);
         proposal
     }
 

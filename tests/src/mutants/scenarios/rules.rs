@@ -49,6 +49,7 @@ impl<'a> Walk<'a> {
     fn new(forge: &'a Forge, seed: u64) -> Self {
         let (setup, genesis) = (&forge.setup, forge.setup.genesis());
         let rules = SafetyRules::new_chain(
+            setup.identity(ME).clone(),
             setup.key(ME).clone(),
             setup.chain_id().to_owned(),
             genesis.hash(),
@@ -76,6 +77,7 @@ impl<'a> Walk<'a> {
         let record = SafetyRecord::decode(&bytes).map_err(|error| error.to_string())?;
         let epoch_hash = setup.genesis().header.vouched.next_epoch;
         let again = SafetyRules::recover(
+            setup.identity(ME).clone(),
             setup.key(ME).clone(),
             setup.chain_id(),
             setup.set().clone(),

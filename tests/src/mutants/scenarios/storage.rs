@@ -48,8 +48,9 @@ pub(super) fn durable_first() -> Verdict {
     let config = config(&forge);
     let epochs = Arc::new(Epochs::beginning(config, chain.clone()));
     let keys = vec![forge.setup.key(me).clone()];
-    let mut signer =
-        Signer::open(keys, epochs, platter.open()?, chain.clone()).map_err(|error| error.to_string())?;
+    let identity = forge.setup.identity(me).clone();
+    let mut signer = Signer::open(identity, keys, epochs, platter.open()?, chain.clone())
+        .map_err(|error| error.to_string())?;
     signer.run(SafetyJob::Resume { floor: None }).map_err(|error| error.to_string())?;
     let block = forge.block(1, forge.setup.genesis(), View(0), &[]);
     let leader = forge.leader(1, &[]);

@@ -4,7 +4,7 @@ use althing_consensus::{Certificate, Message, Position};
 use althing_crypto::BlockHash;
 use althing_node::wire::Wire;
 
-use super::forge::{any_hash, spoilt};
+use super::forge::{any_hash, spoilt, spoilt_proposal};
 use super::{Behaviour, Traitor};
 use crate::sim::random::Random;
 
@@ -56,7 +56,7 @@ impl Behaviour for BadSignature {
         if me.random.percent(self.own_percent) {
             let bit = me.random.below(96 * 8);
             match &mut message {
-                Message::Proposal(proposal) => proposal.signature = spoilt(&proposal.signature, bit),
+                Message::Proposal(proposal) => proposal.signature = spoilt_proposal(&proposal.signature, bit),
                 Message::Vote(vote) if me.random.percent(80) => {
                     vote.signature = spoilt(&vote.signature, bit);
                 }

@@ -1,10 +1,10 @@
-//! What a Byzantine member signs its lies with: its own key, in its own place, over whatever it likes.
+//! What a Byzantine member signs its lies with: its own keys, in its own place, over whatever it likes.
 
 use althing_consensus::{
     Absence, Block, Certificate, Election, Header, Message, Phase, Position, Proposal, QuorumCertificate,
     TimeoutVote, View, Vote, no_evidence, payload_root, proposal_bytes, timeout_bytes, view_of, vote_bytes,
 };
-use althing_crypto::{BlockHash, Hash, bls};
+use althing_crypto::{BlockHash, Hash, bls, ed25519};
 use althing_node::wire::Wire;
 
 use super::Traitor;
@@ -98,13 +98,13 @@ impl Traitor<'_> {
 
     /// The proposal, signed as it is now.
     pub(super) fn signed_proposal(&self, mut proposal: Proposal) -> Proposal {
-        proposal.signature = self.key.sign(&proposal_bytes(self.world.chain_id, &proposal.statement()));
+        proposal.signature = self.identity.sign(&proposal_bytes(self.world.chain_id, &proposal.statement()));
         proposal
     }
 
     /// A proposal of its own in this view.
     pub(super) fn proposal(&self, view: View, block: Block, justify: Option<QuorumCertificate>) -> Proposal {
-        let signature = bls::Signature::from_bytes([0; 96]);
+        let signature = ed25519::Signature::from_bytes([0; 64]);
         let (signer, tc, commit) = (self.position, None, None);
         self.signed_proposal(Proposal { view, block, justify, tc, commit, signer, signature })
     }
@@ -168,6 +168,13 @@ pub(super) fn another(random: &mut Random, number: u64) -> u64 {
         4 => number.wrapping_add(1 + random.below(40)),
         _ => [0, View::LIMIT.0 - 1, View::LIMIT.0, u64::MAX][random.index(4)],
     }
+}
+
+/// The identity's signature with one bit turned over.
+pub(super) fn spoilt_proposal(signature: &ed25519::Signature, bit: u64) -> ed25519::Signature {
+    let mut bytes = *signature.as_bytes();
+    bytes[(bit / 8 % 64) as usize] ^= 1 << (bit % 8);
+    ed25519::Signature::from_bytes(bytes)
 }
 
 /// The signature with one bit turned over.

@@ -36,7 +36,7 @@ mod withhold;
 mod zombie;
 
 use althing_consensus::{Epoch, Micros, Position, ValidatorSet};
-use althing_crypto::bls;
+use althing_crypto::{bls, ed25519};
 use althing_mempool::TxBytes;
 use althing_node::driver::Driver;
 use althing_node::wire::{Request, Response, Wire};
@@ -58,6 +58,8 @@ pub struct Traitor<'a> {
     pub position: Position,
     /// Its vote key there.
     pub key: &'a bls::SecretKey,
+    /// Its identity's key, which stays.
+    pub identity: &'a ed25519::SecretKey,
     /// The one that it had before, or may have later.
     pub other_key: &'a bls::SecretKey,
     /// The time.

@@ -25,6 +25,7 @@ const CHAIN: &str = "staged";
 pub(super) struct Stage {
     world: World,
     keys: Vec<bls::SecretKey>,
+    identities: Vec<ed25519::SecretKey>,
     driver: Driver,
     genesis: Block,
     door: Door,
@@ -36,11 +37,11 @@ impl Stage {
     pub(super) fn new() -> Self {
         let key = |index: u8| bls::SecretKey::from_seed(&CHEAP_VOTES, &[index; 32]);
         let keys: Vec<bls::SecretKey> = (1..=4).map(key).collect();
-        let entry = |(index, key): (u8, &bls::SecretKey)| {
-            let identity = ed25519::SecretKey::from_seed([index; 32]);
-            new_chain::validator(&format!("v{index}"), &identity, key)
+        let identities: Vec<_> = (1..=4).map(|index| ed25519::SecretKey::from_seed([index; 32])).collect();
+        let entry = |(index, key): (usize, &bls::SecretKey)| {
+            new_chain::validator(&format!("v{}", index + 1), &identities[index], key)
         };
-        let mut document = new_chain::document(CHAIN, (1..).zip(&keys).map(entry).collect(), &[]);
+        let mut document = new_chain::document(CHAIN, keys.iter().enumerate().map(entry).collect(), &[]);
         document.genesis_time_ms = 1_700_000_000_000;
         let params: ConsensusParams = document.params.clone();
         let genesis = Arc::new(Genesis::new(document, &CHEAP_VOTES).expect("a valid document"));
@@ -80,6 +81,7 @@ impl Stage {
             genesis: block,
             world,
             keys,
+            identities,
             random: Random::new(7),
             now: Micros(0),
         }
@@ -93,6 +95,7 @@ impl Stage {
             set: &self.world.set,
             position: Position(0),
             key: &self.keys[0],
+            identity: &self.identities[0],
             other_key: &self.keys[1],
             now: self.now,
             driver: &self.driver,
@@ -110,6 +113,7 @@ impl Stage {
             set: &self.world.set,
             position: Position(position),
             key,
+            identity: &self.identities[usize::from(position)],
             other_key: &self.keys[0],
             now: self.now,
             driver: &self.driver,

@@ -5,7 +5,7 @@ use althing_consensus::{
     Evidence, Micros, Phase, Position, ProposalStatement, TimeoutStatement, View, Vote, proposal_bytes,
     timeout_bytes, vote_bytes,
 };
-use althing_crypto::bls;
+use althing_crypto::{bls, ed25519};
 
 use super::{Checker, Seen};
 use crate::sim::world::World;
@@ -14,10 +14,21 @@ use crate::sim::world::World;
 #[derive(Default)]
 pub(super) struct Innocents;
 
-/// Whether a member signed these bytes.
+/// Whether a member signed these bytes with its vote key.
 pub(super) fn signed(world: &World, signer: Position, bytes: &[u8], signature: &bls::Signature) -> bool {
     let member = world.set.members().get(usize::from(signer.0));
     member.is_some_and(|member| world.set.scheme().verify(&member.vote_key, bytes, signature))
+}
+
+/// Whether a member signed these bytes with its identity, as a proposal is.
+pub(super) fn proposed(
+    world: &World,
+    signer: Position,
+    bytes: &[u8],
+    signature: &ed25519::Signature,
+) -> bool {
+    let member = world.set.members().get(usize::from(signer.0));
+    member.is_some_and(|member| member.identity.verify(bytes, signature))
 }
 
 /// Whether a vote's own signature is right.
@@ -34,9 +45,9 @@ fn timeout_is_signed(world: &World, timeout: &TimeoutStatement) -> bool {
 fn statement_is_signed(
     world: &World,
     signer: Position,
-    (statement, signature): &(ProposalStatement, bls::Signature),
+    (statement, signature): &(ProposalStatement, ed25519::Signature),
 ) -> bool {
-    signed(world, signer, &proposal_bytes(world.chain_id, statement), signature)
+    proposed(world, signer, &proposal_bytes(world.chain_id, statement), signature)
 }
 
 /// Whether evidence is what it should be.

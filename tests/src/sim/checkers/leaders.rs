@@ -36,7 +36,7 @@ impl Leaders {
         let Some(world) = &world.at(proposal.block.header.epoch) else { return };
         let Some(member) = world.set.members().get(usize::from(proposal.signer.0)) else { return };
         let bytes = proposal_bytes(world.chain_id, &proposal.statement());
-        if world.set.scheme().verify(&member.vote_key, &bytes, &proposal.signature) {
+        if member.identity.verify(&bytes, &proposal.signature) {
             self.proposed.entry(key).or_default().insert(proposal.signer);
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use althing_consensus::{Message, Micros, Phase, SafetyRecord, View};
-use althing_crypto::{BlockHash, bls};
+use althing_crypto::{BlockHash, bls, ed25519};
 
 use super::{Checker, Seen};
 use crate::sim::world::{Standing, World};
@@ -24,9 +24,16 @@ struct Disk {
     commits: u64,
 }
 
+/// By which key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signature {
+    Identity(ed25519::Signature),
+    Vote(bls::Signature),
+}
+
 /// A signed message in a durable record.
 struct Durable {
-    signature: bls::Signature,
+    signature: Signature,
     /// Whether it has been sent.
     sent: bool,
     /// How many commits were stored when it became durable.
@@ -38,7 +45,7 @@ struct Own {
     kind: usize,
     what: &'static str,
     view: View,
-    signature: bls::Signature,
+    signature: Signature,
     block: Option<BlockHash>,
 }
 
@@ -46,17 +53,19 @@ fn own(world: &World, message: &Message, node: usize) -> Option<Own> {
     let (signer, own) = match message {
         Message::Proposal(one) => {
             let block = Some(one.block.hash());
-            (one.signer, Own { kind: 0, what: "proposal", view: one.view, signature: one.signature, block })
+            let signature = Signature::Identity(one.signature);
+            (one.signer, Own { kind: 0, what: "proposal", view: one.view, signature, block })
         }
         Message::Vote(one) => {
             let (kind, what, block) = match one.phase {
                 Phase::Vote => (1, "vote", Some(one.block)),
                 Phase::Commit => (2, "commit vote", None),
             };
-            (one.signer, Own { kind, what, view: one.view, signature: one.signature, block })
+            let signature = Signature::Vote(one.signature);
+            (one.signer, Own { kind, what, view: one.view, signature, block })
         }
         Message::Timeout(one) => {
-            let (view, signature) = (one.view, one.signature);
+            let (view, signature) = (one.view, Signature::Vote(one.signature));
             (one.signer, Own { kind: 3, what: "timeout vote", view, signature, block: None })
         }
         Message::Certificate(_) | Message::Status(_) | Message::Memory(_) => return None,
@@ -67,10 +76,10 @@ fn own(world: &World, message: &Message, node: usize) -> Option<Own> {
 impl Disk {
     fn holds(&mut self, record: &SafetyRecord) {
         let signatures = [
-            record.proposal.as_ref().map(|one| one.signature),
-            record.vote.as_ref().map(|one| one.signature),
-            record.commit_vote.as_ref().map(|one| one.signature),
-            record.timeout.as_ref().map(|one| one.signature),
+            record.proposal.as_ref().map(|one| Signature::Identity(one.signature)),
+            record.vote.as_ref().map(|one| Signature::Vote(one.signature)),
+            record.commit_vote.as_ref().map(|one| Signature::Vote(one.signature)),
+            record.timeout.as_ref().map(|one| Signature::Vote(one.signature)),
         ];
         for (kind, signature) in self.kinds.iter_mut().zip(signatures) {
             let Some(signature) = signature else { continue };

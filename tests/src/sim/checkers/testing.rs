@@ -22,6 +22,7 @@ const GENESIS_TIME_MS: u64 = 1_700_000_000_000;
 pub(super) struct Bench {
     pub(super) world: World,
     keys: Vec<bls::SecretKey>,
+    identities: Vec<ed25519::SecretKey>,
 }
 
 impl Bench {
@@ -33,8 +34,10 @@ impl Bench {
         let seed = |index: usize| [index as u8 + 1; 32];
         let keys: Vec<_> =
             (0..powers.len()).map(|index| bls::SecretKey::from_seed(&CHEAP_VOTES, &seed(index))).collect();
+        let identities: Vec<_> =
+            (0..powers.len()).map(|index| ed25519::SecretKey::from_seed(seed(index))).collect();
         let member = |(index, power): (usize, &u64)| Validator {
-            identity: ed25519::SecretKey::from_seed(seed(index)).public_key(),
+            identity: identities[index].public_key(),
             vote_key: keys[index].public_key().clone(),
             power: Power(*power),
         };
@@ -51,7 +54,7 @@ impl Bench {
             set,
             standing: vec![Standing::Correct; powers.len()],
         };
-        Self { world, keys }
+        Self { world, keys, identities }
     }
 
     /// What a checker says of something seen at a node.
@@ -130,10 +133,10 @@ impl Bench {
             tc,
             commit: None,
             signer: Position(signer),
-            signature: bls::Signature::from_bytes([0; 96]),
+            signature: ed25519::Signature::from_bytes([0; 64]),
         };
         let bytes = proposal_bytes(CHAIN_ID, &proposal.statement());
-        proposal.signature = self.keys[usize::from(signer)].sign(&bytes);
+        proposal.signature = self.identities[usize::from(signer)].sign(&bytes);
         proposal
     }
 

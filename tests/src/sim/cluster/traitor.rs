@@ -60,6 +60,7 @@ impl Cluster {
             set,
             position,
             key,
+            identity: &self.members[slot.member].identity,
             other_key,
             now: self.now,
             driver: &up.driver,

@@ -8,7 +8,7 @@ use althing_consensus::{
 use althing_crypto::{BlockHash, merkle_root};
 
 use super::super::certificates::{quorum_certificate, timeout_certificate};
-use super::super::innocents::{signed, vote_is_signed};
+use super::super::innocents::{proposed, vote_is_signed};
 use super::{AT_DOOR, AT_DOOR_TOTAL, MOST_EARLY, NEAR, PAUSED, PROPOSALS_AT_DOOR, SETTLED, SPAN, WINDOW};
 use crate::sim::application::LEAST_BLOCK_TXS;
 use crate::sim::world::World;
@@ -139,7 +139,7 @@ impl Watch {
     fn proposal(&mut self, world: &World, at: Micros, proposal: &Proposal, heard: bool) {
         let (view, signer) = (proposal.view, proposal.signer);
         let bytes = proposal_bytes(world.chain_id, &proposal.statement());
-        if !signed(world, signer, &bytes, &proposal.signature) {
+        if !proposed(world, signer, &bytes, &proposal.signature) {
             return;
         }
         let newest = self.proposals.entry(signer).or_insert((View(0), None));
