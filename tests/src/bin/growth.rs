@@ -73,9 +73,9 @@ const FIGURES: [(&str, &str); 10] = [
 ];
 /// Bytes of transactions a second, whatever their size.
 const BYTES_PER_S: u32 = 1_000_000;
-/// What a chain that grows is given: at some hundred blocks a second, a few in each; and of how many keys.
+/// What a chain that grows is given: a few in each block; and of how many keys, few, as its state is not to grow with it.
 const GROWING_TXS_PER_S: u32 = 500;
-const GROWING_KEYS: u32 = 1_000_000;
+const GROWING_KEYS: u32 = 1_000;
 /// How often a node is asked how far it is.
 const ASK: Duration = Duration::from_millis(20);
 

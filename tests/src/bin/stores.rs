@@ -111,7 +111,8 @@ fn measure(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Arguments { accounts, blocks, txs, .. } = *arguments;
     let size = Size { accounts, blocks, txs };
     let mut all: Vec<Figures> = Vec::new();
-    let databases = backends(&arguments.backend, &[Backend::Redb, Backend::Sled, Backend::Fjall])?;
+    let databases =
+        backends(&arguments.backend, &[Backend::Redb, Backend::RedbLogged, Backend::Sled, Backend::Fjall])?;
     for load in [Kind::Chain, Kind::State] {
         for backend in &databases {
             eprintln!("{}, {load:?}", backend.name());
@@ -165,7 +166,7 @@ fn cut(arguments: &Arguments, cuts: u64) -> Result<ExitCode, Failure> {
         eprintln!("power cannot be cut here: {obstacle}");
         return Ok(ExitCode::from(CANNOT_CUT));
     }
-    let can = [Backend::Redb, Backend::Sled, Backend::Fjall, Backend::SledAlone];
+    let can = [Backend::Redb, Backend::RedbLogged, Backend::Sled, Backend::Fjall, Backend::SledAlone];
     let mut all = Vec::new();
     for backend in backends(&arguments.backend, &can)? {
         let writer = |path: &Path, seed| part(&Part::Write { path: path.to_owned(), backend, seed });

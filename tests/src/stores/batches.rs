@@ -120,7 +120,8 @@ fn compare(store: &dyn Store, seed: u64, acknowledged: u64) -> Result<Verdict, S
             };
         }
     }
-    for table in Table::ALL {
+    // What a log notes of itself nobody wrote.
+    for table in Table::ALL.into_iter().filter(|table| *table != Table::Log) {
         let mut wanted = expected.range((table, vec![])..).take_while(|((of, _), _)| *of == table);
         let mut from = Vec::new();
         loop {

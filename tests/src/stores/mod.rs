@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use althing_node::storage::{RedbStore, SledStore, Store};
+use althing_node::storage::{DirectoryFiles, RedbStore, SledStore, Store, WriteAhead};
 use serde::{Deserialize, Serialize};
 
 pub mod batches;
@@ -29,8 +29,10 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
-    /// As a node has it by default.
+    /// The default, alone.
     Redb,
+    /// As a node has it by default: behind a log.
+    RedbLogged,
     /// As a node can have it: with a sync of its files after each flush.
     Sled,
     /// With nothing but its own flush: shows that the power cuts find losses.
@@ -44,6 +46,7 @@ impl Backend {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Redb => "redb",
+            Self::RedbLogged => "redb-logged",
             Self::Sled => "sled",
             Self::SledAlone => "sled-alone",
             Self::Fjall => "fjall",
@@ -54,6 +57,10 @@ impl Backend {
     pub fn create(self, path: &Path) -> Result<Arc<dyn Store>, Failure> {
         Ok(match self {
             Self::Redb => Arc::new(RedbStore::create(path)?),
+            Self::RedbLogged => {
+                std::fs::create_dir_all(path.join(LOG))?;
+                logged(path, RedbStore::create(&path.join(DATABASE))?)?
+            }
             Self::Sled => Arc::new(SledStore::create(path)?),
             Self::SledAlone => Arc::new(SledAlone::create(path)?),
             Self::Fjall => Arc::new(FjallStore::create(path)?),
@@ -64,11 +71,22 @@ impl Backend {
     pub fn open(self, path: &Path) -> Result<Arc<dyn Store>, Failure> {
         Ok(match self {
             Self::Redb => Arc::new(RedbStore::open(path)?),
+            Self::RedbLogged => logged(path, RedbStore::open(&path.join(DATABASE))?)?,
             Self::Sled => Arc::new(SledStore::open(path)?),
             Self::SledAlone => Arc::new(SledAlone::open(path)?),
             Self::Fjall => Arc::new(FjallStore::open(path)?),
         })
     }
+}
+
+/// Where log and database lie under a path.
+const LOG: &str = "log";
+const DATABASE: &str = "database";
+
+fn logged(path: &Path, database: RedbStore) -> Result<Arc<dyn Store>, Failure> {
+    let log = path.join(LOG);
+    let files = Arc::new(DirectoryFiles::open(&log)?);
+    Ok(Arc::new(WriteAhead::open(Arc::new(database), files, &log)?))
 }
 
 #[cfg(test)]

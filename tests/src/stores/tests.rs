@@ -55,7 +55,7 @@ fn databases_that_no_node_has_answer_as_memory_does() {
 #[test]
 fn each_database_bears_each_load() {
     let size = Size { accounts: 300, blocks: 3, txs: 20 };
-    for backend in [Backend::Redb, Backend::Sled, Backend::SledAlone, Backend::Fjall] {
+    for backend in [Backend::Redb, Backend::RedbLogged, Backend::Sled, Backend::SledAlone, Backend::Fjall] {
         for load in [Kind::Chain, Kind::State] {
             let home = tempfile::tempdir().unwrap();
             let figures = measure(home.path(), backend, load, size).unwrap();
