@@ -159,7 +159,14 @@ impl Certificate {
     }
 }
 
-/// SHA-256 of a certificate's versioned encoding, zero for none: what a proposal's signature binds.
+/// SHA-256 of what a quorum or commit certificate says (phase, epoch, view and block, by Borsh), zero for none: what a proposal's signature
+/// binds of its justify QC. By whose votes it says so may differ from member to member.
+pub fn claim_hash(qc: Option<&QuorumCertificate>) -> Hash {
+    let bytes = |qc: &QuorumCertificate| borsh::to_vec(&(qc.phase, qc.epoch, qc.view, qc.block));
+    qc.map_or(Hash::ZERO, |qc| sha256(&bytes(qc).expect("memory takes it")))
+}
+
+/// SHA-256 of a certificate's versioned encoding, zero for none: what a proposal's signature binds of its TC.
 pub fn certificate_hash<T: Encoding>(certificate: Option<&T>) -> Hash {
     certificate.map_or(Hash::ZERO, |certificate| sha256(&certificate.encode()))
 }

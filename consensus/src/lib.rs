@@ -29,7 +29,7 @@ pub use block::{
     no_evidence, payload_root,
 };
 pub use certificate::{
-    Certificate, Phase, QuorumCertificate, Signers, TimeoutCertificate, certificate_hash, view_of,
+    Certificate, Phase, QuorumCertificate, Signers, TimeoutCertificate, certificate_hash, claim_hash, view_of,
 };
 pub use engine::{Action, Engine, Input};
 pub use evidence::{Charge, Evidence, EvidenceKind, TimeoutStatement};

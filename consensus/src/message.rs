@@ -4,7 +4,7 @@ use althing_crypto::domain::{Domain, sign_bytes};
 use althing_crypto::{BlockHash, Encoding, Hash, bls, ed25519};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::certificate::{certificate_hash, view_of};
+use crate::certificate::{certificate_hash, claim_hash, view_of};
 use crate::{
     Block, Certificate, Epoch, Height, Phase, Position, QuorumCertificate, TimeoutCertificate, View,
 };
@@ -95,7 +95,7 @@ impl Proposal {
             epoch: self.block.header.epoch,
             view: self.view,
             block: self.block.hash(),
-            justify: certificate_hash(self.justify.as_ref()),
+            justify: claim_hash(self.justify.as_ref()),
             tc: certificate_hash(self.tc.as_ref()),
         }
     }
@@ -110,7 +110,7 @@ pub struct ProposalStatement {
     pub view: View,
     /// The block's hash.
     pub block: BlockHash,
-    /// Hash of the justify QC, zero for none.
+    /// Hash of what the justify QC says, zero for none.
     pub justify: Hash,
     /// Hash of the TC, zero for none.
     pub tc: Hash,

@@ -3,7 +3,7 @@
 use althing_crypto::{BlockHash, ed25519};
 use thiserror::Error;
 
-use crate::certificate::certificate_hash;
+use crate::certificate::{certificate_hash, claim_hash};
 use crate::{
     Block, Certificate, Epoch, Position, Proposal, ProposalStatement, QuorumCertificate, TimeoutCertificate,
     TimeoutVote, Verified, View, Vote, view_of,
@@ -55,7 +55,7 @@ impl ProposalDraft {
             epoch: self.block.header.epoch,
             view: self.view,
             block: self.block.hash(),
-            justify: certificate_hash(self.justify.as_deref()),
+            justify: claim_hash(self.justify.as_deref()),
             tc: certificate_hash(self.tc.as_deref()),
         }
     }

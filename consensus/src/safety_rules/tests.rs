@@ -168,6 +168,7 @@ fn s3_proposes_once_per_view_and_only_forwards() {
     let qc1 = qc_of(&chain, &b1);
     let other_qc1 = Verified::trust(chain.qc(Phase::Vote, 1, b1.hash(), &[1, 2, 3]));
     let (b3, tc2) = (child(3, &qc1, 0), tc_of(&chain, 2, Some(&qc1)));
+    let other_tc2 = Verified::trust(chain.tc(2, &[(0, 0), (1, 1), (2, 0)], Some((*qc1).clone())));
     let b2 = child(2, &qc1, 0);
     let mut rules = rules(&chain);
     run(
@@ -178,8 +179,13 @@ fn s3_proposes_once_per_view_and_only_forwards() {
             ("another block", propose(&b1x, None, None), conflict(&b1, &b1x)),
             ("view 3 beside a TC", propose(&b3, Some(&qc1), Some(&tc2)), Signs),
             (
-                "the same on another aggregate of the same votes",
+                "the same on a certificate that says the same",
                 propose(&b3, Some(&other_qc1), Some(&tc2)),
+                Repeats,
+            ),
+            (
+                "the same on another TC",
+                propose(&b3, Some(&qc1), Some(&other_tc2)),
                 Refuses(Reason::OtherCertificates { block: b3.hash() }),
             ),
             ("back to view 2", propose(&b2, Some(&qc1), None), behind(SignKind::Proposal, 3)),

@@ -18,13 +18,33 @@ impl Door {
     }
 
     pub(super) fn quorum_certificate(&self, qc: &QuorumCertificate) -> Result<(), Rejection> {
-        let what = if qc.is_commit() { "commit certificate" } else { "quorum certificate" };
-        self.bounds(what, qc.epoch, qc.view)?;
-        let keys = self.quorum(what, qc.view, &qc.signers)?;
+        let (what, keys) = self.quorum_certificate_shape(qc)?;
         self.once(what, qc.view, qc, || {
             let bytes = vote_bytes(&self.chain_id, qc.phase, qc.epoch, qc.view, qc.block);
             self.set.scheme().verify_aggregate(&[(&bytes, keys)], &qc.signature)
-        })
+        })?;
+        self.claims.insert(qc);
+        Ok(())
+    }
+
+    /// All but its signature: what it is, and whose keys signed it.
+    fn quorum_certificate_shape(
+        &self,
+        qc: &QuorumCertificate,
+    ) -> Result<(&'static str, Vec<&bls::PublicKey>), Rejection> {
+        let what = if qc.is_commit() { "commit certificate" } else { "quorum certificate" };
+        self.bounds(what, qc.epoch, qc.view)?;
+        Ok((what, self.quorum(what, qc.view, &qc.signers)?))
+    }
+
+    /// As [`Self::quorum_certificate`], but a checked one that says the same stands in for it, if there is one.
+    pub(super) fn quorum_certificate_or_known(&self, qc: &mut QuorumCertificate) -> Result<(), Rejection> {
+        self.quorum_certificate_shape(qc)?;
+        match self.claims.find(qc) {
+            Some(known) => *qc = known,
+            None => self.quorum_certificate(qc)?,
+        }
+        Ok(())
     }
 
     pub(super) fn timeout_certificate(&self, tc: &TimeoutCertificate) -> Result<(), Rejection> {

@@ -6,6 +6,7 @@ use althing_crypto::{bls, ed25519, mutant};
 
 use super::cache::Cache;
 use super::certificates::cache_key;
+use super::claims::Claims;
 use super::messages::status_bounds;
 use super::{KeyOf, Rejection, Verified};
 use crate::engine::Aggregated;
@@ -16,6 +17,8 @@ use crate::{
 
 /// How many certificates are known as checked: those of the last few hundred views, 32 bytes each.
 const CACHED_CERTIFICATES: usize = 1024;
+/// Of how many things said a checked certificate is kept: those of the last few views, in which members tell each other.
+const KEPT_CLAIMS: usize = 32;
 
 /// A message that passed the door.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +46,7 @@ pub struct Door {
     pub(super) me: Option<Position>,
     pub(super) max_block_txs: usize,
     pub(super) cache: Cache,
+    pub(super) claims: Claims,
 }
 
 impl Door {
@@ -55,14 +59,14 @@ impl Door {
         me: Option<Position>,
     ) -> Self {
         let max_block_txs = params.max_block_txs as usize;
-        Self { chain_id, epoch, set, me, max_block_txs, cache: Cache::new(CACHED_CERTIFICATES) }
+        Self { chain_id, epoch, set, me, max_block_txs, cache: Cache::new(CACHED_CERTIFICATES), claims: Claims::new(KEPT_CLAIMS) }
     }
 
     /// Checks a message that the authenticated peer `from` sent, none for a peer that is no validator.
     pub fn admit(&self, from: Option<Position>, message: Message) -> Result<Admitted, Rejection> {
         match message {
-            Message::Proposal(proposal) => {
-                self.proposal(&proposal)?;
+            Message::Proposal(mut proposal) => {
+                self.proposal(&mut proposal)?;
                 Ok(Admitted::Proposal(Verified::trust(*proposal)))
             }
             Message::Vote(vote) => {
@@ -80,8 +84,11 @@ impl Door {
                 self.timeout_certificates(&timeout)?;
                 Ok(Admitted::Timeout(*timeout))
             }
-            Message::Certificate(certificate) => {
-                self.certificate(&certificate)?;
+            Message::Certificate(mut certificate) => {
+                match &mut *certificate {
+                    Certificate::Quorum(qc) => self.quorum_certificate_or_known(qc)?,
+                    Certificate::Timeout(tc) => self.timeout_certificate(tc)?,
+                }
                 Ok(Admitted::Certificate(Verified::trust(*certificate)))
             }
             Message::Status(status) => {
@@ -115,7 +122,10 @@ impl Door {
     /// Takes note of a certificate that was aggregated here, so that it needs no check when it comes back from a peer.
     pub fn remember(&self, aggregated: &Aggregated) {
         match aggregated {
-            Aggregated::Votes { certificate: Some(qc), .. } => self.cache.insert(cache_key(&**qc)),
+            Aggregated::Votes { certificate: Some(qc), .. } => {
+                self.cache.insert(cache_key(&**qc));
+                self.claims.insert(qc);
+            }
             Aggregated::Timeouts { certificate: Some(tc), .. } => self.cache.insert(cache_key(&**tc)),
             Aggregated::Votes { .. } | Aggregated::Timeouts { .. } => {}
         }

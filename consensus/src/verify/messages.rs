@@ -21,9 +21,10 @@ fn vote_name(phase: Phase) -> &'static str {
 }
 
 impl Door {
-    pub(super) fn proposal(&self, proposal: &Proposal) -> Result<(), Rejection> {
+    /// Leaves in it, of certificates that say the same, those checked before.
+    pub(super) fn proposal(&self, proposal: &mut Proposal) -> Result<(), Rejection> {
         const WHAT: &str = "proposal";
-        let Proposal { view, block, justify, tc, commit, signer, signature } = proposal;
+        let Proposal { view, block, tc, commit, signer, signature, .. } = &*proposal;
         self.bounds(WHAT, block.header.epoch, *view)?;
         self.member(WHAT, *signer)?;
         self.block_shape(proposal)?;
@@ -52,11 +53,11 @@ impl Door {
         let statement = proposal.statement();
         let bytes = proposal_bytes(&self.chain_id, &statement);
         self.identity_signature(WHAT, *view, *signer, &bytes, signature)?;
-        for qc in justify.iter().chain(commit) {
+        for qc in proposal.justify.iter_mut().chain(&mut proposal.commit) {
             self.carried(WHAT, qc.epoch)?;
-            self.quorum_certificate(qc)?;
+            self.quorum_certificate_or_known(qc)?;
         }
-        if let Some(tc) = tc {
+        if let Some(tc) = &proposal.tc {
             self.carried(WHAT, tc.epoch)?;
             self.timeout_certificate(tc)?;
         }

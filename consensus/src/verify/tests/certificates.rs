@@ -149,12 +149,10 @@ fn what_was_checked_once_is_not_checked_again() {
 
     // Known is known by every byte: the same votes under a damaged signature are not.
     let forged = with(qc1, |qc| damaged(&mut qc.signature));
-    assert_rejected("forged", door.admit(None, certificate(Certificate::Quorum(forged.clone()))), Signature);
-    assert_rejected(
-        "and refused again",
-        door.admit(None, certificate(Certificate::Quorum(forged))),
-        Signature,
-    );
+    for what in ["forged", "and refused again"] {
+        let verdict = door.verify_quorum(&forged).map(|qc| Admitted::Certificate(qc.into()));
+        assert_rejected(what, verdict, Signature);
+    }
 
     // What was aggregated here is known without a check.
     let votes = [0, 1, 3].map(|signer| chain.vote(signer, Phase::Vote, 4, OPENING));
@@ -163,4 +161,38 @@ fn what_was_checked_once_is_not_checked_again() {
     door.remember(&crate::aggregate_timeouts(&chain.set, CHAIN, timeouts.to_vec()));
     assert_eq!(cost(certificate(Certificate::Quorum(chain.qc(Phase::Vote, 4, OPENING, &[0, 1, 3])))), 0);
     assert_eq!(cost(certificate(Certificate::Timeout(chain.tc(1, &[(0, 0), (1, 0), (3, 0)], None)))), 0);
+}
+
+#[test]
+fn a_certificate_that_says_what_a_checked_one_says_becomes_that_one() {
+    let world = World::new();
+    let World { scheme, chain, qc1, .. } = &world;
+    let door = world.door();
+    let admit = |message: Message| door.admit(Some(Position(2)), message).unwrap();
+    let certificate = |qc: &QuorumCertificate| Message::Certificate(Box::new(Certificate::Quorum(qc.clone())));
+    let checked = Admitted::Certificate(Verified::trust(Certificate::Quorum(qc1.clone())));
+    assert_eq!(admit(certificate(qc1)), checked);
+    scheme.take();
+    let others = chain.qc(qc1.phase, qc1.view.0, qc1.block, &[1, 2, 3]);
+    assert_ne!(others, *qc1);
+    assert_eq!(admit(certificate(&others)), checked);
+    let stranger = with(qc1, |qc| qc.signers = [0, 1, 2, 4].map(Position).into_iter().collect());
+    assert_rejected("a stranger", door.admit(None, certificate(&stranger)), Signer);
+    // Nobody looks at its signature; and it is not what is kept.
+    assert_eq!(admit(certificate(&with(qc1, |qc| damaged(&mut qc.signature)))), checked);
+
+    let ours = world.proposal();
+    let theirs = chain.signed(with(&ours, |proposal| proposal.justify = Some(others)));
+    assert_eq!(theirs.signature, ours.signature, "what is said is signed, not by whom");
+    let Admitted::Proposal(admitted) = admit(Message::Proposal(Box::new(theirs))) else { panic!() };
+    assert_eq!((admitted.justify.as_ref(), &*admitted), (Some(qc1), &ours));
+    assert_eq!(scheme.take(), 5, "its commit certificate and TC, and not its justify QC");
+
+    // Whatever says something else is checked: another phase, view or block.
+    let commit = chain.qc(Phase::Commit, qc1.view.0, qc1.block, &[0, 1, 2]);
+    for other in [commit, with(qc1, |qc| qc.view.0 += 1), with(qc1, |qc| qc.block = OPENING)] {
+        scheme.take();
+        let admitted = door.admit(None, certificate(&other));
+        assert_eq!((admitted.is_ok(), scheme.take()), (other.is_commit(), 2), "{other:?}");
+    }
 }
