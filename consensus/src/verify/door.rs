@@ -59,7 +59,15 @@ impl Door {
         me: Option<Position>,
     ) -> Self {
         let max_block_txs = params.max_block_txs as usize;
-        Self { chain_id, epoch, set, me, max_block_txs, cache: Cache::new(CACHED_CERTIFICATES), claims: Claims::new(KEPT_CLAIMS) }
+        Self {
+            chain_id,
+            epoch,
+            set,
+            me,
+            max_block_txs,
+            cache: Cache::new(CACHED_CERTIFICATES),
+            claims: Claims::new(KEPT_CLAIMS),
+        }
     }
 
     /// Checks a message that the authenticated peer `from` sent, none for a peer that is no validator.

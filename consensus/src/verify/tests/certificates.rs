@@ -169,7 +169,8 @@ fn a_certificate_that_says_what_a_checked_one_says_becomes_that_one() {
     let World { scheme, chain, qc1, .. } = &world;
     let door = world.door();
     let admit = |message: Message| door.admit(Some(Position(2)), message).unwrap();
-    let certificate = |qc: &QuorumCertificate| Message::Certificate(Box::new(Certificate::Quorum(qc.clone())));
+    let certificate =
+        |qc: &QuorumCertificate| Message::Certificate(Box::new(Certificate::Quorum(qc.clone())));
     let checked = Admitted::Certificate(Verified::trust(Certificate::Quorum(qc1.clone())));
     assert_eq!(admit(certificate(qc1)), checked);
     scheme.take();
@@ -189,6 +190,8 @@ fn a_certificate_that_says_what_a_checked_one_says_becomes_that_one() {
     assert_eq!(scheme.take(), 5, "its commit certificate and TC, and not its justify QC");
 
     // Whatever says something else is checked: another phase, view or block.
+    let door = world.door();
+    assert!(door.admit(None, certificate(qc1)).is_ok());
     let commit = chain.qc(Phase::Commit, qc1.view.0, qc1.block, &[0, 1, 2]);
     for other in [commit, with(qc1, |qc| qc.view.0 += 1), with(qc1, |qc| qc.block = OPENING)] {
         scheme.take();
