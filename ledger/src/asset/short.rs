@@ -21,6 +21,7 @@ impl<const N: usize> Short<N> {
     pub(super) const EMPTY: Self = Self::Here(0, [0; N]);
 
     /// These, one after the other.
+    #[inline]
     pub(super) fn of(parts: &[&[u8]]) -> Self {
         let mut all = Self::EMPTY;
         parts.iter().for_each(|part| all.extend(part));
@@ -34,6 +35,7 @@ impl<const N: usize> Short<N> {
         bytes
     }
 
+    #[inline]
     fn extend(&mut self, part: &[u8]) {
         match self {
             Self::Here(len, bytes) => {

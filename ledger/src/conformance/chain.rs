@@ -4,7 +4,7 @@ use super::Place;
 use super::instance::{Instance, Seen, ensure, fail};
 use super::samples::Samples;
 use super::trial::Trial;
-use crate::{AppHash, CheckKind, FinalizedBlock, Query, QueryResult};
+use crate::{AppHash, CheckKind, CheckedTx, FinalizedBlock, Query, QueryResult, TxError};
 
 /// A place and the instance that runs there.
 pub(super) struct Chain<'a> {
@@ -107,12 +107,21 @@ impl<'a> Chain<'a> {
 
     /// What `check_tx` says of all sample transactions now, in words that can be compared.
     pub(super) fn verdicts(&self) -> Seen<Vec<String>> {
-        let check = |tx: &Vec<u8>| {
-            Ok(match self.app.check_tx(tx, CheckKind::New)? {
-                Ok(checked) => format!("accepts it, the next sequence being {:?}", checked.next_sequence),
-                Err(refusal) => format!("refuses it with code {}", refusal.code),
-            })
+        let words = |verdict| match verdict {
+            Ok(CheckedTx { next_sequence }) => {
+                format!("accepts it, the next sequence being {next_sequence:?}")
+            }
+            Err(TxError { code, .. }) => format!("refuses it with code {code}"),
         };
-        self.samples.txs().iter().map(check).collect()
+        let txs = self.samples.txs();
+        let alone = txs.iter().map(|tx| Ok(words(self.app.check_tx(tx, CheckKind::New)?)));
+        let alone: Vec<String> = alone.collect::<Seen<_>>()?;
+        let together = self.app.check_txs(&txs)?.into_iter().map(words);
+        match alone.iter().zip(together).find(|(alone, together)| *alone != together) {
+            Some((alone, together)) => {
+                fail(format!("check_tx of a transaction {alone}, check_txs of all {together}"))
+            }
+            None => Ok(alone),
+        }
     }
 }

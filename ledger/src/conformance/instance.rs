@@ -100,6 +100,15 @@ impl Instance {
         Ok(verdict)
     }
 
+    pub(super) fn check_txs(&self, txs: &[Bytes]) -> Seen<Vec<Result<CheckedTx, TxError>>> {
+        let asked: Vec<_> = txs.iter().map(|tx| (&tx[..], CheckKind::New)).collect();
+        let verdicts = self.call("check_txs", |app| app.check_txs(&asked))?;
+        ensure(verdicts.len() == txs.len(), || {
+            format!("check_txs gave {} verdicts for {} transactions", verdicts.len(), txs.len())
+        })?;
+        Ok(verdicts)
+    }
+
     pub(super) fn init_chain(&self, init: &InitChain) -> Seen<Result<InitChainResult, AppError>> {
         self.call("init_chain", |app| app.init_chain(init))
     }

@@ -46,7 +46,8 @@ fn parts(events: &[Event]) -> impl Iterator<Item = (&str, &str, &str, bool)> {
 
 /// None of them has a point but the one between kind and name.
 fn is_own(kind: &str, key: &str) -> bool {
-    OWN.iter().any(|own| own.split_once('.') == Some((kind, key)))
+    let mut own = OWN.iter().filter(|own| own.len() == kind.len() + 1 + key.len());
+    own.any(|own| own.strip_prefix(kind).and_then(|rest| rest.strip_prefix('.')) == Some(key))
 }
 
 #[cfg(test)]

@@ -52,6 +52,39 @@ fn check_tells_the_senders_next_sequence_and_tries_only_what_is_next() {
 }
 
 #[test]
+fn several_are_checked_together_as_each_would_be_alone() {
+    let chain = Chain::with(&[(1, 100), (3, 5)]);
+    chain.block(&[pay(1, 0, 2, 1)]);
+    // Of one sender more than it holds, twice what it could pay once, from and to accounts that are not there, and no transactions.
+    let txs = [pay(1, 1, 2, 99), pay(1, 1, 2, 100), pay(1, 1, 4, 98), pay(1, 0, 2, 1), pay(3, 0, 1, 5)];
+    let txs = [&txs[..], &[pay(3, 0, 9, 5), pay(3, 1, 1, 5), pay(9, 0, 1, 1), vec![], vec![7; 99]]].concat();
+    let asked: Vec<_> = txs.iter().map(|tx| (&tx[..], CheckKind::New)).collect();
+    let alone: Vec<_> = asked.iter().map(|(tx, kind)| chain.ledger.check_tx(tx, *kind)).collect();
+    assert_eq!(chain.ledger.check_txs(&asked), alone);
+    let good: Vec<_> = (0..txs.len()).filter(|nth| alone[*nth].is_ok()).collect();
+    assert_eq!(good, [0, 2, 4, 5, 6]);
+    assert_eq!(chain.ledger.check_txs(&[]), []);
+    let unborn = Chain::empty().ledger.check_txs(&asked);
+    assert!(unborn.len() == txs.len() && unborn.iter().all(Result::is_err));
+}
+
+#[test]
+fn the_sender_is_read_from_the_beginning_of_the_bytes() {
+    let chain = Chain::with(&[]);
+    let tx = pay(1, 0, 2, 1);
+    assert_eq!(chain.ledger.sender(&tx), Some(address(1).to_string()));
+    assert_eq!(Chain::empty().ledger.sender(&tx), None);
+    let end =
+        tx.windows(Address::BYTES).position(|part| part == address(1).as_bytes()).unwrap() + Address::BYTES;
+    assert!(chain.ledger.sender(&tx[..end]).is_some() && chain.ledger.sender(&tx[..end - 1]).is_none());
+    for at in 0..end - Address::BYTES {
+        let mut other = tx.clone();
+        other[at] ^= 1;
+        assert_eq!(chain.ledger.sender(&other), None, "byte {at}");
+    }
+}
+
+#[test]
 fn nothing_shows_before_commit() {
     let chain = Chain::with(&[(1, 100)]);
     let before = chain.ledger.info().unwrap();
