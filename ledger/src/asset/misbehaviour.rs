@@ -114,7 +114,7 @@ fn take_one(draft: &mut Draft<'_, '_>, piece: &Misbehaviour) -> Result<(), AppEr
         draft.emit(|| event::validator_suspended(&validator, number));
     }
     draft.write(key(number), &kept);
-    draft.write(KEY.to_vec(), &Pieces(number.saturating_add(1)));
+    draft.write(KEY, &Pieces(number.saturating_add(1)));
     if let Some(over) = number.checked_sub(KEPT) {
         draft.remove(key(over));
     }
@@ -136,6 +136,6 @@ fn suspend(
     if outcome != Outcome::Suspended {
         return Ok((outcome, None));
     }
-    draft.write(validator::KEY.to_vec(), &validators);
+    draft.write(validator::KEY, &validators);
     Ok((outcome, Some(identity)))
 }

@@ -67,7 +67,7 @@ pub(super) fn propose(draft: &mut Draft<'_, '_>, change: &Change) -> Step {
     governance.next_proposal = number.saturating_add(1);
     let expiry_height = draft.height().saturating_add(draft.parameters().proposal_lifetime);
     governance.open.push(OpenProposal { number, proposer, expiry_height });
-    draft.write(GOVERNANCE_KEY.to_vec(), &governance);
+    draft.write(GOVERNANCE_KEY, &governance);
     draft.emit(|| event::proposed(number, &proposer, change));
     let proposal = Proposal { change: change.clone(), proposer, expiry_height, approvals: Vec::new() };
     add_approval(draft, number, proposal)
@@ -176,7 +176,7 @@ fn enact(draft: &mut Draft<'_, '_>, change: &Change) -> Step {
 fn close(draft: &mut Draft<'_, '_>, number: u64) -> Step {
     let mut governance = role::governance(draft)?;
     governance.open.retain(|one| one.number != number);
-    draft.write(GOVERNANCE_KEY.to_vec(), &governance);
+    draft.write(GOVERNANCE_KEY, &governance);
     draft.remove(key(number));
     Ok(())
 }
@@ -198,7 +198,7 @@ pub(super) fn expire(block: &mut Block<'_>) -> Result<Vec<Event>, AppError> {
         draft.remove(key(one.number));
         draft.emit(|| event::closed("proposal_expired", one.number));
     }
-    draft.write(GOVERNANCE_KEY.to_vec(), &Governance { open, ..governance });
+    draft.write(GOVERNANCE_KEY, &Governance { open, ..governance });
     let (changes, events) = draft.finish();
     block.take(changes);
     Ok(events)

@@ -197,7 +197,7 @@ fn count(draft: &mut Draft<'_, '_>, role: Role, change: impl FnOnce(u16) -> Resu
         Role::Member => governance.members = change(governance.members)?,
         Role::Issuer | Role::Submitter => return Ok(()),
     }
-    draft.write(GOVERNANCE_KEY.to_vec(), &governance);
+    draft.write(GOVERNANCE_KEY, &governance);
     Ok(())
 }
 
@@ -208,7 +208,7 @@ pub(super) fn set_threshold(draft: &mut Draft<'_, '_>, approvals: u16) -> Step {
         let log = format!("a threshold of {approvals} with {} members: say 1 to that", governance.members);
         return Err(Code::BadThreshold.refusal(log).into());
     }
-    draft.write(GOVERNANCE_KEY.to_vec(), &Governance { threshold: approvals, ..governance });
+    draft.write(GOVERNANCE_KEY, &Governance { threshold: approvals, ..governance });
     draft.emit(|| event::threshold(approvals));
     Ok(())
 }

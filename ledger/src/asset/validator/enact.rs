@@ -67,11 +67,11 @@ pub(in crate::asset) fn apply(draft: &mut Draft<'_, '_>, changes: &[ValidatorCha
     }
     if validators != before {
         validators.check()?;
-        draft.write(KEY.to_vec(), &validators);
+        draft.write(KEY, &validators);
     }
     if params != params_before {
         check_params(&params.0)?;
-        draft.write(consensus_parameter::KEY.to_vec(), &params);
+        draft.write(consensus_parameter::KEY, &params);
     }
     Ok(())
 }
