@@ -130,6 +130,11 @@ fn encode(sequence: u64, batch: &Batch) -> Vec<u8> {
     bytes
 }
 
+/// A write as it stands in a file: its number and its changes, encoded.
+type Frame = (u64, Vec<u8>);
+/// Table, key, and value or none.
+type Written = (u8, Vec<u8>, Option<Vec<u8>>);
+
 /// Goes through one file.
 struct Reader<'a> {
     files: &'a dyn StateFiles,
@@ -150,7 +155,7 @@ impl Reader<'_> {
             }
             return Ok(None);
         };
-        let changes = Vec::<(u8, Vec<u8>, Option<Vec<u8>>)>::try_from_slice(&changes)
+        let changes = Vec::<Written>::try_from_slice(&changes)
             .map_err(|error| self.damaged(&format!("write {sequence} cannot be read: {error}")))?;
         let mut batch = Batch::new();
         for (table, key, value) in changes {
@@ -164,8 +169,7 @@ impl Reader<'_> {
     }
 
     /// What stands here, if there is room for it: number and changes, if it is whole, and where it ends.
-    #[allow(clippy::type_complexity, reason = "read in one place")]
-    fn frame(&self, at: u64) -> Result<Option<(Option<(u64, Vec<u8>)>, u64)>, StoreError> {
+    fn frame(&self, at: u64) -> Result<Option<(Option<Frame>, u64)>, StoreError> {
         let Some(body) = at.checked_add(HEAD as u64).filter(|body| *body <= self.len) else {
             return Ok(None);
         };
