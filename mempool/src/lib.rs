@@ -7,7 +7,7 @@
 //!    new one goes, in a batch, to `precheck` ([`Action::Precheck`]), which sees no state; its verdict is remembered by
 //!    hash, also when it comes from a block, so each transaction is prechecked once per node.
 //! 2. *Upon passing*, the pool's own rules are asked, then `check_tx` ([`Action::Check`]), which sees the executed
-//!    state, then the rules again. What passes is admitted: answered, gossiped unless it came by gossip, and it stays
+//!    state, then the rules again. What passes is admitted: answered, gossiped unless only peers sent it so far, and it stays
 //!    until it is committed, expires, or the application refuses it in a re-check. It is never evicted for another.
 //! 3. *Upon a commit* ([`Input::Committed`]): the block's transactions leave, their senders' next sequence moves on in
 //!    advance of execution, and what expired is dropped.

@@ -135,7 +135,7 @@ pub enum Action {
         /// What became of it.
         outcome: Outcome,
     },
-    /// A newly admitted transaction that did not come by gossip: tell the peers.
+    /// A pending transaction that a client has handed in here, before or after a peer did: tell the peers, once.
     Gossip(TxHash, TxBytes),
     /// A pending transaction is no longer kept. It was admitted before; whoever waits for it can stop.
     Dropped {

@@ -34,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) sequence: Option<u64>,
     priority: u64,
     expiry_height: Option<u64>,
+    /// The peers have been told of it by this node.
+    told: bool,
     /// The height after which it is looked at again: it expires, or has been held too long.
     due: Option<u64>,
     /// `None` while it is held.
@@ -110,6 +112,13 @@ impl Pool {
         self.by_hash.get(&hash.into()).map(|slot| &self.entries[*slot])
     }
 
+    /// The bytes of a pending transaction, if this node has not told the peers of it; from now on it has.
+    pub(crate) fn tell(&mut self, hash: &TxHash) -> Option<TxBytes> {
+        let entry = &mut self.entries[*self.by_hash.get(&hash.into())?];
+        let told = std::mem::replace(&mut entry.told, true);
+        (!told).then(|| entry.bytes.clone())
+    }
+
     /// Every sender, by name.
     pub(crate) fn senders(&self) -> Vec<Sender> {
         self.senders.sorted().into_iter().map(|(sender, _)| sender.clone()).collect()
@@ -121,14 +130,15 @@ impl Pool {
         Some(self.senders[sender].ready_end)
     }
 
-    /// Takes an admitted transaction; `next` is its sender's next sequence if it needs order. The caller has asked
-    /// [`Pool::judge`].
+    /// Takes an admitted transaction; `next` is its sender's next sequence if it needs order, `told` whether the peers are
+    /// told of it now. The caller has asked [`Pool::judge`].
     pub(crate) fn insert(
         &mut self,
         hash: TxHash,
         bytes: TxBytes,
         tx: &Verdict,
         next: Option<u64>,
+        told: bool,
         height: u64,
     ) {
         let sender = tx.sender.clone();
@@ -149,6 +159,7 @@ impl Pool {
             sequence,
             priority: tx.priority,
             expiry_height: tx.expiry_height,
+            told,
             due: None,
             rank: None,
         };

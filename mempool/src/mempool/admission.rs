@@ -21,7 +21,13 @@ impl Mempool {
             let hash = tx.hash();
             let Some(outcome) = self.submit_one(source, hash, tx.bytes(), &mut batch, out) else { continue };
             match (source, outcome) {
-                (Source::Local { ticket }, outcome) => out.push(Action::Answer { ticket, hash, outcome }),
+                (Source::Local { ticket }, outcome) => {
+                    let accepted = matches!(outcome, Outcome::Accepted { .. });
+                    out.push(Action::Answer { ticket, hash, outcome });
+                    // It came from a peer. This node now owes it to a client, and may be the last that has it.
+                    let untold = accepted.then(|| self.pool.tell(&hash)).flatten();
+                    out.extend(untold.map(|tx| Action::Gossip(hash, tx)));
+                }
                 (Source::Peer { id }, Outcome::Refused(refusal)) if self.refused.get(&hash).is_some() => {
                     out.push(Action::Penalise { peer: id, hash, refusal });
                 }
@@ -178,7 +184,7 @@ impl Mempool {
         if let Err(refusal) = judged {
             return answer(hash, &flight, &Outcome::Refused(refusal), out);
         }
-        self.pool.insert(hash, flight.bytes.clone(), verdict, next, self.height);
+        self.pool.insert(hash, flight.bytes.clone(), verdict, next, flight.gossip, self.height);
         answer(hash, &flight, &Outcome::Accepted { duplicate: false }, out);
         // A block executed while the check was under way, and may have touched what it rests on.
         let stale = *executed < self.executed;

@@ -219,6 +219,25 @@ fn what_comes_by_gossip_is_not_gossiped_again() {
 }
 
 #[test]
+fn what_came_by_gossip_is_gossiped_once_a_client_hands_it_in() {
+    let a = tx("alice", 0);
+    let again = |ticket| answer(ticket, &a, Outcome::Accepted { duplicate: true });
+    play(
+        &mut pool(),
+        vec![
+            ("by gossip", peer(1, &[&a]), vec![precheck(&[&a])]),
+            ("prechecked", passed(&[&a]), vec![check(&a)]),
+            ("admitted", checked(&a, 0), vec![Action::WorkChanged(true)]),
+            ("another peer", peer(2, &[&a]), vec![]),
+            ("a client: the peers may have lost it", local(1, &[&a]), vec![again(1), gossip(&a)]),
+            ("once", local(2, &[&a, &a]), vec![again(2), again(2)]),
+            ("committed", committed(1, &[&a]), vec![Action::WorkChanged(false)]),
+            ("too late", local(3, &[&a]), vec![answer(3, &a, Outcome::Committed { height: 1 })]),
+        ],
+    );
+}
+
+#[test]
 fn each_ticket_gets_one_answer() {
     let a = tx("alice", 0);
     let duplicate = |ticket| answer(ticket, &a, Outcome::Accepted { duplicate: true });

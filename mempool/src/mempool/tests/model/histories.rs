@@ -63,6 +63,8 @@ struct World {
     checks: Vec<(TxHash, Result<CheckedTx, Refusal>)>,
     rechecks: Vec<(TxHash, Result<CheckedTx, Refusal>, u64)>,
     blocks: Vec<(u64, Vec<Tx>)>,
+    /// The pending ones of which the peers were told.
+    told: BTreeSet<TxHash>,
     tickets: u64,
     working: bool,
 }
@@ -80,6 +82,7 @@ impl World {
             checks: Vec::new(),
             rechecks: Vec::new(),
             blocks: Vec::new(),
+            told: BTreeSet::new(),
             tickets: 0,
             working: false,
         }
@@ -109,12 +112,20 @@ impl World {
                     self.working = working;
                 }
                 Action::Gossip(_, tx) => {
-                    assert!(self.model.pending(&TxHash::of(&tx)).is_some());
+                    let hash = TxHash::of(&tx);
+                    assert!(self.model.pending(&hash).is_some());
+                    assert!(self.told.insert(hash), "{hash} is gossiped twice");
                 }
                 Action::Penalise { .. } => panic!("no transaction of this world fails its precheck"),
             }
         }
         assert_eq!(answers, expected);
+        for (_, hash, outcome) in answers {
+            let accepted = matches!(outcome, Outcome::Accepted { .. });
+            assert!(!accepted || self.told.contains(&hash), "a client was told of {hash}, and no peer");
+        }
+        let model = &self.model;
+        self.told.retain(|hash| model.pending(hash).is_some());
         let (dropped, model): (BTreeSet<_>, BTreeSet<_>) =
             (dropped.into_iter().collect(), self.model.dropped.drain(..).collect());
         assert_eq!(dropped, model);
