@@ -71,6 +71,11 @@ impl InFlight {
         self.flights.get(&hash.into())
     }
 
+    /// For its stage: what was used is counted elsewhere.
+    pub(crate) fn get_mut(&mut self, hash: &TxHash) -> Option<&mut Flight> {
+        self.flights.get_mut(&hash.into())
+    }
+
     /// Whether `payer` may have one more of `bytes` in flight.
     pub(crate) fn room(&self, limits: &Limits, payer: Payer, bytes: usize) -> bool {
         let used = self.used.get(&payer).copied().unwrap_or_default();
@@ -112,13 +117,6 @@ impl InFlight {
         }
         flight.gossip = true;
         true
-    }
-
-    /// The precheck is passed and the check asked, with the state of height `executed` the newest.
-    pub(crate) fn advance(&mut self, hash: &TxHash, verdict: Verdict, executed: u64) {
-        if let Some(flight) = self.flights.get_mut(&hash.into()) {
-            flight.stage = Stage::Check { verdict, executed };
-        }
     }
 
     /// Ends the flight and gives back what it used.

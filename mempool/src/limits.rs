@@ -32,7 +32,8 @@ pub struct Limits {
     /// Whether those without a sender are checked again after a block that holds one of them: they may rest on anything, unless the
     /// application's check reads no state.
     pub rechecks_senderless: bool,
-    /// Verdicts of `precheck` that are remembered: so many admissions and as many refusals.
+    /// Verdicts of `precheck` that are remembered: so many refusals, and as many admissions of what is neither pending nor in flight, nor
+    /// left for a block.
     pub verdict_cache: usize,
     /// Committed transactions that are remembered with their height.
     pub replay_cache: usize,

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_types, reason = "this one lists nothing in its own order")]
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::ops::Index;
@@ -94,6 +95,17 @@ impl<K: Eq + Hash, V> Map<K, V> {
 
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         self.0.insert(key, value)
+    }
+
+    /// False if there is a value already, which stays.
+    pub(crate) fn insert_new(&mut self, key: K, value: V) -> bool {
+        match self.0.entry(key) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(value);
+                true
+            }
+        }
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {

@@ -9,7 +9,6 @@ use crate::in_flight::{Flight, InFlight, Stage};
 use crate::pool::Pool;
 use crate::recent::Recent;
 use crate::rechecks::Rechecks;
-use crate::sender::Verdict;
 use crate::{Action, Input, Limits, Refusal, Status, TxBytes};
 
 /// The pool of pending transactions. See the [crate's documentation](crate) for its rules.
@@ -18,8 +17,7 @@ pub struct Mempool {
     pool: Pool,
     in_flight: InFlight,
     rechecks: Rechecks,
-    /// Verdicts of `precheck`. Refusals have a place of their own, so that garbage displaces nothing but garbage.
-    admitted: Recent<Verdict>,
+    /// Refusals of `precheck`. They have a place of their own, so that garbage displaces nothing but garbage.
     refused: Recent<Refusal>,
     committed: Recent<u64>,
     dropped: Recent<Refusal>,
@@ -37,7 +35,6 @@ impl Mempool {
         Mempool {
             in_flight: InFlight::new(seed),
             rechecks: Rechecks::new(seed),
-            admitted: Recent::new(limits.verdict_cache, seed),
             refused: Recent::new(limits.verdict_cache, seed),
             committed: Recent::new(limits.replay_cache, seed),
             dropped: Recent::new(limits.dropped_cache, seed),
@@ -50,7 +47,11 @@ impl Mempool {
 
     /// Takes in what happened and tells what is to be done, in this order.
     pub fn step(&mut self, input: Input) -> Vec<Action> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(match &input {
+            Input::Prechecked { results } => results.len(),
+            Input::Checked { results } => 2 * results.len(),
+            _ => 0,
+        });
         match input {
             Input::Submit { source, txs } => self.submit(source, txs, &mut out),
             Input::Prechecked { results } => {
@@ -101,13 +102,20 @@ impl Mempool {
         pending.or_else(|| self.in_flight.get(hash).map(|flight| &flight.bytes)).cloned()
     }
 
+    /// The bytes of a transaction that is pending or awaits its verdict, and whether it is known that it passed `precheck`.
+    pub fn known(&self, hash: &TxHash) -> Option<(TxBytes, bool)> {
+        match self.pool.get(hash) {
+            Some(entry) => Some((entry.bytes.clone(), true)),
+            None => self.in_flight.get(hash).map(|flight| (flight.bytes.clone(), is_prechecked(flight))),
+        }
+    }
+
     /// The remembered verdict of `precheck`, true if the transaction passed. `None`: it must be prechecked, and the
     /// verdict told by [`Input::Prechecked`].
     pub fn prechecked(&self, hash: &TxHash) -> Option<bool> {
-        let checking = |flight: &Flight| matches!(flight.stage, Stage::Check { .. });
         if self.pool.get(hash).is_some()
-            || self.in_flight.get(hash).is_some_and(checking)
-            || self.admitted.get(hash).is_some()
+            || self.in_flight.get(hash).is_some_and(is_prechecked)
+            || self.pool.admitted.get(hash).is_some()
         {
             return Some(true);
         }
@@ -167,6 +175,10 @@ impl Mempool {
     pub fn limits(&self) -> &Limits {
         self.pool.limits()
     }
+}
+
+fn is_prechecked(flight: &Flight) -> bool {
+    matches!(flight.stage, Stage::Check { .. })
 }
 
 #[cfg(test)]

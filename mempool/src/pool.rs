@@ -14,6 +14,7 @@ use althing_crypto::{TxHash, mutant};
 
 use crate::key::Key;
 use crate::map::Map;
+use crate::recent::Recent;
 use crate::sender::{Origin, Sender, Verdict};
 use crate::usage::Usage;
 use crate::{Code, Limits, Refusal, TxBytes};
@@ -32,6 +33,8 @@ pub(crate) struct Entry {
     pub(crate) sender: Option<Sender>,
     /// Its place among the sender's, if it needs one.
     pub(crate) sequence: Option<u64>,
+    /// The place that it names, whether it needs one or not.
+    names: u64,
     priority: u64,
     expiry_height: Option<u64>,
     /// The peers have been told of it by this node.
@@ -60,6 +63,8 @@ pub(crate) struct Pool {
     round: u64,
     /// Dropped since they were last taken away.
     dropped: Vec<(TxHash, Refusal)>,
+    /// Verdicts of `precheck` on what is neither here nor in flight, nor left for a block: all others are where the transaction is.
+    pub(crate) admitted: Recent<Verdict>,
 }
 
 impl Pool {
@@ -76,6 +81,7 @@ impl Pool {
             arrivals: 0,
             round: 0,
             dropped: Vec::new(),
+            admitted: Recent::new(limits.verdict_cache, limits.seed),
             limits,
         }
     }
@@ -157,6 +163,7 @@ impl Pool {
             bytes,
             sender: sender.clone(),
             sequence,
+            names: tx.sequence,
             priority: tx.priority,
             expiry_height: tx.expiry_height,
             told,
@@ -225,16 +232,28 @@ impl Pool {
         self.due.extend(due.map(|due| ((due, entry.arrival), slot)));
     }
 
-    /// A committed block holds the transaction: it leaves, if it is here, and its sender moves on.
-    pub(crate) fn commit(&mut self, hash: &TxHash, origin: &Origin) {
+    /// A committed block holds the transaction: if it is here, it leaves, and its sender moves on. Whose it was.
+    pub(crate) fn commit(&mut self, hash: &TxHash) -> Option<Origin> {
+        let slot = self.by_hash.remove(&hash.into())?;
+        let entry = &self.entries[slot];
+        let Some(sender) = entry.sender.clone() else {
+            self.take(slot);
+            return Some(Origin::Nobody);
+        };
+        let sequence = entry.sequence;
         // First the sequence: those behind this transaction then stay ready when it leaves.
-        if let Origin::Sender(sender, Some(sequence)) = origin {
-            self.pass_sequence(sender, *sequence);
+        if let Some(sequence) = sequence {
+            self.pass_sequence(&sender, sequence);
         }
-        if let Some(&slot) = self.by_hash.get(&hash.into()) {
-            self.remove(slot);
-        }
-        if let Origin::Sender(sender, _) = origin {
+        self.take(slot);
+        self.trim(&sender);
+        Some(Origin::Sender(sender, sequence))
+    }
+
+    /// A committed block holds a transaction of this origin that is not here.
+    pub(crate) fn commit_other(&mut self, origin: &Origin) {
+        if let Origin::Sender(sender, sequence) = origin {
+            sequence.inspect(|sequence| self.pass_sequence(sender, *sequence));
             self.trim(sender);
         }
     }
@@ -259,15 +278,22 @@ impl Pool {
 
     /// Drops a transaction. More may be held of its sender then than there is room for.
     fn let_go(&mut self, slot: Slot, refusal: Refusal) -> Option<Sender> {
-        let entry = self.remove(slot);
-        self.dropped.push((entry.hash, refusal));
-        entry.sender
+        let Entry { hash, sender, names: sequence, priority, expiry_height, .. } = self.remove(slot);
+        self.dropped.push((hash, refusal));
+        self.admitted.insert(hash, Verdict { sender: sender.clone(), sequence, priority, expiry_height });
+        sender
     }
 
     /// Removes an entry from every index. Those of its sender behind it are held from now on, if it was ready.
     fn remove(&mut self, slot: Slot) -> Entry {
+        let key = Key::from(&self.entries[slot].hash);
+        self.by_hash.remove(&key);
+        self.take(slot)
+    }
+
+    /// As [`Self::remove`], of one that is found by its hash no longer.
+    fn take(&mut self, slot: Slot) -> Entry {
         let entry = self.entries.remove(slot);
-        self.by_hash.remove(&Key::from(&entry.hash));
         self.used.sub(entry.bytes.len());
         if let Some(due) = entry.due {
             self.due.remove(&(due, entry.arrival));

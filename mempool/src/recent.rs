@@ -26,6 +26,19 @@ impl<V> Recent<V> {
         if self.values.insert(key, value).is_some() {
             return;
         }
+        self.learnt(key);
+    }
+
+    /// A hash known already keeps its value.
+    pub(crate) fn insert_new(&mut self, hash: TxHash, value: V) {
+        let key = Key::from(&hash);
+        if self.values.insert_new(key, value) {
+            self.learnt(key);
+        }
+    }
+
+    /// One more: where there is no room, the oldest goes.
+    fn learnt(&mut self, key: Key) {
         self.order.push_back(key);
         if self.order.len() > self.capacity
             && let Some(oldest) = self.order.pop_front()

@@ -29,6 +29,9 @@ pub const MAX_BODY_BYTES: usize = 12 << 20;
 /// More transactions than a block of any chain may have.
 const MAX_TXS: u32 = 20_000;
 
+/// No transaction of any chain is longer.
+const MAX_TX_BYTES: usize = ConsensusParams::MAX_TX_BYTES as usize;
+
 /// Reads transactions: not more than a block has, none of them empty, so that few bytes cannot stand for much work.
 pub(crate) fn transactions<R: Read>(reader: &mut R) -> io::Result<Vec<TxBytes>> {
     let fault = |reason: String| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
@@ -36,13 +39,20 @@ pub(crate) fn transactions<R: Read>(reader: &mut R) -> io::Result<Vec<TxBytes>> 
     if count > MAX_TXS {
         return fault(format!("{count} transactions at once, at most {MAX_TXS} are read"));
     }
-    let mut txs = Vec::new();
+    let (mut txs, mut bytes) = (Vec::new(), Vec::new());
     for _ in 0..count {
-        let tx = TxBytes::deserialize_reader(reader)?;
-        if tx.is_empty() {
+        let len = u32::deserialize_reader(reader)? as usize;
+        if len == 0 {
             return fault("a transaction without bytes".to_owned());
         }
-        txs.push(tx);
+        if len > MAX_TX_BYTES {
+            return fault(format!("a transaction of {len} bytes, at most {MAX_TX_BYTES} are read"));
+        }
+        if bytes.len() < len {
+            bytes.resize(len, 0);
+        }
+        reader.read_exact(&mut bytes[..len])?;
+        txs.push(TxBytes::from(&bytes[..len]));
     }
     Ok(txs)
 }
@@ -77,16 +87,22 @@ impl Body {
 }
 
 /// Whether a payload is within the chain's limits of number and size.
-pub fn within_limits(txs: &[TxBytes], params: &ConsensusParams) -> Result<(), String> {
+pub fn within_limits<'a>(
+    txs: impl IntoIterator<Item = &'a TxBytes>,
+    params: &ConsensusParams,
+) -> Result<(), String> {
     let (max_txs, max_bytes, max_tx) =
         (params.max_block_txs as usize, params.max_block_bytes as usize, params.max_tx_bytes as usize);
-    if txs.len() > max_txs {
-        return Err(format!("{} transactions, at most {max_txs} are allowed in a block", txs.len()));
+    let (mut count, mut bytes, mut largest) = (0, 0, 0);
+    for tx in txs {
+        (count, bytes, largest) = (count + 1, bytes + tx.len(), largest.max(tx.len()));
     }
-    if let Some(tx) = txs.iter().find(|tx| tx.len() > max_tx) {
-        return Err(format!("a transaction of {} bytes, at most {max_tx} are allowed", tx.len()));
+    if count > max_txs {
+        return Err(format!("{count} transactions, at most {max_txs} are allowed in a block"));
     }
-    let bytes: usize = txs.iter().map(|tx| tx.len()).sum();
+    if largest > max_tx {
+        return Err(format!("a transaction of {largest} bytes, at most {max_tx} are allowed"));
+    }
     if bytes > max_bytes {
         return Err(format!("transactions of {bytes} bytes, at most {max_bytes} are allowed in a block"));
     }

@@ -65,8 +65,8 @@ impl Mempool {
             return Some(Outcome::Refused(refusal));
         }
         self.in_flight.start(hash, bytes.clone(), source);
-        match self.admitted.get(&hash) {
-            Some(verdict) => self.ask_check(hash, verdict.clone(), out),
+        match self.pool.admitted.get(&hash).cloned() {
+            Some(verdict) => self.ask_check(hash, verdict, out),
             None => batch.push((hash, bytes.clone())),
         }
         None
@@ -111,10 +111,11 @@ impl Mempool {
         match result {
             Ok(admission) => {
                 let verdict = Verdict::new(admission, self.limits().seed);
-                if verdict.sender.as_ref().is_none_or(|sender| sender.len() <= MAX_SENDER_BYTES) {
-                    self.admitted.insert(hash, verdict.clone());
+                if self.in_flight.get(&hash).is_some() {
+                    self.ask_check(hash, verdict, out);
+                } else if self.pool.get(&hash).is_none() {
+                    self.remember(hash, verdict);
                 }
-                self.ask_check(hash, verdict, out);
             }
             Err(refusal) => {
                 let refusal = refusal.bounded();
@@ -133,17 +134,26 @@ impl Mempool {
 
     /// Goes on with a transaction that awaited its precheck, if this one did.
     fn ask_check(&mut self, hash: TxHash, verdict: Verdict, out: &mut Vec<Action>) {
-        let Some(flight) = self.in_flight.get(&hash) else { return };
+        let Some(flight) = self.in_flight.get_mut(&hash) else { return };
         if !matches!(flight.stage, Stage::Precheck) {
             return;
         }
-        let (bytes, from_peer) = (flight.bytes.clone(), !flight.gossip);
-        match self.pool.pre_judge(&verdict, bytes.len(), from_peer, self.height) {
+        match self.pool.pre_judge(&verdict, flight.bytes.len(), !flight.gossip, self.height) {
             Ok(()) => {
-                self.in_flight.advance(&hash, verdict, self.executed);
-                out.push(Action::Check(hash, bytes));
+                flight.stage = Stage::Check { verdict, executed: self.executed };
+                out.push(Action::Check(hash, flight.bytes.clone()));
             }
-            Err(refusal) => self.land(hash, Outcome::Refused(refusal), out),
+            Err(refusal) => {
+                self.remember(hash, verdict);
+                self.land(hash, Outcome::Refused(refusal), out);
+            }
+        }
+    }
+
+    /// Keeps the verdict on what is handed in or found in a block later.
+    fn remember(&mut self, hash: TxHash, verdict: Verdict) {
+        if verdict.sender.as_ref().is_none_or(|sender| sender.len() <= MAX_SENDER_BYTES) {
+            self.pool.admitted.insert(hash, verdict);
         }
     }
 
@@ -166,15 +176,28 @@ impl Mempool {
         if !self.in_flight.get(&hash).is_some_and(|flight| matches!(flight.stage, Stage::Check { .. })) {
             return;
         }
-        match result {
-            Err(refusal) => self.land(hash, Outcome::Refused(refusal.bounded()), out),
-            Ok(checked) => self.admit(hash, checked.next_sequence, out),
+        let Some(flight) = self.in_flight.finish(&hash) else { return };
+        let refused = match result {
+            Err(refusal) => Some(refusal.bounded()),
+            Ok(checked) => self.admit(hash, &flight, checked.next_sequence, out),
+        };
+        if let Some(refusal) = refused {
+            answer(hash, &flight, &Outcome::Refused(refusal), out);
+            if let Stage::Check { verdict, .. } = flight.stage {
+                self.remember(hash, verdict);
+            }
         }
     }
 
-    fn admit(&mut self, hash: TxHash, next: Option<u64>, out: &mut Vec<Action>) {
-        let Some(flight) = self.in_flight.finish(&hash) else { return };
-        let Stage::Check { verdict, executed } = &flight.stage else { return };
+    /// Takes what has passed its check, or says why not.
+    fn admit(
+        &mut self,
+        hash: TxHash,
+        flight: &Flight,
+        next: Option<u64>,
+        out: &mut Vec<Action>,
+    ) -> Option<Refusal> {
+        let Stage::Check { verdict, executed } = &flight.stage else { return None };
         let sender = &verdict.sender;
         let next = sender.as_ref().zip(next).map(|(sender, next)| self.learn_next(sender, next, *executed));
         // The bound may be lower than when it came.
@@ -182,10 +205,10 @@ impl Mempool {
         let fits = if len > max { Err(too_large(&hash, len, max)) } else { Ok(()) };
         let judged = fits.and_then(|()| self.pool.judge(verdict, next, len, !flight.gossip, self.height));
         if let Err(refusal) = judged {
-            return answer(hash, &flight, &Outcome::Refused(refusal), out);
+            return Some(refusal);
         }
         self.pool.insert(hash, flight.bytes.clone(), verdict, next, flight.gossip, self.height);
-        answer(hash, &flight, &Outcome::Accepted { duplicate: false }, out);
+        answer(hash, flight, &Outcome::Accepted { duplicate: false }, out);
         // A block executed while the check was under way, and may have touched what it rests on.
         let stale = *executed < self.executed;
         if flight.gossip {
@@ -196,6 +219,7 @@ impl Mempool {
             None if stale && self.limits().rechecks_senderless => self.ask_recheck(hash, out),
             _ => {}
         }
+        None
     }
 }
 

@@ -53,12 +53,14 @@ impl Mempool {
     pub(super) fn commit(&mut self, height: u64, txs: &[TxHash], out: &mut Vec<Action>) {
         self.height = self.height.max(height);
         for hash in txs {
-            if self.committed.get(hash).is_none() {
-                self.committed.insert(*hash, height);
-            }
-            let origin = self.origin(hash);
-            self.pool.commit(hash, &origin);
-            self.land(*hash, Outcome::Committed { height }, out);
+            self.committed.insert_new(*hash, height);
+            // What is in the pool is not in flight.
+            let origin = self.pool.commit(hash).unwrap_or_else(|| {
+                let origin = self.origin(hash);
+                self.pool.commit_other(&origin);
+                self.land(*hash, Outcome::Committed { height }, out);
+                origin
+            });
             if height > self.executed && self.may_change(&origin) {
                 self.rechecks.touch(height, origin);
             }
@@ -74,16 +76,11 @@ impl Mempool {
         self.limits().rechecks_senderless || matches!(origin, Origin::Sender(..))
     }
 
+    /// Whose a transaction is that is not in the pool.
     fn origin(&self, hash: &TxHash) -> Origin {
-        if let Some(entry) = self.pool.get(hash) {
-            return entry
-                .sender
-                .clone()
-                .map_or(Origin::Nobody, |sender| Origin::Sender(sender, entry.sequence));
-        }
         let verdict = match self.in_flight.get(hash) {
             Some(Flight { stage: Stage::Check { verdict, .. }, .. }) => Some(verdict),
-            _ => self.admitted.get(hash),
+            _ => self.pool.admitted.get(hash),
         };
         match verdict {
             None => Origin::Unknown,

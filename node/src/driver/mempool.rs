@@ -17,8 +17,8 @@ const MAX_PRECHECKS: usize = 16;
 /// A batch that is not full goes only while fewer are under way, else what comes meanwhile joins it.
 const MAX_SMALL_PRECHECKS: usize = 2;
 const CHECK_BATCH: usize = 512;
-/// Gossip goes out at most this often, the first at once: pub-sub costs per message, not per byte.
-const GOSSIP_INTERVAL: Micros = Micros::from_millis(10);
+/// Gossip goes out at most this often, the first at once: it costs per message, not per byte.
+const GOSSIP_INTERVAL: Micros = Micros::from_millis(5);
 /// Bytes in one message of gossip, beyond one transaction.
 const GOSSIP_BYTES: usize = 128 << 10;
 /// Transactions of one's own clients of which a peer hears when it comes, if they are still pending: the oldest, as others wait for them,

@@ -11,7 +11,7 @@ use althing_consensus::engine::BuildPayload;
 use super::{Driver, Step};
 
 /// From the time in one block's header to the next block's choice of transactions.
-const PACE_MS: u64 = 25;
+const PACE_MS: u64 = 20;
 
 /// A payload that is asked for and not yet due.
 #[derive(Clone, Debug, Default)]

@@ -26,19 +26,27 @@ const PAUSE: Micros = Micros::from_millis(200);
 /// Own payloads and those being gathered.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Payloads {
-    /// The newest payload that was built.
-    built: BTreeMap<TxHash, TxBytes>,
+    /// The newest payload that was built, in its order.
+    built: Vec<(TxHash, TxBytes)>,
     gathering: BTreeMap<BlockHash, Gathering>,
 }
 
 #[derive(Clone, Debug)]
 struct Gathering {
     block: Block,
-    found: BTreeMap<TxHash, TxBytes>,
+    /// One place for each transaction of the block.
+    found: Vec<Option<Found>>,
     /// Whom to ask next.
     peers: VecDeque<Peer>,
     proposer: Option<Peer>,
     stage: Stage,
+}
+
+#[derive(Clone, Debug)]
+struct Found {
+    bytes: TxBytes,
+    /// The application's precheck passed it.
+    good: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,13 +146,18 @@ impl Driver {
             return;
         }
         let hashes = txs.iter().map(|(hash, _)| *hash).collect();
-        self.payloads.built = txs.into_iter().collect();
+        self.payloads.built = txs;
         step.tell(Input::PayloadBuilt { view, parent, txs: hashes, notices });
     }
 
     /// The bytes of the transactions of a block of one's own.
     pub(super) fn own_payload(&self, txs: &[TxHash]) -> Option<Vec<TxBytes>> {
-        let bytes = |tx| self.payloads.built.get(tx).cloned().or_else(|| self.mempool().get(tx));
+        let built = &self.payloads.built;
+        if built.iter().map(|(hash, _)| hash).eq(txs) {
+            return Some(built.iter().map(|(_, bytes)| bytes.clone()).collect());
+        }
+        let built: BTreeMap<&TxHash, &TxBytes> = built.iter().map(|(hash, bytes)| (hash, bytes)).collect();
+        let bytes = |tx| built.get(tx).map(|bytes| (*bytes).clone()).or_else(|| self.mempool().get(tx));
         txs.iter().map(bytes).collect()
     }
 
@@ -161,8 +174,8 @@ impl Driver {
         }
         let proposer = self.connected_member(proposer);
         let peers = proposer.into_iter().collect();
-        let gathering =
-            Gathering { block, found: BTreeMap::new(), peers, proposer, stage: Stage::Asking(step.now.mono) };
+        let found = vec![None; block.txs.len()];
+        let gathering = Gathering { block, found, peers, proposer, stage: Stage::Asking(step.now.mono) };
         self.payloads.gathering.insert(hash, gathering);
         if self.payloads.gathering.len() > MAX_GATHERING {
             let oldest = self.payloads.gathering.iter().min_by_key(|(_, one)| one.block.header.view);
@@ -177,12 +190,10 @@ impl Driver {
         let mempool = self.mempool.inner();
         let Some(one) = self.payloads.gathering.get_mut(&hash) else { return };
         let mut missing = Vec::new();
-        for tx in &one.block.txs {
-            if !one.found.contains_key(tx) {
-                match mempool.get(tx) {
-                    Some(bytes) => _ = one.found.insert(*tx, bytes),
-                    None => missing.push(*tx),
-                }
+        for (tx, found) in one.block.txs.iter().zip(&mut one.found).filter(|(_, found)| found.is_none()) {
+            match mempool.known(tx) {
+                Some((bytes, good)) => *found = Some(Found { bytes, good }),
+                None => missing.push(*tx),
             }
         }
         if missing.is_empty() {
@@ -239,7 +250,11 @@ impl Driver {
         match txs {
             Ok(txs) => {
                 if let Some(one) = self.payloads.gathering.get_mut(&block) {
-                    one.found.extend(txs);
+                    let came: BTreeMap<TxHash, TxBytes> = txs.into_iter().collect();
+                    let places = one.block.txs.iter().zip(&mut one.found);
+                    for (tx, found) in places.filter(|(_, found)| found.is_none()) {
+                        *found = came.get(tx).map(|bytes| Found { bytes: bytes.clone(), good: false });
+                    }
                 }
             }
             Err(reason) => {
@@ -263,16 +278,16 @@ impl Driver {
     fn precheck_payload(&mut self, step: &mut Step, hash: BlockHash) {
         let mempool = self.mempool.inner();
         let Some(one) = self.payloads.gathering.get_mut(&hash) else { return };
-        let txs: Vec<TxBytes> = one.block.txs.iter().map(|tx| one.found[tx].clone()).collect();
-        let mut verdict = within_limits(&txs, &self.config.params);
+        let mut verdict = within_limits(one.payload(), &self.config.params);
         let mut unknown = Vec::new();
-        for (tx, bytes) in one.block.txs.iter().zip(txs) {
+        let doubtful = one.block.txs.iter().zip(one.found.iter().flatten()).filter(|(_, found)| !found.good);
+        for (tx, Found { bytes, .. }) in doubtful {
             match mempool.prechecked(tx) {
                 Some(true) => {}
                 Some(false) => {
                     verdict = verdict.and(Err(format!("transaction {tx} fails the application's precheck")))
                 }
-                None => unknown.push((*tx, bytes)),
+                None => unknown.push((*tx, bytes.clone())),
             }
         }
         if verdict.is_err() {
@@ -367,9 +382,15 @@ impl Driver {
 }
 
 impl Gathering {
+    /// What was found of the payload, in its order.
+    fn payload(&self) -> impl Iterator<Item = &TxBytes> + Clone {
+        self.found.iter().flatten().map(|found| &found.bytes)
+    }
+
     /// The block with its payload; only called when all of it was found.
     fn body(&self) -> Body {
-        let txs = self.block.txs.iter().map(|tx| self.found[tx].clone()).collect();
+        let txs: Vec<TxBytes> = self.payload().cloned().collect();
+        assert_eq!(txs.len(), self.block.txs.len(), "a payload that is done was found");
         Body { block: self.block.clone(), txs }
     }
 }

@@ -149,7 +149,6 @@ impl Verifier {
         time_ms: u64,
         (txs, notices): (&[(TxHash, TxBytes)], &[Notice]),
     ) -> Result<Result<Vec<(TxHash, TxBytes)>, String>, Fatal> {
-        let given: BTreeMap<&[u8], &(TxHash, TxBytes)> = txs.iter().map(|one| (&*one.1, one)).collect();
         let offered: Vec<&[u8]> = txs.iter().map(|(_, tx)| &**tx).collect();
         let at = self.at(epoch)?;
         let Some(me) = at.config.me.and_then(|me| at.config.set.get(me)) else {
@@ -163,25 +162,34 @@ impl Verifier {
             proposer: *me.identity.as_bytes(),
             misbehaviour: &misbehaviour(&self.epochs, notices)?,
         });
+        // Most applications take what they are given, or the first of it: no transaction stands there twice, or in an ancestor.
+        let as_given = chosen.iter().zip(txs).take_while(|(tx, (_, given))| tx[..] == given[..]).count();
         let mut added = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut payload = Vec::with_capacity(chosen.len());
-        for tx in chosen {
-            let (hash, tx) = match given.get(&*tx) {
-                Some((hash, tx)) => (*hash, tx.clone()),
-                None => {
-                    let tx = TxBytes::from(tx);
-                    added.push(tx.clone());
-                    (TxHash::of(&tx), tx)
+        let payload = if as_given == chosen.len() {
+            txs[..as_given].to_vec()
+        } else {
+            let given: BTreeMap<&[u8], &(TxHash, TxBytes)> = txs.iter().map(|one| (&*one.1, one)).collect();
+            let mut seen = BTreeSet::new();
+            let mut payload = Vec::with_capacity(chosen.len());
+            for tx in chosen {
+                let (hash, tx) = match given.get(&*tx) {
+                    Some((hash, tx)) => (*hash, tx.clone()),
+                    None => {
+                        let tx = TxBytes::from(tx);
+                        added.push(tx.clone());
+                        (TxHash::of(&tx), tx)
+                    }
+                };
+                if !seen.insert(hash) || build.exclude.contains(&hash) {
+                    return Ok(Err(format!(
+                        "it carries transaction {hash} twice, or an ancestor carries it"
+                    )));
                 }
-            };
-            if !seen.insert(hash) || build.exclude.contains(&hash) {
-                return Ok(Err(format!("it carries transaction {hash} twice, or an ancestor carries it")));
+                payload.push((hash, tx));
             }
-            payload.push((hash, tx));
-        }
-        let bytes: Vec<TxBytes> = payload.iter().map(|(_, tx)| tx.clone()).collect();
-        if let Err(reason) = within_limits(&bytes, &at.config.params) {
+            payload
+        };
+        if let Err(reason) = within_limits(payload.iter().map(|(_, tx)| tx), &at.config.params) {
             return Ok(Err(reason));
         }
         let verdicts = precheck(&*self.application, &added.iter().collect::<Vec<_>>())?;

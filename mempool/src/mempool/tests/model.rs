@@ -58,6 +58,7 @@ struct Model {
     entries: Vec<(Tx, Option<u64>)>,
     next: BTreeMap<&'static str, u64>,
     flights: Vec<Flight>,
+    /// Verdicts that are remembered of what is neither pending nor being checked.
     known: BTreeSet<TxHash>,
     committed: BTreeMap<TxHash, u64>,
     /// Committed and not executed: height and its transactions, `None` for unknown ones.
@@ -162,7 +163,7 @@ impl Model {
         for hash in self.giving_way(&tx).filter(|_| !tx.sender.is_empty()).unwrap_or_default() {
             let place = self.pending(&hash).expect("it gives way");
             self.remove(place);
-            self.dropped.push(hash);
+            self.dropped(&hash);
         }
         if let Some(next) = next {
             self.next.entry(tx.sender).or_insert(next);
@@ -182,8 +183,14 @@ impl Model {
     fn drop_tx(&mut self, hash: &TxHash) {
         let Some(place) = self.pending(hash) else { return };
         let tx = self.remove(place);
-        self.dropped.push(*hash);
+        self.dropped(hash);
         self.trim(tx.sender);
+    }
+
+    /// Its verdict is remembered: it may come again.
+    fn dropped(&mut self, hash: &TxHash) {
+        self.dropped.push(*hash);
+        self.known.insert(*hash);
     }
 
     fn trim(&mut self, sender: &str) {
@@ -193,7 +200,7 @@ impl Model {
             let Some(last) = last else { return };
             let place = self.pending(&last.hash()).expect("it was just found");
             self.remove(place);
-            self.dropped.push(last.hash());
+            self.dropped(&last.hash());
         }
     }
 
@@ -212,7 +219,7 @@ impl Model {
             for hash in used {
                 let place = self.pending(&hash).expect("nothing else was removed");
                 self.remove(place);
-                self.dropped.push(hash);
+                self.dropped(&hash);
             }
         } else {
             *known = next.max(*known);
@@ -227,7 +234,8 @@ impl Model {
         for tx in txs {
             let hash = tx.hash();
             self.committed.entry(hash).or_insert(height);
-            let known = self.known.contains(&hash);
+            let checked = self.flight(&hash).is_some_and(|place| self.flights[place].asked.is_some());
+            let known = self.known.contains(&hash) || self.pending(&hash).is_some() || checked;
             ahead.push(known.then(|| tx.clone()));
             if known && let Some(next) = self.next.get_mut(tx.sender) {
                 *next += u64::from(*next == tx.sequence);

@@ -219,16 +219,17 @@ impl World {
     fn precheck(&mut self, place: usize) {
         let hash = self.prechecks.remove(place);
         let tx = self.txs[&hash].clone();
-        self.model.known.insert(hash);
         let mut expected = Vec::new();
-        if let Some(place) =
-            self.model.flight(&hash).filter(|place| self.model.flights[*place].asked.is_none())
-        {
-            let code = self.model.pre_judge(&tx, self.model.flights[place].gossip);
-            match code {
-                None => self.model.flights[place].asked = Some(self.model.executed),
-                Some(code) => expected = self.land(place, |_| Outcome::Refused(own(code))),
+        match self.model.flight(&hash) {
+            Some(place) if self.model.flights[place].asked.is_none() => {
+                let code = self.model.pre_judge(&tx, self.model.flights[place].gossip);
+                match code {
+                    None => self.model.flights[place].asked = Some(self.model.executed),
+                    Some(code) => expected = self.refuse(place, own(code)),
+                }
             }
+            None if self.model.pending(&hash).is_none() => _ = self.model.known.insert(hash),
+            _ => {}
         }
         self.step(passed(&[&tx]), expected);
     }
@@ -239,17 +240,23 @@ impl World {
         flight.tickets.iter().enumerate().map(answer).collect()
     }
 
+    /// Its verdict is remembered: it may come again.
+    fn refuse(&mut self, place: usize, refusal: Refusal) -> Vec<(u64, TxHash, Outcome)> {
+        self.model.known.insert(self.model.flights[place].tx.hash());
+        self.land(place, |_| Outcome::Refused(refusal.clone()))
+    }
+
     fn check(&mut self, place: usize) {
         let (hash, result) = self.checks.remove(place);
         let mut expected = Vec::new();
         let flight = self.model.flight(&hash).map(|place| (place, self.model.flights[place].clone()));
         if let Some((place, Flight { tx, gossip, asked: Some(asked), .. })) = flight {
             match &result {
-                Err(_) => expected = self.land(place, |_| Outcome::Refused(app_refusal())),
+                Err(_) => expected = self.refuse(place, app_refusal()),
                 Ok(checked) => {
                     let next = checked.next_sequence.map(|next| self.model.learn(tx.sender, next, asked));
                     match self.model.judge(&tx, next, gossip) {
-                        Some(code) => expected = self.land(place, |_| Outcome::Refused(own(code))),
+                        Some(code) => expected = self.refuse(place, own(code)),
                         None => {
                             expected = self.land(place, |index| Outcome::Accepted { duplicate: index > 0 });
                             self.model.insert(tx, next);
