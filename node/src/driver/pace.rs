@@ -85,11 +85,11 @@ mod tests {
     fn a_block_is_begun_when_the_one_before_is_old_enough() {
         let mut bench = Bench::new();
         bench.pend(&tx("a"));
-        assert_eq!(ask(&mut bench, 25), ["gossip 1 txs", "job prepare 1 txs"]);
+        assert_eq!(ask(&mut bench, PACE_MS as i64), ["gossip 1 txs", "job prepare 1 txs"]);
         assert_eq!(bench.driver.pace.due_at(), None);
         assert_eq!(ask(&mut bench, 10), [""; 0]);
-        assert_eq!(bench.driver.pace.due_at(), Some(Micros::from_millis(15)));
-        bench.pass(14);
+        assert_eq!(bench.driver.pace.due_at(), Some(Micros::from_millis(PACE_MS - 10)));
+        bench.pass(PACE_MS - 11);
         assert_eq!(bench.act(Driver::build_what_is_due), [""; 0]);
         bench.pass(1);
         bench.pend(&tx("b"));
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(lines, ["gossip 1 txs", "job prepare 2 txs"], "with what has come meanwhile");
         assert_eq!(bench.act(Driver::build_what_is_due), [""; 0], "once");
         assert_eq!(ask(&mut bench, -60_000), [""; 0], "a clock that is ahead");
-        assert_eq!(bench.driver.pace.due_at(), Some(Micros::from_millis(15 + 25)), "costs no more");
+        assert_eq!(bench.driver.pace.due_at(), Some(Micros::from_millis(2 * PACE_MS - 10)), "costs no more");
     }
 
     #[test]
@@ -115,12 +115,12 @@ mod tests {
         let mut bench = Bench::new();
         bench.pend(&tx("a"));
         assert_eq!(ask_in(&mut bench, 2, 0), [""; 0]);
-        bench.pass(25);
+        bench.pass(PACE_MS);
         assert_eq!(bench.act(Driver::build_what_is_due), [""; 0], "the engine is in view 1");
         assert_eq!(bench.driver.pace.due_at(), None);
         assert_eq!(ask(&mut bench, 0), [""; 0]);
         bench.driver.pace.clear();
-        bench.pass(25);
+        bench.pass(PACE_MS);
         assert_eq!(bench.act(Driver::build_what_is_due), [""; 0]);
     }
 }

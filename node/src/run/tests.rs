@@ -179,7 +179,8 @@ async fn followed(validators: usize, before: u64) {
     Home::new(home.path()).create(&NodeConfig::default(), &genesis, &identity, &unused).unwrap();
     let address = Some(validator.p2p_address.to_string());
     let peers = vec![PeerConfig { identity: members[0].identity.public_key(), address }];
-    let follower = boot(&Member { home, identity: follower, peers }).await;
+    let member = Member { home, identity: follower, peers };
+    let follower = boot(&member).await;
     executed(&follower, 1 + 2 * before).await;
     for (sequence, through) in [(before, validator), (before + 1, &follower)] {
         let hash = transfer(through, &account, sequence).await;

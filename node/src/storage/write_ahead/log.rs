@@ -118,8 +118,7 @@ impl Log {
 }
 
 fn encode(sequence: u64, batch: &Batch) -> Vec<u8> {
-    let changes: Vec<(u8, &[u8], Option<&[u8]>)> =
-        batch.changes().map(|(table, key, value)| (table as u8, key, value)).collect();
+    let changes: Vec<_> = batch.changes().map(|(table, key, value)| (table as u8, key, value)).collect();
     let mut bytes = vec![0; HEAD];
     borsh::to_writer(&mut bytes, &changes).expect("memory takes it");
     let len = u32::try_from(bytes.len() - HEAD).expect("the values of a batch are bounded far below 4 GiB");
