@@ -70,7 +70,7 @@ mod tests {
         bench.pass(5);
         assert_eq!(bench.act(Driver::woken), [""; 0], "the engine is not due");
         assert_eq!(bench.act(Driver::schedule), ["gossip 1 txs", "wake 500 ms"]);
-        bench.pass(490);
+        bench.pass(495);
         assert_eq!(bench.act(Driver::woken), ["engine: wake"]);
         assert_eq!(bench.act(Driver::schedule), [""; 0]);
     }
