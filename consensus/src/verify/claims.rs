@@ -3,16 +3,15 @@
 //! Each member makes its own certificate of the votes that reached it first. All say the same, by other signers: once one was checked,
 //! another teaches nothing. So it is not checked: the one that was stands in for it.
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::QuorumCertificate;
 
-/// The newest so many, one for each thing said. Shared by the threads that verify.
+/// Those of the highest views, one for each thing said. Shared by the threads that verify.
 #[derive(Debug)]
 pub(super) struct Claims {
     capacity: usize,
-    checked: Mutex<VecDeque<QuorumCertificate>>,
+    checked: Mutex<Vec<QuorumCertificate>>,
 }
 
 impl Claims {
@@ -26,19 +25,20 @@ impl Claims {
         self.lock().iter().rev().find(|checked| says_the_same(checked, qc)).cloned()
     }
 
-    /// Takes note of one that was checked; pushes out the oldest if there is no room.
+    /// Takes note of one that was checked; if there is no room, of the lowest view none is kept: old ones cost whoever sends them nothing.
     pub(super) fn insert(&self, qc: &QuorumCertificate) {
         let mut checked = self.lock();
         if checked.iter().any(|one| says_the_same(one, qc)) {
             return;
         }
-        if checked.len() == self.capacity {
-            checked.pop_front();
+        checked.push(qc.clone());
+        if checked.len() > self.capacity {
+            let lowest = (0..checked.len()).min_by_key(|&at| checked[at].view);
+            lowest.map(|at| checked.remove(at));
         }
-        checked.push_back(qc.clone());
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<QuorumCertificate>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<QuorumCertificate>> {
         // Nothing panics while it is held.
         self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }

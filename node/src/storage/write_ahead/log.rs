@@ -2,13 +2,15 @@
 //! database.
 //!
 //! ```text
+//! salt       16 bytes, random, the same for all writes of this home
 //! number     u64 LE, one more than that of the write before
 //! length     u32 LE, of the changes
-//! checksum   SHA-256 of number, length and changes
+//! checksum   SHA-256 of salt, number, length and changes
 //! changes    Borsh: of each its table, its key, and its value or none
 //! ```
 //! A write is synced before the next one begins. So what a crash left half done stands at the very end; a write that is damaged and has a
-//! whole one behind it was lost otherwise, and the log is not read.
+//! whole one anywhere behind it was lost otherwise, and the log is not read. The salt is what a whole one is looked for by: nobody else
+//! knows it, so no transaction can look like a write.
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
@@ -18,12 +20,20 @@ use borsh::BorshDeserialize;
 
 use crate::storage::{Batch, Change, StoreError, Table};
 
-const HEAD: usize = 8 + 4 + 32;
+/// What each write of a home begins with.
+pub(super) type Salt = [u8; 16];
+
+const HEAD: usize = 16 + 8 + 4 + 32;
+/// Where the checksum begins.
+const SUMMED: usize = HEAD - 32;
+/// Bytes looked through at once behind a damaged write.
+const LOOK: usize = 1 << 20;
 
 /// The end of the log, where writes go.
 pub(super) struct Log {
     files: Arc<dyn StateFiles>,
     path: PathBuf,
+    salt: Salt,
     /// Where the next write goes.
     file: u32,
     /// The number of the newest write.
@@ -53,6 +63,7 @@ impl Log {
     pub(super) fn open(
         files: Arc<dyn StateFiles>,
         path: &Path,
+        salt: Salt,
         newest: u64,
         mut found: impl FnMut(u64, Batch) -> Result<(), StoreError>,
     ) -> Result<Self, StoreError> {
@@ -60,7 +71,7 @@ impl Log {
         let mut numbers = files.list().map_err(StoreError::io("list", path))?;
         numbers.sort_unstable();
         for &number in &numbers {
-            let mut reader = Reader { files: &*files, path, number, at: 0, len: 0 };
+            let mut reader = Reader { files: &*files, path, salt, number, at: 0, len: 0 };
             reader.len = files.len(number).map_err(StoreError::io("read", path))?;
             while let Some((next, batch)) = reader.next()? {
                 if next <= newest {
@@ -77,7 +88,7 @@ impl Log {
             }
         }
         let file = numbers.last().map_or(1, |last| last.saturating_add(1));
-        Ok(Self { files, path: path.to_owned(), file, sequence, failed: false })
+        Ok(Self { files, path: path.to_owned(), salt, file, sequence, failed: false })
     }
 
     /// The number of the newest write.
@@ -92,7 +103,7 @@ impl Log {
             return Err(StoreError::Io { doing: "write to", path: self.path.clone(), source });
         }
         self.failed = true;
-        let bytes = encode(self.sequence + 1, batch);
+        let bytes = encode(&self.salt, self.sequence + 1, batch);
         self.files
             .append(self.file, &bytes)
             .and_then(|()| self.files.sync(self.file))
@@ -117,15 +128,16 @@ impl Log {
     }
 }
 
-fn encode(sequence: u64, batch: &Batch) -> Vec<u8> {
+fn encode(salt: &Salt, sequence: u64, batch: &Batch) -> Vec<u8> {
     let changes: Vec<_> = batch.changes().map(|(table, key, value)| (table as u8, key, value)).collect();
     let mut bytes = vec![0; HEAD];
     borsh::to_writer(&mut bytes, &changes).expect("memory takes it");
     let len = u32::try_from(bytes.len() - HEAD).expect("the values of a batch are bounded far below 4 GiB");
-    bytes[..8].copy_from_slice(&sequence.to_le_bytes());
-    bytes[8..12].copy_from_slice(&len.to_le_bytes());
-    let checksum = sha256_concat(&[&bytes[..12], &bytes[HEAD..]]);
-    bytes[12..HEAD].copy_from_slice(checksum.as_bytes());
+    bytes[..16].copy_from_slice(salt);
+    bytes[16..24].copy_from_slice(&sequence.to_le_bytes());
+    bytes[24..SUMMED].copy_from_slice(&len.to_le_bytes());
+    let checksum = sha256_concat(&[&bytes[..SUMMED], &bytes[HEAD..]]);
+    bytes[SUMMED..HEAD].copy_from_slice(checksum.as_bytes());
     bytes
 }
 
@@ -138,21 +150,20 @@ type Written = (u8, Vec<u8>, Option<Vec<u8>>);
 struct Reader<'a> {
     files: &'a dyn StateFiles,
     path: &'a Path,
+    salt: Salt,
     number: u32,
     at: u64,
     len: u64,
 }
 
 impl Reader<'_> {
-    /// The next write; none where none is whole.
+    /// The next write; none at the end, and where a crash cut one short.
     fn next(&mut self) -> Result<Option<(u64, Batch)>, StoreError> {
-        let Some((frame, end)) = self.frame(self.at)? else { return Ok(None) };
-        let Some((sequence, changes)) = frame else {
-            // Where its length is right, the one behind it can be found.
-            if matches!(self.frame(end)?, Some((Some(_), _))) {
-                return Err(self.damaged("a write in its middle is damaged"));
-            }
-            return Ok(None);
+        let Some(((sequence, changes), end)) = self.frame(self.at)? else {
+            return match self.any_behind()? {
+                true => Err(self.damaged("a write in its middle is damaged")),
+                false => Ok(None),
+            };
         };
         let changes = Vec::<Written>::try_from_slice(&changes)
             .map_err(|error| self.damaged(&format!("write {sequence} cannot be read: {error}")))?;
@@ -167,21 +178,39 @@ impl Reader<'_> {
         Ok(Some((sequence, batch)))
     }
 
-    /// What stands here, if there is room for it: number and changes, if it is whole, and where it ends.
-    fn frame(&self, at: u64) -> Result<Option<(Option<Frame>, u64)>, StoreError> {
-        let Some(body) = at.checked_add(HEAD as u64).filter(|body| *body <= self.len) else {
-            return Ok(None);
-        };
+    /// The write that stands here, if a whole one does, and where it ends.
+    fn frame(&self, at: u64) -> Result<Option<(Frame, u64)>, StoreError> {
+        let Some(body) = at.checked_add(HEAD as u64).filter(|body| *body <= self.len) else { return Ok(None) };
         let mut head = [0; HEAD];
         self.read(at, &mut head)?;
-        let (number, rest) = head.split_first_chunk::<8>().expect("the head is longer");
+        let (salt, rest) = head.split_first_chunk::<16>().expect("the head is longer");
+        let (number, rest) = rest.split_first_chunk::<8>().expect("the head is longer");
         let (len, checksum) = rest.split_first_chunk::<4>().expect("the head is longer");
         let len = u32::from_le_bytes(*len);
-        let Some(end) = body.checked_add(len.into()).filter(|end| *end <= self.len) else { return Ok(None) };
+        let end = body.checked_add(len.into()).filter(|end| *end <= self.len);
+        let Some(end) = end.filter(|_| *salt == self.salt) else { return Ok(None) };
         let mut changes = vec![0; len as usize];
         self.read(body, &mut changes)?;
-        let whole = sha256_concat(&[&head[..12], &changes]).as_bytes() == checksum;
-        Ok(Some((whole.then_some((u64::from_le_bytes(*number), changes)), end)))
+        let whole = sha256_concat(&[&head[..SUMMED], &changes]).as_bytes() == checksum;
+        Ok(whole.then_some(((u64::from_le_bytes(*number), changes), end)))
+    }
+
+    /// Whether a whole write begins anywhere from here on.
+    fn any_behind(&self) -> Result<bool, StoreError> {
+        let mut at = self.at;
+        while at < self.len {
+            let size = usize::try_from(self.len - at).unwrap_or(usize::MAX).min(LOOK + self.salt.len());
+            let mut bytes = vec![0; size];
+            self.read(at, &mut bytes)?;
+            let salted = bytes.windows(self.salt.len()).enumerate().filter(|(_, part)| *part == self.salt);
+            for (offset, _) in salted {
+                if self.frame(at + offset as u64)?.is_some() {
+                    return Ok(true);
+                }
+            }
+            at += LOOK as u64;
+        }
+        Ok(false)
     }
 
     fn read(&self, at: u64, out: &mut [u8]) -> Result<(), StoreError> {

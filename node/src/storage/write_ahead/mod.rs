@@ -6,7 +6,7 @@
 //! deleted before it is passed on never reaches the database at all.
 //!
 //! Readers find in memory what is not in the database yet. After a crash the log is read and passed on before anything else; the
-//! database knows the number of the newest write that it has, so that none is ever made again over newer ones.
+//! database knows the number of the newest write that it has.
 
 mod log;
 mod overlay;
@@ -14,6 +14,7 @@ mod overlay;
 use std::{
     collections::BTreeMap,
     io, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
@@ -25,9 +26,11 @@ use althing_ledger::state::StateFiles;
 use self::{log::Log, overlay::Overlay};
 use super::{Batch, Entry, Store, StoreError, Table, bounds};
 
-/// Under this key of [`Table::Log`] the database holds a version byte and the number of the newest write that reached it, u64 LE.
+/// Under this key of [`Table::Log`] the database holds a version byte and the number of the newest write that reached it, u64 LE,
 const PASSED_ON: &[u8] = b"passed on";
-const PASSED_ON_VERSION: u8 = 1;
+/// and under this one a version byte and the salt of the log.
+const SALT: &[u8] = b"salt";
+const VERSION: u8 = 1;
 /// So many bytes are passed on at once,
 const FULL: usize = 4 << 20;
 /// or what came in so long a time. Longer costs memory and time at the start after a crash, shorter more transactions.
@@ -60,7 +63,7 @@ struct Waiting {
     newest: Overlay,
     /// On its way to the database, and older.
     passing: Arc<Overlay>,
-    /// How often something reached the database.
+    /// How often something was begun to be passed on: from then on the database may show it.
     passed: u64,
     ends: bool,
     failed: Option<String>,
@@ -82,7 +85,12 @@ impl WriteAhead {
     ) -> Result<Self, StoreError> {
         let mut store = Self::open_in_turn(database, files, path, FULL)?;
         let shared = Arc::clone(&store.shared);
-        let thread = thread::Builder::new().name("database".to_owned()).spawn(move || shared.pass_all_on());
+        let thread = thread::Builder::new().name("database".to_owned()).spawn(move || {
+            if catch_unwind(AssertUnwindSafe(|| shared.pass_all_on())).is_err() {
+                // Else writers would wait for it.
+                shared.fail("its thread panicked".to_owned());
+            }
+        });
         store.thread = Some(thread.map_err(StoreError::io("start a thread for", path))?);
         Ok(store)
     }
@@ -94,17 +102,26 @@ impl WriteAhead {
         path: &Path,
         full: usize,
     ) -> Result<Self, StoreError> {
-        let newest = passed_on(&*database, path)?;
+        let newest = fact(&*database, PASSED_ON, path)?.map_or(0, u64::from_le_bytes);
+        let salt = match fact(&*database, SALT, path)? {
+            Some(salt) => salt,
+            None => {
+                let mut salt = [0; 16];
+                getrandom::fill(&mut salt).expect("the operating system gives randomness");
+                put_fact(&*database, SALT, &salt)?;
+                salt
+            }
+        };
         let mut found = Overlay::default();
-        let log = Log::open(files, path, newest, |sequence, batch| {
+        let log = Log::open(files, path, salt, newest, |sequence, batch| {
             found.take(batch);
             if found.bytes() < FULL {
                 return Ok(());
             }
-            database.write(mem::take(&mut found).to_batch(sequence))
+            pass(&*database, &mem::take(&mut found), sequence)
         })?;
         if !found.is_empty() {
-            database.write(found.to_batch(log.sequence()))?;
+            pass(&*database, &found, log.sequence())?;
         }
         log.older()?.remove()?;
         let shared = Shared {
@@ -214,10 +231,14 @@ impl Shared {
     fn pass_on(&self) -> Result<(), StoreError> {
         let passed = self.try_pass_on();
         if let Err(error) = &passed {
-            self.waiting().failed = Some(error.to_string());
-            self.changed.notify_all();
+            self.fail(error.to_string());
         }
         passed
+    }
+
+    fn fail(&self, why: String) {
+        self.waiting().failed = Some(why);
+        self.changed.notify_all();
     }
 
     fn try_pass_on(&self) -> Result<(), StoreError> {
@@ -225,19 +246,24 @@ impl Shared {
         let (passing, sequence, older) = {
             let mut log = self.log();
             let mut waiting = self.waiting();
-            if waiting.newest.is_empty() {
+            // What failed to be passed on would be taken for passed on with what came after it.
+            if waiting.newest.is_empty() || waiting.failed.is_some() {
                 return Ok(());
             }
             waiting.passing = Arc::new(mem::take(&mut waiting.newest));
+            waiting.passed += 1;
             (Arc::clone(&waiting.passing), log.sequence(), log.begin_file())
         };
-        self.database.write(passing.to_batch(sequence))?;
+        pass(&*self.database, &passing, sequence)?;
         let mut waiting = self.waiting();
         waiting.passing = Arc::default();
-        waiting.passed += 1;
         drop(waiting);
         self.changed.notify_all();
-        older.remove()
+        if let Err(error) = older.remove() {
+            // Its writes are passed over at the next start, and it is removed then.
+            tracing::warn!(%error, "a file of the log stays");
+        }
+        Ok(())
     }
 
     /// The thread's work, until the store is dropped or something fails.
@@ -260,14 +286,26 @@ impl Shared {
     }
 }
 
-/// The number of the newest write that reached the database; 0 before the first.
-fn passed_on(database: &dyn Store, path: &Path) -> Result<u64, StoreError> {
-    let Some(bytes) = database.get(Table::Log, PASSED_ON)? else { return Ok(0) };
-    match bytes.split_first().map(|(version, number)| (*version, number.try_into())) {
-        Some((PASSED_ON_VERSION, Ok(number))) => Ok(u64::from_le_bytes(number)),
+/// Brings the database what waits, and after that the number of the newest write among it: a database that keeps only a part of a batch when
+/// its power is cut is given the whole again.
+fn pass(database: &dyn Store, waiting: &Overlay, sequence: u64) -> Result<(), StoreError> {
+    database.write(waiting.to_batch())?;
+    put_fact(database, PASSED_ON, &sequence.to_le_bytes())
+}
+
+fn put_fact(database: &dyn Store, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+    let mut batch = Batch::new();
+    batch.put(Table::Log, key, [&[VERSION], bytes].concat());
+    database.write(batch)
+}
+
+fn fact<const N: usize>(database: &dyn Store, key: &[u8], path: &Path) -> Result<Option<[u8; N]>, StoreError> {
+    let Some(bytes) = database.get(Table::Log, key)? else { return Ok(None) };
+    match bytes.split_first().map(|(version, bytes)| (*version, bytes.try_into())) {
+        Some((VERSION, Ok(bytes))) => Ok(Some(bytes)),
         _ => Err(StoreError::Corrupt {
             path: path.to_owned(),
-            what: "the database does not say which write of the log is its newest".to_owned(),
+            what: format!("the database holds {} bytes that are no {}", bytes.len(), key.escape_ascii()),
         }),
     }
 }

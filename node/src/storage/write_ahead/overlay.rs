@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
-use super::{PASSED_ON, PASSED_ON_VERSION};
 use crate::storage::{Batch, Change, Entry, Table};
 
 /// A value, or none if its key is deleted.
@@ -47,15 +46,17 @@ impl Overlay {
         self.tables[table as usize].range::<[u8], _>(bounds)
     }
 
-    /// All of it for the database, which has every write up to `sequence` then. Shares the values.
-    pub(super) fn to_batch(&self, sequence: u64) -> Batch {
+    /// All of it for the database. Shares the values.
+    pub(super) fn to_batch(&self) -> Batch {
         let mut batch = Batch::new();
         for (table, changes) in Table::ALL.into_iter().zip(&self.tables) {
-            let change =
-                |(key, value): (&Vec<u8>, &Value)| Change { table, key: key.clone(), value: value.clone() };
+            let change = |(key, value): (&Vec<u8>, &Value)| Change {
+                table,
+                key: key.clone(),
+                value: value.clone(),
+            };
             batch.changes.extend(changes.iter().map(change));
         }
-        batch.put(Table::Log, PASSED_ON, [&[PASSED_ON_VERSION], &sequence.to_le_bytes()[..]].concat());
         batch
     }
 }
@@ -68,9 +69,9 @@ pub(super) fn merged(
     limit: usize,
     reverse: bool,
 ) -> Vec<Entry> {
-    let mut all: BTreeMap<Vec<u8>, Option<Vec<u8>>> =
-        entries.into_iter().map(|(key, value)| (key, Some(value))).collect();
-    all.extend(changes.into_iter().map(|(key, value)| (key, value.map(Arc::unwrap_or_clone))));
-    let there = all.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    let mut all: BTreeMap<Vec<u8>, Value> =
+        entries.into_iter().map(|(key, value)| (key, Some(Arc::new(value)))).collect();
+    all.extend(changes);
+    let there = all.into_iter().filter_map(|(key, value)| Some((key, Arc::unwrap_or_clone(value?))));
     if reverse { there.rev().take(limit).collect() } else { there.take(limit).collect() }
 }
