@@ -228,7 +228,7 @@ mod tests {
     use crate::light::LightChain;
 
     /// So many runs, each with some pairs of stores.
-    const RUNS: u64 = 150;
+    const RUNS: u64 = 400;
 
     #[test]
     fn an_audit_names_more_than_a_third_and_none_but_those_who_played_twice() {
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn what_is_not_kept_is_asked_for() {
         let mut asked = BTreeSet::new();
-        for seed in 0..60 {
+        for seed in 0..RUNS {
             let played = play(seed);
             let mut honest: Vec<Dossier> = played.honest().into_iter().cloned().collect();
             for link in honest.iter_mut().flat_map(|dossier| &mut dossier.links) {

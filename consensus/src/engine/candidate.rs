@@ -111,7 +111,11 @@ impl Engine {
         let proposal = &candidate.proposal;
         let parent_hash = proposal.justify.as_ref().map_or(self.config.opening, |qc| qc.block);
         let Some(parent) = self.tree.get(&parent_hash) else {
-            let from = proposal.justify.as_ref().map_or_else(Vec::new, |qc| self.holders(qc));
+            // Its proposer has it, too: those who signed the certificate that is held may all be out of reach.
+            let mut from = proposal.justify.as_ref().map_or_else(Vec::new, |qc| self.holders(qc));
+            if !from.contains(&signer) {
+                from.push(signer);
+            }
             return self.want(step, parent_hash, from);
         };
         match self.tree.path(&parent_hash) {

@@ -180,7 +180,9 @@ impl Reader<'_> {
 
     /// The write that stands here, if a whole one does, and where it ends.
     fn frame(&self, at: u64) -> Result<Option<(Frame, u64)>, StoreError> {
-        let Some(body) = at.checked_add(HEAD as u64).filter(|body| *body <= self.len) else { return Ok(None) };
+        let Some(body) = at.checked_add(HEAD as u64).filter(|body| *body <= self.len) else {
+            return Ok(None);
+        };
         let mut head = [0; HEAD];
         self.read(at, &mut head)?;
         let (salt, rest) = head.split_first_chunk::<16>().expect("the head is longer");

@@ -299,7 +299,11 @@ fn put_fact(database: &dyn Store, key: &[u8], bytes: &[u8]) -> Result<(), StoreE
     database.write(batch)
 }
 
-fn fact<const N: usize>(database: &dyn Store, key: &[u8], path: &Path) -> Result<Option<[u8; N]>, StoreError> {
+fn fact<const N: usize>(
+    database: &dyn Store,
+    key: &[u8],
+    path: &Path,
+) -> Result<Option<[u8; N]>, StoreError> {
     let Some(bytes) = database.get(Table::Log, key)? else { return Ok(None) };
     match bytes.split_first().map(|(version, bytes)| (*version, bytes.try_into())) {
         Some((VERSION, Ok(bytes))) => Ok(Some(bytes)),

@@ -50,11 +50,8 @@ impl Overlay {
     pub(super) fn to_batch(&self) -> Batch {
         let mut batch = Batch::new();
         for (table, changes) in Table::ALL.into_iter().zip(&self.tables) {
-            let change = |(key, value): (&Vec<u8>, &Value)| Change {
-                table,
-                key: key.clone(),
-                value: value.clone(),
-            };
+            let change =
+                |(key, value): (&Vec<u8>, &Value)| Change { table, key: key.clone(), value: value.clone() };
             batch.changes.extend(changes.iter().map(change));
         }
         batch

@@ -249,7 +249,7 @@ fn a_log_that_is_damaged_elsewhere_than_at_its_end_is_refused() {
     };
     let whole = written();
     let len = whole.files.lock().unwrap()[&1].bytes.len();
-    for at in [60, len / 3 + 60] {
+    for at in [100, len / 3 + 100] {
         let machine = written();
         machine.files.lock().unwrap().get_mut(&1).unwrap().bytes[at] ^= 1;
         assert_eq!(refused(&machine), "file 1 of the log: a write in its middle is damaged");
@@ -257,6 +257,22 @@ fn a_log_that_is_damaged_elsewhere_than_at_its_end_is_refused() {
     let machine = written();
     machine.files.lock().unwrap().get_mut(&1).unwrap().bytes.drain(..len / 3);
     assert_eq!(refused(&machine), "write 2 follows write 0: what was between them is lost");
+    // Wherever the whole one is, and whatever is damaged: here a length, there two writes one behind the other.
+    let six = || {
+        let machine = written();
+        let store = machine.open(usize::MAX, usize::MAX).unwrap();
+        (4..=9).for_each(|n| store.write(nth(n)).unwrap());
+        machine
+    };
+    let machine = six();
+    let one = machine.files.lock().unwrap()[&2].bytes.len() / 6;
+    for damaged in [vec![one + 24], vec![one + 100, 2 * one + 100]] {
+        let machine = six();
+        for at in damaged {
+            machine.files.lock().unwrap().get_mut(&2).unwrap().bytes[at] ^= 1;
+        }
+        assert_eq!(refused(&machine), "file 2 of the log: a write in its middle is damaged");
+    }
     // At the very end it cannot be told from a write that a crash left half done.
     let machine = written();
     machine.files.lock().unwrap().get_mut(&1).unwrap().bytes[len - 1] ^= 1;
@@ -266,8 +282,8 @@ fn a_log_that_is_damaged_elsewhere_than_at_its_end_is_refused() {
 #[test]
 fn a_database_that_takes_nothing_more_is_told_to_the_next_writer() {
     let machine = Arc::new(Machine::default());
-    // Three operations make a write durable; the database's is the fourth.
-    let store = machine.open(3, 1).unwrap();
+    // One for the salt; three operations make a write durable; the database's is the next.
+    let store = machine.open(4, 1).unwrap();
     assert!(store.write(nth(1)).is_err());
     assert_eq!(last(&store), 1, "it is in the log, and readers see it");
     machine.left.store(usize::MAX, Ordering::SeqCst);
@@ -277,7 +293,7 @@ fn a_database_that_takes_nothing_more_is_told_to_the_next_writer() {
     assert_eq!(last(&machine.open(usize::MAX, 1).unwrap()), 1);
 }
 
-/// A database that waits, once, before it takes a write.
+/// A database that waits, once, before it takes what is passed on.
 struct Waiting {
     inner: MemoryStore,
     taken: AtomicUsize,
@@ -302,7 +318,8 @@ impl Store for Waiting {
     }
 
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        if self.taken.fetch_add(1, Ordering::SeqCst) == 0 {
+        // The first is the salt.
+        if self.taken.fetch_add(1, Ordering::SeqCst) == 1 {
             self.begun.wait();
             self.let_go.wait();
         }
@@ -330,4 +347,56 @@ fn writers_do_not_wait_for_the_database_and_readers_see_every_write() {
     database.let_go.wait();
     drop(store);
     assert_eq!((last(&database.inner), files.file_count()), (4, 0), "the thread leaves nothing in the log");
+}
+
+/// A database that keeps of a batch, when its power is cut, all but the values of a table: as one may that has large values in files apart.
+struct Tearing(Arc<MemoryStore>, AtomicUsize);
+
+impl Store for Tearing {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(table, key)
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.0.range(table, from, to, limit, reverse)
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        let left = self.1.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if left.is_ok() {
+            return self.0.write(batch);
+        }
+        let mut part = Batch::new();
+        for (table, key, value) in batch.changes().filter(|(table, ..)| *table != Table::Blocks) {
+            match value {
+                Some(value) => part.put(table, key, value),
+                None => part.delete(table, key),
+            }
+        }
+        self.0.write(part)?;
+        Err(StoreError::io("write to", "database")(io::Error::other("the power is gone")))
+    }
+}
+
+#[test]
+fn what_a_database_tore_is_passed_on_again() {
+    let (memory, files) = (Arc::new(MemoryStore::new()), Arc::new(Machine::default()));
+    files.left.store(usize::MAX, Ordering::SeqCst);
+    let open = |writes: usize| {
+        let database = Arc::new(Tearing(memory.clone(), writes.into()));
+        WriteAhead::open_in_turn(database, files.clone(), Path::new(PATH), usize::MAX).unwrap()
+    };
+    let store = open(1);
+    (1..=3).for_each(|n| store.write(nth(n)).unwrap());
+    assert!(store.shared.pass_on().is_err());
+    drop(store);
+    assert_eq!(memory.get(Table::Blocks, &[3]).unwrap(), None, "torn");
+    assert_eq!(last(&open(usize::MAX)), 3);
 }
