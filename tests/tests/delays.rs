@@ -94,8 +94,8 @@ fn messages_and_bytes_of_a_block_do_not_change_unnoticed() {
         period: 2_000,
         after_crash: 2_000,
         messages_per_block: 2 * 4 * 3 + 3 + 3,
-        bytes_per_block: 6_201,
-        checks_per_block: 3_825,
+        bytes_per_block: 6_105,
+        checks_per_block: 2_000,
     };
     assert_eq!(costs, expected);
 }
