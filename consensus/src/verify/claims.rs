@@ -48,3 +48,42 @@ fn says_the_same(one: &QuorumCertificate, other: &QuorumCertificate) -> bool {
     let said = |qc: &QuorumCertificate| (qc.phase, qc.epoch, qc.view, qc.block);
     said(one) == said(other)
 }
+
+#[cfg(test)]
+mod tests {
+    use althing_crypto::{BlockHash, Hash, bls};
+
+    use super::*;
+    use crate::{Epoch, Phase, Signers, View};
+
+    fn of(view: u64, block: u8) -> QuorumCertificate {
+        QuorumCertificate {
+            phase: Phase::Vote,
+            epoch: Epoch(1),
+            view: View(view),
+            block: BlockHash(Hash::from_bytes([block; 32])),
+            signers: Signers::default(),
+            signature: bls::Signature::from_bytes([0; 96]),
+        }
+    }
+
+    #[test]
+    fn those_of_the_highest_views_stay_whatever_comes_after_them() {
+        let claims = Claims::new(3);
+        let kept =
+            |claims: &Claims| (0..20).filter(|view| claims.find(&of(*view, 1)).is_some()).collect::<Vec<_>>();
+        for view in [9, 7, 8] {
+            claims.insert(&of(view, 1));
+        }
+        // As many old ones as anyone likes, and what is there once more.
+        for view in (1..7).chain([7, 8, 9]) {
+            claims.insert(&of(view, 1));
+            assert_eq!((kept(&claims), claims.lock().len()), (vec![7, 8, 9], 3), "after view {view}");
+        }
+        claims.insert(&of(12, 1));
+        assert_eq!(kept(&claims), [8, 9, 12]);
+        claims.insert(&of(10, 1));
+        assert_eq!((kept(&claims), claims.lock().len()), (vec![9, 10, 12], 3));
+        assert!(claims.find(&of(12, 2)).is_none(), "of another block");
+    }
+}
