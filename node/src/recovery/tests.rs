@@ -8,7 +8,7 @@ use althing_ledger::{AppError, AssetLedger};
 
 use super::*;
 use crate::driver::{ExecuteJob, StoreJob};
-use crate::storage::{Batch, MemoryStore, Store, StoredResults, Table};
+use crate::storage::{Batch, Hooked, MemoryStore, Store, StoredResults, Table};
 use crate::testing::TestChain;
 use crate::workers::Keeper;
 
@@ -20,76 +20,40 @@ struct Machine {
     writes_left: Arc<AtomicUsize>,
 }
 
-struct Disk<T> {
-    kept: Arc<T>,
-    writes_left: Arc<AtomicUsize>,
-}
-
-impl<T> Disk<T> {
-    fn spend(&self) -> io::Result<()> {
-        let left =
-            self.writes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        left.map(drop).map_err(|_| io::Error::other("the machine is down"))
-    }
-}
-
-impl Store for Disk<MemoryStore> {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.kept.get(table, key)
-    }
-
-    fn range(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        limit: usize,
-        reverse: bool,
-    ) -> Result<Vec<crate::storage::Entry>, StoreError> {
-        self.kept.range(table, from, to, limit, reverse)
-    }
-
-    fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        let down = |source| StoreError::Io { doing: "write to", path: "disk".into(), source };
-        self.spend().map_err(down)?;
-        self.kept.write(batch)
-    }
-}
-
-impl StateFiles for Disk<MemoryFiles> {
+impl StateFiles for Machine {
     fn list(&self) -> io::Result<Vec<u32>> {
-        self.kept.list()
+        self.state.list()
     }
 
     fn len(&self, file: u32) -> io::Result<u64> {
-        self.kept.len(file)
+        self.state.len(file)
     }
 
     fn read(&self, file: u32, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.kept.read(file, offset, out)
+        self.state.read(file, offset, out)
     }
 
     fn append(&self, file: u32, bytes: &[u8]) -> io::Result<()> {
         self.spend()?;
         let (half, rest) = bytes.split_at(bytes.len() / 2);
-        self.kept.append(file, half)?;
+        self.state.append(file, half)?;
         self.spend()?;
-        self.kept.append(file, rest)
+        self.state.append(file, rest)
     }
 
     fn sync(&self, file: u32) -> io::Result<()> {
         self.spend()?;
-        self.kept.sync(file)
+        self.state.sync(file)
     }
 
     fn truncate(&self, file: u32, len: u64) -> io::Result<()> {
         self.spend()?;
-        self.kept.truncate(file, len)
+        self.state.truncate(file, len)
     }
 
     fn remove(&self, file: u32) -> io::Result<()> {
         self.spend()?;
-        self.kept.remove(file)
+        self.state.remove(file)
     }
 }
 
@@ -105,10 +69,21 @@ impl Machine {
 
     fn try_boot(&self, writes: usize) -> Result<(ChainStore, Arc<dyn Application>), AppError> {
         self.writes_left.store(writes, Ordering::Relaxed);
-        let chain = Disk { kept: self.chain.clone(), writes_left: self.writes_left.clone() };
-        let state = Disk { kept: self.state.clone(), writes_left: self.writes_left.clone() };
-        let ledger = AssetLedger::open(Arc::new(state), 10)?;
+        let machine = self.clone();
+        let write = move |kept: &dyn Store, batch| {
+            let down = |source| StoreError::Io { doing: "write to", path: "disk".into(), source };
+            machine.spend().map_err(down)?;
+            kept.write(batch)
+        };
+        let chain = Hooked { write: Box::new(write), ..Hooked::over(self.chain.clone()) };
+        let ledger = AssetLedger::open(Arc::new(self.clone()), 10)?;
         Ok((ChainStore::new(Arc::new(chain)), Arc::new(ledger)))
+    }
+
+    fn spend(&self) -> io::Result<()> {
+        let left =
+            self.writes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        left.map(drop).map_err(|_| io::Error::other("the machine is down"))
     }
 
     fn used(&self, writes: usize) -> usize {

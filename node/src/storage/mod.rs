@@ -14,6 +14,8 @@ use std::{ops::Bound, sync::Arc};
 mod chain_store;
 mod directory;
 mod error;
+#[cfg(test)]
+mod hooked;
 mod memory;
 mod redb;
 mod safety_store;
@@ -24,6 +26,8 @@ mod write_ahead;
 
 pub(crate) use self::chain_store::{Places, Subject, Term};
 pub(crate) use self::directory::sync_directory;
+#[cfg(test)]
+pub(crate) use self::hooked::Hooked;
 pub use self::{
     chain_store::{CarriedNotice, ChainStore, Indexing, Opening, StoredResults, TxLocation},
     directory::{BackendKind, DataDirectory},

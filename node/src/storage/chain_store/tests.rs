@@ -3,7 +3,7 @@ use althing_ledger::TxResult;
 use althing_mempool::TxBytes;
 
 use super::*;
-use crate::storage::MemoryStore;
+use crate::storage::{Hooked, MemoryStore};
 use crate::testing::TestChain;
 
 struct Fixture {
@@ -220,39 +220,19 @@ fn the_oldest_blocks_go_whole_and_block_0_stays() {
     assert_eq!(store.block(Height(0)).unwrap().unwrap().block, genesis);
 }
 
-/// A store in which the oldest block goes right before the first body is read.
-struct Pruned(ChainStore, std::sync::Once);
-
-impl Store for Pruned {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        if table == Table::Blocks {
-            self.1.call_once(|| self.0.prune(Height(2), 1).unwrap());
-        }
-        self.0.store.get(table, key)
-    }
-
-    fn range(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        limit: usize,
-        reverse: bool,
-    ) -> Result<Vec<crate::storage::Entry>, StoreError> {
-        self.0.store.range(table, from, to, limit, reverse)
-    }
-
-    fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        self.0.store.write(batch)
-    }
-}
-
 #[test]
 fn a_block_that_goes_while_it_is_read_is_absent_and_no_damage() {
     let Fixture { chain, genesis, store } = begun();
     let one = chain.body(&genesis, 1, vec![tx("a")]);
     store.commit(std::slice::from_ref(&one), &chain.certificate(one.block.hash(), 1)).unwrap();
-    let store = ChainStore::new(Arc::new(Pruned(store, std::sync::Once::new())));
+    let (kept, once) = (store.store.clone(), std::sync::Once::new());
+    // The oldest block goes right before the first body is read.
+    let prune = move |table| {
+        if table == Table::Blocks {
+            once.call_once(|| store.prune(Height(2), 1).unwrap());
+        }
+    };
+    let store = ChainStore::new(Arc::new(Hooked { get: Box::new(prune), ..Hooked::over(kept) }));
     assert_eq!(store.block(Height(1)).unwrap(), None);
 }
 

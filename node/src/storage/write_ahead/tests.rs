@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::*;
-use crate::storage::MemoryStore;
+use crate::storage::{Hooked, MemoryStore};
 
 const PATH: &str = "data/log";
 
@@ -62,39 +62,20 @@ impl Machine {
         Arc::new(Self { database: Arc::new(database), files: files.into(), ..Self::default() })
     }
 
+    /// Each write to the database is one operation.
     fn open(self: &Arc<Self>, operations: usize, full: usize) -> Result<WriteAhead, StoreError> {
         self.left.store(operations, Ordering::SeqCst);
-        let database = Arc::new(Failing(self.clone()));
-        WriteAhead::open_in_turn(database, self.clone(), Path::new(PATH), full)
+        let machine = self.clone();
+        let write = move |kept: &dyn Store, batch| {
+            machine.spend().map_err(StoreError::io("write to", "database"))?;
+            kept.write(batch)
+        };
+        let database = Hooked { write: Box::new(write), ..Hooked::over(self.database.clone()) };
+        WriteAhead::open_in_turn(Arc::new(database), self.clone(), Path::new(PATH), full)
     }
 
     fn file_count(&self) -> usize {
         self.files.lock().unwrap().len()
-    }
-}
-
-/// The machine's database: each write is one operation.
-struct Failing(Arc<Machine>);
-
-impl Store for Failing {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.database.get(table, key)
-    }
-
-    fn range(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        limit: usize,
-        reverse: bool,
-    ) -> Result<Vec<Entry>, StoreError> {
-        self.0.database.range(table, from, to, limit, reverse)
-    }
-
-    fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        self.0.spend().map_err(StoreError::io("write to", "database"))?;
-        self.0.database.write(batch)
     }
 }
 
@@ -293,85 +274,43 @@ fn a_database_that_takes_nothing_more_is_told_to_the_next_writer() {
     assert_eq!(last(&machine.open(usize::MAX, 1).unwrap()), 1);
 }
 
-/// A database that waits, once, before it takes what is passed on.
-struct Waiting {
-    inner: MemoryStore,
-    taken: AtomicUsize,
-    begun: Barrier,
-    let_go: Barrier,
-}
-
-impl Store for Waiting {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.get(table, key)
-    }
-
-    fn range(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        limit: usize,
-        reverse: bool,
-    ) -> Result<Vec<Entry>, StoreError> {
-        self.inner.range(table, from, to, limit, reverse)
-    }
-
-    fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        // The first is the salt.
-        if self.taken.fetch_add(1, Ordering::SeqCst) == 1 {
-            self.begun.wait();
-            self.let_go.wait();
-        }
-        self.inner.write(batch)
-    }
-}
-
 #[test]
 fn writers_do_not_wait_for_the_database_and_readers_see_every_write() {
-    let database = Arc::new(Waiting {
-        inner: MemoryStore::new(),
-        taken: AtomicUsize::new(0),
-        begun: Barrier::new(2),
-        let_go: Barrier::new(2),
-    });
+    let memory = Arc::new(MemoryStore::new());
+    let [begun, let_go] = [(); 2].map(|()| Arc::new(Barrier::new(2)));
+    let database = {
+        let (begun, let_go, taken) = (begun.clone(), let_go.clone(), AtomicUsize::new(0));
+        let write = move |kept: &dyn Store, batch| {
+            // The first is the salt, the second waits.
+            if taken.fetch_add(1, Ordering::SeqCst) == 1 {
+                begun.wait();
+                let_go.wait();
+            }
+            kept.write(batch)
+        };
+        Hooked { write: Box::new(write), ..Hooked::over(memory.clone()) }
+    };
     let files = Arc::new(Machine { left: usize::MAX.into(), ..Machine::default() });
-    let store = WriteAhead::open(database.clone(), files.clone(), Path::new(PATH)).unwrap();
+    let store = WriteAhead::open(Arc::new(database), files.clone(), Path::new(PATH)).unwrap();
     store.write(nth(1)).unwrap();
-    database.begun.wait();
+    begun.wait();
     for n in 2..=4 {
         store.write(nth(n)).unwrap();
         assert_eq!(last(&store), n);
     }
-    assert!(contents(&database.inner).is_empty());
-    database.let_go.wait();
+    assert!(contents(&*memory).is_empty());
+    let_go.wait();
     drop(store);
-    assert_eq!((last(&database.inner), files.file_count()), (4, 0), "the thread leaves nothing in the log");
+    assert_eq!((last(&*memory), files.file_count()), (4, 0), "the thread leaves nothing in the log");
 }
 
-/// A database that keeps of a batch, when its power is cut, all but the values of a table: as one may that has large values in files apart.
-struct Tearing(Arc<MemoryStore>, AtomicUsize);
-
-impl Store for Tearing {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.get(table, key)
-    }
-
-    fn range(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        limit: usize,
-        reverse: bool,
-    ) -> Result<Vec<Entry>, StoreError> {
-        self.0.range(table, from, to, limit, reverse)
-    }
-
-    fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        let left = self.1.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if left.is_ok() {
-            return self.0.write(batch);
+/// A database that keeps of a batch, when its power is cut after so many writes, all but the values of a table: as one may that has large
+/// values in files apart.
+fn tearing(memory: &Arc<MemoryStore>, writes: usize) -> Hooked {
+    let left = AtomicUsize::new(writes);
+    let write = move |kept: &dyn Store, batch: Batch| {
+        if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return kept.write(batch);
         }
         let mut part = Batch::new();
         for (table, key, value) in batch.changes().filter(|(table, ..)| *table != Table::Blocks) {
@@ -380,17 +319,18 @@ impl Store for Tearing {
                 None => part.delete(table, key),
             }
         }
-        self.0.write(part)?;
+        kept.write(part)?;
         Err(StoreError::io("write to", "database")(io::Error::other("the power is gone")))
-    }
+    };
+    Hooked { write: Box::new(write), ..Hooked::over(memory.clone()) }
 }
 
 #[test]
 fn what_a_database_tore_is_passed_on_again() {
     let (memory, files) = (Arc::new(MemoryStore::new()), Arc::new(Machine::default()));
     files.left.store(usize::MAX, Ordering::SeqCst);
-    let open = |writes: usize| {
-        let database = Arc::new(Tearing(memory.clone(), writes.into()));
+    let open = |writes| {
+        let database = Arc::new(tearing(&memory, writes));
         WriteAhead::open_in_turn(database, files.clone(), Path::new(PATH), usize::MAX).unwrap()
     };
     let store = open(1);

@@ -3,32 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::storage::Entry;
-
-/// Counts the values read from a store.
-struct Counted(Arc<MemoryStore>, AtomicUsize);
-
-impl Store for Counted {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.1.fetch_add(1, Ordering::Relaxed);
-        self.0.get(table, key)
-    }
-
-    fn range(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        limit: usize,
-        reverse: bool,
-    ) -> Result<Vec<Entry>, StoreError> {
-        self.0.range(table, from, to, limit, reverse)
-    }
-
-    fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        self.0.write(batch)
-    }
-}
+use crate::storage::Hooked;
 
 /// The most runs of one level.
 fn widest(chain: &Chain) -> usize {
@@ -42,13 +17,18 @@ fn a_transaction_that_fails_in_every_block_is_found_by_few_reads() {
     for _ in 0..4_700 {
         chain.put(&[(7, "s".to_owned(), false)]);
     }
-    let counted = Arc::new(Counted(chain.disk.clone(), AtomicUsize::new(0)));
-    let store = ChainStore::new(counted.clone());
+    let gets = Arc::new(AtomicUsize::new(0));
+    let count = {
+        let gets = gets.clone();
+        move |_| _ = gets.fetch_add(1, Ordering::Relaxed)
+    };
+    let store =
+        ChainStore::new(Arc::new(Hooked { get: Box::new(count), ..Hooked::over(chain.disk.clone()) }));
     let runs = store.runs.list(&*chain.disk).unwrap().len();
     let reads = |number: u64| {
-        let before = counted.1.load(Ordering::Relaxed);
+        let before = gets.load(Ordering::Relaxed);
         let found = store.tx_location(&tx(number)).unwrap().map(|at| at.height.0);
-        (found, counted.1.load(Ordering::Relaxed) - before)
+        (found, gets.load(Ordering::Relaxed) - before)
     };
     let (found, read) = reads(7);
     assert_eq!(found, Some(1));
