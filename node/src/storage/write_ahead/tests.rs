@@ -2,7 +2,7 @@ use std::{
     collections::BTreeMap,
     path::Path,
     sync::atomic::{AtomicUsize, Ordering},
-    sync::{Arc, Barrier},
+    sync::{Arc, Barrier, Once},
 };
 
 use super::*;
@@ -302,6 +302,49 @@ fn writers_do_not_wait_for_the_database_and_readers_see_every_write() {
     let_go.wait();
     drop(store);
     assert_eq!((last(&*memory), files.file_count()), (4, 0), "the thread leaves nothing in the log");
+}
+
+/// What is on its way must be hidden from whoever looked at what waits before it left: the database shows it already, and memory, as it was
+/// seen, the writes before it.
+#[test]
+fn a_reader_sees_no_half_of_a_write_that_reaches_the_database_meanwhile() {
+    let [looked, there, read] = [(); 3].map(|()| Arc::new(Barrier::new(2)));
+    let (first, taken) = (Once::new(), AtomicUsize::new(0));
+    let range = {
+        let (looked, there) = (looked.clone(), there.clone());
+        move || {
+            first.call_once(|| {
+                looked.wait();
+                there.wait();
+            });
+        }
+    };
+    let write = {
+        let (there, read) = (there.clone(), read.clone());
+        move |kept: &dyn Store, batch| {
+            // The salt, what waited, and its number: then what waited is there.
+            if taken.fetch_add(1, Ordering::SeqCst) == 2 {
+                there.wait();
+                read.wait();
+            }
+            kept.write(batch)
+        }
+    };
+    let memory = Arc::new(MemoryStore::new());
+    let database = Hooked { range: Box::new(range), write: Box::new(write), ..Hooked::over(memory) };
+    let files = Arc::new(Machine { left: usize::MAX.into(), ..Machine::default() });
+    let store = WriteAhead::open_in_turn(Arc::new(database), files, Path::new(PATH), usize::MAX).unwrap();
+    store.write(nth(1)).unwrap();
+    let seen = thread::scope(|scope| {
+        let reader = scope.spawn(|| store.range(Table::Blocks, b"", b"", 10, false).unwrap());
+        looked.wait();
+        store.write(nth(2)).unwrap();
+        scope.spawn(|| store.shared.pass_on().unwrap());
+        let seen = reader.join().unwrap();
+        read.wait();
+        seen
+    });
+    assert_eq!(seen, [(vec![2], vec![2; 300])]);
 }
 
 /// A database that keeps of a batch, when its power is cut after so many writes, all but the values of a table: as one may that has large
