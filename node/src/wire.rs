@@ -59,7 +59,7 @@ impl Wire {
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Gossip {
     /// Its author sent it to all members itself: nobody passes it on. One that lies keeps nobody's transactions back but its own, and who
-    /// misses it asks for what a proposal names.
+    /// misses it asks for what a proposal names. What comes over a stream of [`Class::Transactions`] counts as such, whatever it says.
     pub to_all: bool,
     /// The transactions.
     #[borsh(deserialize_with = "transactions")]

@@ -69,7 +69,11 @@ pub(crate) async fn pump(network: Network, mut events: EventReceiver, arrivals: 
             }
             p2p::Event::Message { peer, class: p2p::Class::Transactions, bytes } => {
                 match decode::<Gossip>(&network, peer, &bytes) {
-                    Ok(gossip) => Arrival::Gossip { peer, gossip, validation: None },
+                    // Whatever it says: what came this way nobody passes on, so it must not wait for a verdict among what may be.
+                    Ok(gossip) => {
+                        let gossip = Gossip { to_all: true, ..gossip };
+                        Arrival::Gossip { peer, gossip, validation: None }
+                    }
                     Err(_) => continue,
                 }
             }
@@ -112,7 +116,45 @@ pub(super) enum Pending {
 
 #[cfg(test)]
 mod tests {
+    use althing_crypto::{Hash, ed25519::SecretKey};
+    use tokio::time::timeout;
+
     use super::*;
+
+    async fn start(identity: &SecretKey, peer: p2p::Peer) -> (Network, EventReceiver) {
+        let hello = p2p::Hello {
+            chain_id: "test".into(),
+            genesis: Hash::ZERO,
+            protocol_version: 1,
+            software: "test".into(),
+        };
+        let (listen, peers) = (([127, 0, 0, 1], 0).into(), vec![peer]);
+        p2p::start(p2p::Config { identity, listen, peers, hello, limits: limits() }).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_comes_over_the_stream_of_those_to_all_is_one_whatever_it_says() {
+        let [here, there] = [1, 2].map(|n| SecretKey::from_seed([n; 32]));
+        let peer = |key: &SecretKey, address| p2p::Peer { key: key.public_key(), address };
+        let (network, events) = start(&here, peer(&there, None)).await;
+        let address = Some(network.listen_address().to_string());
+        let (sender, mut heard) = start(&there, peer(&here, address)).await;
+        let (arrivals, mut arrived) = mpsc::channel(8);
+        tokio::spawn(pump(network, events, arrivals));
+        let script = async {
+            while !matches!(heard.recv().await.unwrap(), p2p::Event::Connected { .. }) {}
+            let gossip = Gossip { to_all: false, txs: vec![b"a".as_slice().into()] };
+            sender.send(&here.public_key(), p2p::Class::Transactions, gossip.encode().into()).unwrap();
+            loop {
+                if let Arrival::Gossip { gossip, validation, .. } = arrived.recv().await.unwrap() {
+                    return (gossip.to_all, gossip.txs.len(), validation.is_none());
+                }
+            }
+        };
+        // Never so long when all is well.
+        let seen = timeout(std::time::Duration::from_secs(30), script).await.expect("it arrives");
+        assert_eq!(seen, (true, 1, true));
+    }
 
     /// What a proposal and a response may weigh is what decoding lets in, and what the network carries.
     #[test]
