@@ -177,7 +177,7 @@ impl Driver {
             Event::Started => self.started(step),
             Event::Woken => self.woken(step),
             Event::PeerConnected(peer) => self.connected(step, peer),
-            Event::PeerListens(peer) => self.listens(step, peer),
+            Event::PeerListens(peer) => self.send_gossiped(step, peer),
             Event::PeerDisconnected(peer) => self.disconnected(step.now.mono, &peer),
             Event::Wire { from, wire } => self.wire_arrived(step, from, wire),
             Event::Gossip { from, id, gossip } => self.gossip_arrived(step, from, id, gossip),

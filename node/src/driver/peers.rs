@@ -25,8 +25,6 @@ const MAX_SERVED: usize = 4;
 pub(super) struct Peers {
     positions: BTreeMap<Peer, Position>,
     connected: BTreeSet<Peer>,
-    /// Those of them that gossip reaches.
-    listening: BTreeSet<Peer>,
     loads: BTreeMap<Peer, Load>,
     at_door: usize,
     /// The mempool's numbers for peers.
@@ -51,7 +49,6 @@ impl Peers {
         Self {
             positions: positions(set),
             connected: BTreeSet::new(),
-            listening: BTreeSet::new(),
             loads: BTreeMap::new(),
             at_door: 0,
             numbers: Vec::new(),
@@ -72,9 +69,10 @@ impl Peers {
         self.connected.contains(peer)
     }
 
-    /// Whether gossip reaches all members but this one.
-    pub(super) fn all_listen(&self, own: Option<Position>) -> bool {
-        self.positions.iter().all(|(peer, place)| Some(*place) == own || self.listening.contains(peer))
+    /// Whether streams lead to all members but this one, be they subscribed to gossip or not. Only others may reach one that is not connected,
+    /// or nobody: that cannot be told from here.
+    pub(super) fn all_connected(&self, own: Option<Position>) -> bool {
+        self.positions.iter().all(|(peer, place)| Some(*place) == own || self.connected.contains(peer))
     }
 
     /// Messages of all peers that are being verified.
@@ -119,15 +117,8 @@ impl Driver {
         }
     }
 
-    /// It has not heard what was gossiped before.
-    pub(super) fn listens(&mut self, step: &mut Step, peer: Peer) {
-        self.peers.listening.insert(peer);
-        self.send_gossiped(step, peer);
-    }
-
     pub(super) fn disconnected(&mut self, now: Micros, peer: &Peer) {
         self.peers.connected.remove(peer);
-        self.peers.listening.remove(peer);
         self.sessions.disconnected(now, peer);
         self.notices.disconnected(peer);
     }
