@@ -39,7 +39,7 @@ promises! {
     log_before_redb => |path| Box::new(logged(Arc::new(RedbStore::create(path).unwrap()), None));
     log_that_holds_all => |_| Box::new(logged(Arc::new(MemoryStore::new()), Some(usize::MAX)));
     log_that_holds_nothing => |_| Box::new(logged(Arc::new(MemoryStore::new()), Some(1)));
-    log_that_holds_some => |_| Box::new(logged(Arc::new(MemoryStore::new()), Some(150)));
+    log_that_holds_some => |_| Box::new(logged(Arc::new(MemoryStore::new()), Some(600)));
 }
 
 /// A log in memory before this database.

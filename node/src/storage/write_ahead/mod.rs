@@ -35,7 +35,7 @@ const VERSION: u8 = 1;
 const FULL: usize = 4 << 20;
 /// or what came in so long a time. Longer costs memory and time at the start after a crash, shorter more transactions.
 const COLLECT: Duration = Duration::from_millis(500);
-/// Writers wait while more than this is not passed on.
+/// Writers wait while more than this is not passed on, counted as it lies in memory.
 const MOST: usize = 48 << 20;
 
 /// A [`Store`] behind a log.

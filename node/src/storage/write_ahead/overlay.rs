@@ -7,6 +7,10 @@ use crate::storage::{Batch, Change, Entry, Table};
 /// A value, or none if its key is deleted.
 pub(super) type Value = Option<Arc<Vec<u8>>>;
 
+/// Bytes that hold an entry, beyond its key and value: places in the map, half of which are empty, what the value is shared by, and what the
+/// allocator adds to each. Measured on half a million entries with keys of 8 to 40 and values of up to 100 bytes: 70 to 160.
+pub(super) const ENTRY: usize = 160;
+
 /// The newest change of each key.
 #[derive(Default)]
 pub(super) struct Overlay {
@@ -15,7 +19,7 @@ pub(super) struct Overlay {
 }
 
 impl Overlay {
-    /// Keys and values that were taken, those that are overwritten by now among them: they stand in the log.
+    /// Keys and values that were taken with what holds them, those that are overwritten by now among them: they stand in the log.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -27,7 +31,7 @@ impl Overlay {
     /// Takes a batch over what is there.
     pub(super) fn take(&mut self, batch: Batch) {
         for Change { table, key, value } in batch.changes {
-            self.bytes += key.len() + value.as_ref().map_or(0, |value| value.len());
+            self.bytes += ENTRY + key.len() + value.as_ref().map_or(0, |value| value.len());
             self.tables[table as usize].insert(key, value);
         }
     }

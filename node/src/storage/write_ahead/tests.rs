@@ -159,7 +159,7 @@ fn last(store: &dyn Store) -> u8 {
 fn nothing_acknowledged_is_lost_wherever_the_power_fails() {
     const WRITES: u8 = 6;
     // About two writes go to the database together.
-    const FULL: usize = 500;
+    const FULL: usize = 1_200;
     let (mut cut, mut unacknowledged, mut back) = (0, 0, 0);
     loop {
         let machine = Arc::new(Machine::default());
@@ -213,6 +213,22 @@ fn what_is_overwritten_before_it_is_passed_on_never_reaches_the_database() {
     let blocks = machine.database.range(Table::Blocks, b"", b"", 10, false).unwrap();
     assert_eq!(blocks, [(vec![5], vec![5; 300])]);
     assert_eq!((last(&store), machine.file_count()), (5, 0));
+}
+
+#[test]
+fn entries_that_are_hardly_anything_but_keys_count_as_what_they_take() {
+    let machine = Arc::new(Machine::default());
+    let store = machine.open(usize::MAX, 10 * overlay::ENTRY).unwrap();
+    let delete = |n: u8| {
+        let mut batch = Batch::new();
+        batch.delete(Table::Blocks, [n]);
+        store.write(batch).unwrap();
+    };
+    (1..10).for_each(delete);
+    let passed_on = || machine.database.get(Table::Log, PASSED_ON).unwrap().is_some();
+    assert!(!passed_on());
+    delete(10);
+    assert!(passed_on());
 }
 
 #[test]
