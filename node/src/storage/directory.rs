@@ -22,7 +22,7 @@ use std::{
 };
 
 /// 1 had the application's state in a database; up to 5, proposals in evidence were signed with vote keys.
-const FORMAT_VERSION: u8 = 6;
+const FORMAT_VERSION: u8 = 7;
 
 const STATE: &str = "state";
 const LOG: &str = "log";

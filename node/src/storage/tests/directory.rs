@@ -61,10 +61,10 @@ fn another_kind_of_database_is_refused() {
 #[test]
 fn another_format_version_is_refused() {
     let home = used(BackendKind::Redb);
-    for other in [5, 7] {
+    for other in [6, 8] {
         fs::write(home.path().join("data/format"), [&[other], &b"redb"[..]].concat()).unwrap();
         let refused = refusal(&home, BackendKind::Redb);
-        assert!(matches!(refused, StoreError::Format { found, expected: 6, .. } if found == other));
+        assert!(matches!(refused, StoreError::Format { found, expected: 7, .. } if found == other));
         assert!(refused.to_string().contains("fetch the chain anew"), "{refused}");
     }
 }

@@ -5,7 +5,7 @@
 //! salt       16 bytes, random, the same for all writes of this home
 //! number     u64 LE, one more than that of the write before
 //! length     u32 LE, of the changes
-//! checksum   SHA-256 of salt, number, length and changes
+//! checksum   SHA-256 of salt, number, length and the SHA-256 of the changes: whoever writes hashes these before it is its turn
 //! changes    Borsh: of each its table, its key, and its value or none
 //! ```
 //! A write is synced before the next one begins. So what a crash left half done stands at the very end; a write that is damaged and has a
@@ -14,7 +14,7 @@
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
-use althing_crypto::sha256_concat;
+use althing_crypto::{Hash, sha256, sha256_concat};
 use althing_ledger::state::StateFiles;
 use borsh::BorshDeserialize;
 
@@ -97,13 +97,13 @@ impl Log {
     }
 
     /// Makes a write durable.
-    pub(super) fn append(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    pub(super) fn append(&mut self, write: Encoded) -> Result<(), StoreError> {
         if self.failed {
             let source = io::Error::other("an earlier write to it failed");
             return Err(StoreError::Io { doing: "write to", path: self.path.clone(), source });
         }
         self.failed = true;
-        let bytes = encode(&self.salt, self.sequence + 1, batch);
+        let bytes = write.numbered(&self.salt, self.sequence + 1);
         self.files
             .append(self.file, &bytes)
             .and_then(|()| self.files.sync(self.file))
@@ -128,17 +128,37 @@ impl Log {
     }
 }
 
-fn encode(salt: &Salt, sequence: u64, batch: &Batch) -> Vec<u8> {
-    let changes: Vec<_> = batch.changes().map(|(table, key, value)| (table as u8, key, value)).collect();
-    let mut bytes = vec![0; HEAD];
-    borsh::to_writer(&mut bytes, &changes).expect("memory takes it");
-    let len = u32::try_from(bytes.len() - HEAD).expect("the values of a batch are bounded far below 4 GiB");
-    bytes[..16].copy_from_slice(salt);
-    bytes[16..24].copy_from_slice(&sequence.to_le_bytes());
-    bytes[24..SUMMED].copy_from_slice(&len.to_le_bytes());
-    let checksum = sha256_concat(&[&bytes[..SUMMED], &bytes[HEAD..]]);
-    bytes[SUMMED..HEAD].copy_from_slice(checksum.as_bytes());
-    bytes
+/// A write that has no number yet: all that takes long is done.
+pub(super) struct Encoded {
+    /// Room for the head, then the changes.
+    bytes: Vec<u8>,
+    digest: Hash,
+}
+
+impl Encoded {
+    pub(super) fn new(batch: &Batch) -> Self {
+        let changes: Vec<_> = batch.changes().map(|(table, key, value)| (table as u8, key, value)).collect();
+        let mut bytes = vec![0; HEAD];
+        borsh::to_writer(&mut bytes, &changes).expect("memory takes it");
+        let digest = sha256(&bytes[HEAD..]);
+        Self { bytes, digest }
+    }
+
+    fn numbered(self, salt: &Salt, sequence: u64) -> Vec<u8> {
+        let Self { mut bytes, digest } = self;
+        let len =
+            u32::try_from(bytes.len() - HEAD).expect("the values of a batch are bounded far below 4 GiB");
+        bytes[..16].copy_from_slice(salt);
+        bytes[16..24].copy_from_slice(&sequence.to_le_bytes());
+        bytes[24..SUMMED].copy_from_slice(&len.to_le_bytes());
+        let checksum = checksum(&bytes[..SUMMED], &digest);
+        bytes[SUMMED..HEAD].copy_from_slice(checksum.as_bytes());
+        bytes
+    }
+}
+
+fn checksum(head: &[u8], digest: &Hash) -> Hash {
+    sha256_concat(&[head, digest.as_bytes()])
 }
 
 /// A write as it stands in a file: its number and its changes, encoded.
@@ -193,7 +213,7 @@ impl Reader<'_> {
         let Some(end) = end.filter(|_| *salt == self.salt) else { return Ok(None) };
         let mut changes = vec![0; len as usize];
         self.read(body, &mut changes)?;
-        let whole = sha256_concat(&[&head[..SUMMED], &changes]).as_bytes() == checksum;
+        let whole = self::checksum(&head[..SUMMED], &sha256(&changes)).as_bytes() == checksum;
         Ok(whole.then_some(((u64::from_le_bytes(*number), changes), end)))
     }
 

@@ -23,7 +23,10 @@ use std::{
 
 use althing_ledger::state::StateFiles;
 
-use self::{log::Log, overlay::Overlay};
+use self::{
+    log::{Encoded, Log},
+    overlay::Overlay,
+};
 use super::{Batch, Entry, Store, StoreError, Table, bounds};
 
 /// Under this key of [`Table::Log`] the database holds a version byte and the number of the newest write that reached it, u64 LE,
@@ -191,8 +194,9 @@ impl Store for WriteAhead {
             return Ok(());
         }
         self.shared.wait_for_room()?;
+        let encoded = Encoded::new(&batch);
         let mut log = self.shared.log();
-        log.append(&batch)?;
+        log.append(encoded)?;
         let mut waiting = self.shared.waiting();
         let first = waiting.newest.is_empty();
         waiting.newest.take(batch);

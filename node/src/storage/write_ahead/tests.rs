@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Barrier, Once},
 };
 
+use althing_crypto::sha256;
+
 use super::*;
 use crate::storage::{Hooked, MemoryStore};
 
@@ -229,6 +231,22 @@ fn entries_that_are_hardly_anything_but_keys_count_as_what_they_take() {
     assert!(!passed_on());
     delete(10);
     assert!(passed_on());
+}
+
+#[test]
+fn a_write_stands_in_the_log_as_it_is_told() {
+    let (files, path) =
+        (Arc::new(Machine { left: usize::MAX.into(), ..Machine::default() }), Path::new(PATH));
+    let mut log = Log::open(files.clone(), path, [7; 16], 41, |_, _| Ok(())).unwrap();
+    let mut batch = Batch::new();
+    batch.put(Table::Blocks, "k", "ab");
+    batch.delete(Table::Meta, "old");
+    log.append(Encoded::new(&batch)).unwrap();
+    let changes = b"\x02\0\0\0\x01\x01\0\0\0k\x01\x02\0\0\0ab\0\x03\0\0\0old\0";
+    let head = [&[7; 16][..], &42u64.to_le_bytes(), &26u32.to_le_bytes()].concat();
+    let checksum = sha256(&[&head[..], sha256(changes).as_bytes()].concat());
+    let bytes = [&head[..], checksum.as_bytes(), changes].concat();
+    assert_eq!(files.files.lock().unwrap()[&1].bytes, bytes);
 }
 
 #[test]
