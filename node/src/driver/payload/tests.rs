@@ -170,6 +170,7 @@ fn an_own_payload_is_what_the_mempool_has_and_the_application_makes_of_it() {
         height: Height(1),
         parent: BlockHash::ZERO,
         parent_time_ms: 0,
+        patience: Micros(0),
         exclude: exclude.iter().map(|name| TxHash::of(name.as_bytes())).collect(),
         noticed: Default::default(),
     };

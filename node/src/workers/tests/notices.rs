@@ -104,6 +104,7 @@ fn what_a_block_carries_reaches_application_and_membership() {
         height: Height(1),
         parent: bench.genesis.hash(),
         parent_time_ms: 0,
+        patience: althing_consensus::Micros(0),
         exclude: Default::default(),
         noticed: Default::default(),
     };
