@@ -17,8 +17,10 @@ const MAX_PRECHECKS: usize = 16;
 /// A batch that is not full goes only while fewer are under way, else what comes meanwhile joins it.
 const MAX_SMALL_PRECHECKS: usize = 2;
 const CHECK_BATCH: usize = 512;
-/// Gossip goes out at most this often, the first at once: it costs per message, not per byte.
+/// Gossip goes out at most this often, the first at once: it costs per message, not per byte. Straight to all,
 const GOSSIP_INTERVAL: Micros = Micros::from_millis(5);
+/// and by way of others, where each message is passed on and comes to everyone several times.
+const INDIRECT_INTERVAL: Micros = Micros::from_millis(10);
 /// Bytes in one message of gossip, beyond one transaction.
 const GOSSIP_BYTES: usize = 128 << 10;
 /// Transactions of one's own clients of which a peer hears when it comes, if they are still pending: the oldest, as others wait for them,
@@ -27,6 +29,8 @@ const MAX_GOSSIPED: usize = 1_024;
 const GOSSIPED_BYTES: usize = 512 << 10;
 /// Gossip whose verdict is awaited; further messages are taken in but not passed on.
 const MAX_UNDECIDED: usize = 1_024;
+/// Transactions in it.
+const MAX_UNDECIDED_TXS: usize = 65_536;
 
 /// The mempool, with what waits to go to the application and to the peers. Bounded by the mempool's limits on what is in flight.
 #[derive(Clone, Debug)]
@@ -42,12 +46,14 @@ pub(super) struct Pool {
     checking: bool,
     outbox: Vec<TxBytes>,
     outbox_bytes: usize,
-    flushed: Option<Micros>,
+    /// Gossip rests until then.
+    rests_until: Micros,
     /// What this node was the first to gossip and was pending after the newest block, the oldest of it: peers that come later have not
     /// heard it.
     gossiped: VecDeque<TxHash>,
     /// Gossip with transactions that await their precheck, in the order it came.
     undecided: VecDeque<(u64, Vec<TxHash>)>,
+    undecided_txs: usize,
 }
 
 impl Pool {
@@ -64,9 +70,10 @@ impl Pool {
             checking: false,
             outbox: Vec::new(),
             outbox_bytes: 0,
-            flushed: None,
+            rests_until: Micros(0),
             gossiped: VecDeque::new(),
             undecided: VecDeque::new(),
+            undecided_txs: 0,
         }
     }
 
@@ -81,8 +88,7 @@ impl Pool {
 
     /// When the outbox may go.
     pub(super) fn flush_at(&self) -> Option<Micros> {
-        let earliest = self.flushed.map_or(Micros(0), |at| at.after(GOSSIP_INTERVAL));
-        (!self.outbox.is_empty()).then_some(earliest)
+        (!self.outbox.is_empty()).then_some(self.rests_until)
     }
 
     fn remember_gossiped(&mut self, hash: TxHash) {
@@ -141,14 +147,22 @@ impl Driver {
             step.act(Effect::GossipVerdict { id, accept: false });
             return self.transactions_arrived(step, from, gossip.txs.into_iter().map(Tx::from).collect());
         }
+        let pool = &self.mempool;
+        let room = pool.undecided.len() < MAX_UNDECIDED
+            && pool.undecided_txs + gossip.txs.len() <= MAX_UNDECIDED_TXS;
+        if !room {
+            step.act(Effect::GossipVerdict { id, accept: false });
+            return self.transactions_arrived(step, from, gossip.txs.into_iter().map(Tx::from).collect());
+        }
         let txs: Vec<Tx> = gossip.txs.into_iter().map(Tx::hashed).collect();
         let hashes: Vec<TxHash> = txs.iter().map(Tx::hash).collect();
         self.transactions_arrived(step, from, txs);
         match self.mempool.verdict(&hashes) {
-            None if self.mempool.undecided.len() < MAX_UNDECIDED => {
+            Some(accept) => step.act(Effect::GossipVerdict { id, accept }),
+            None => {
+                self.mempool.undecided_txs += hashes.len();
                 self.mempool.undecided.push_back((id, hashes));
             }
-            verdict => step.act(Effect::GossipVerdict { id, accept: verdict == Some(true) }),
         }
     }
 
@@ -174,6 +188,7 @@ impl Driver {
         while let Some((id, txs)) = self.mempool.undecided.front() {
             let Some(accept) = self.mempool.verdict(txs) else { break };
             step.act(Effect::GossipVerdict { id: *id, accept });
+            self.mempool.undecided_txs -= txs.len();
             self.mempool.undecided.pop_front();
         }
     }
@@ -306,9 +321,10 @@ impl Driver {
         if self.mempool.outbox.is_empty() {
             return;
         }
-        self.mempool.flushed = Some(step.now.mono);
         self.mempool.outbox_bytes = 0;
         let to_all = self.peers.all_connected(self.config.me);
+        let interval = if to_all { GOSSIP_INTERVAL } else { INDIRECT_INTERVAL };
+        self.mempool.rests_until = step.now.mono.after(interval);
         let (mut txs, mut bytes) = (Vec::new(), 0);
         for tx in std::mem::take(&mut self.mempool.outbox) {
             bytes += tx.len();
@@ -468,6 +484,47 @@ mod tests {
             assert_eq!(gossip(&mut bench, id, &[tx("a")]), [""; 0]);
         }
         assert_eq!(gossip(&mut bench, 9_999, &[tx("a")]), ["gossip 9999 bad"]);
+    }
+
+    #[test]
+    fn undecided_gossip_is_bounded_in_transactions() {
+        let mut bench = Bench::connected(&[1]);
+        let awaited = tx("its precheck is awaited");
+        let message = |id: u64, txs: u64| -> Vec<TxBytes> {
+            let others = (1..txs).map(|n| TxBytes::from((id << 32 | n).to_be_bytes()));
+            std::iter::once(awaited.clone()).chain(others).collect()
+        };
+        for id in 0..3 {
+            assert_eq!(gossip(&mut bench, id, &message(id, 20_000)), [""; 0]);
+        }
+        assert_eq!(gossip(&mut bench, 3, &message(3, 20_000)), ["gossip 3 bad"]);
+        let rest = MAX_UNDECIDED_TXS as u64 - 60_000;
+        assert_eq!(gossip(&mut bench, 4, &message(4, rest)), [""; 0]);
+        assert_eq!(gossip(&mut bench, 5, &message(5, 1)), ["gossip 5 bad"], "not one more");
+        assert_eq!(gossip(&mut bench, 6, &[]), ["gossip 6 good"]);
+        assert_eq!(bench.driver.mempool.undecided.iter().map(|(_, txs)| txs.len()).sum::<usize>(), 65_536);
+        verdicts(&mut bench, vec![refused(TxHash::of(&awaited))]);
+        let others: Vec<_> =
+            bench.driver.mempool.to_precheck.iter().map(|(hash, _)| refused(*hash)).collect();
+        verdicts(&mut bench, others);
+        assert_eq!((bench.driver.mempool.undecided.len(), bench.driver.mempool.undecided_txs), (0, 0));
+        let next = tx("there is room again");
+        assert_eq!(gossip(&mut bench, 7, std::slice::from_ref(&next)), [""; 0]);
+        assert_eq!(bench.driver.mempool.undecided_txs, 1);
+    }
+
+    #[test]
+    fn gossip_by_way_of_others_rests_longer_than_that_straight_to_all() {
+        for (peers, ms) in [(&[1, 2, 3][..], 5), (&[1, 2], 10)] {
+            let mut bench = Bench::connected(peers);
+            bench.pend(&tx("at once"));
+            assert_eq!(bench.act(Driver::flush_gossip).len(), 1);
+            bench.pend(&tx("later"));
+            bench.pass(ms - 1);
+            assert_eq!(bench.act(Driver::flush_gossip), [""; 0], "{ms} ms");
+            bench.pass(1);
+            assert_eq!(bench.act(Driver::flush_gossip).len(), 1, "{ms} ms");
+        }
     }
 
     #[test]

@@ -278,6 +278,8 @@ impl Driver {
     fn precheck_payload(&mut self, step: &mut Step, hash: BlockHash) {
         let mempool = self.mempool.inner();
         let Some(one) = self.payloads.gathering.get_mut(&hash) else { return };
+        // One missing place would shift all behind it.
+        assert_eq!(one.payload().count(), one.block.txs.len(), "a payload that is checked was found");
         let mut verdict = within_limits(one.payload(), &self.config.params);
         let mut unknown = Vec::new();
         let doubtful = one.block.txs.iter().zip(one.found.iter().flatten()).filter(|(_, found)| !found.good);

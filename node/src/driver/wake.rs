@@ -66,11 +66,11 @@ mod tests {
         bench.pend(&tx("a"));
         assert_eq!(bench.act(Driver::schedule), ["gossip 1 txs"], "the first goes at once");
         bench.pend(&tx("b"));
-        assert_eq!(bench.act(Driver::schedule), ["wake 5 ms"]);
-        bench.pass(5);
+        assert_eq!(bench.act(Driver::schedule), ["wake 10 ms"]);
+        bench.pass(10);
         assert_eq!(bench.act(Driver::woken), [""; 0], "the engine is not due");
         assert_eq!(bench.act(Driver::schedule), ["gossip 1 txs", "wake 500 ms"]);
-        bench.pass(495);
+        bench.pass(490);
         assert_eq!(bench.act(Driver::woken), ["engine: wake"]);
         assert_eq!(bench.act(Driver::schedule), [""; 0]);
     }

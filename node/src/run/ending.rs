@@ -84,9 +84,10 @@ pub(super) async fn supervise(node: Supervised) -> Result<(), NodeError> {
     let joined = tokio::task::spawn_blocking(move || {
         rpc_threads.stop();
         threads.into_iter().for_each(|thread| _ = thread.join());
+        // Here, as it waits for the database to take what is left in the log.
+        drop(data);
     })
     .await;
-    drop(data);
     joined.map_err(|error| Fatal::Broken(error.to_string()))?;
     Ok(outcome?)
 }

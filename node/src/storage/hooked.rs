@@ -15,6 +15,8 @@ pub(crate) struct Hooked {
     /// Brings a batch to what is kept.
     #[allow(clippy::type_complexity)]
     pub(crate) write: Box<dyn Fn(&dyn Store, Batch) -> Result<(), StoreError> + Send + Sync>,
+    /// What [`Store::tears`] says.
+    pub(crate) tears: bool,
 }
 
 impl Hooked {
@@ -25,6 +27,7 @@ impl Hooked {
             get: Box::new(|_| ()),
             range: Box::new(|| ()),
             write: Box::new(|kept, batch| kept.write(batch)),
+            tears: false,
         }
     }
 }
@@ -49,5 +52,9 @@ impl Store for Hooked {
 
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
         (self.write)(&*self.kept, batch)
+    }
+
+    fn tears(&self) -> bool {
+        self.tears
     }
 }

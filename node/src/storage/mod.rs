@@ -159,6 +159,11 @@ pub trait Store: Send + Sync {
 
     /// Performs the whole batch or nothing of it; durable when it returns `Ok`.
     fn write(&self, batch: Batch) -> Result<(), StoreError>;
+
+    /// Whether a power cut during [`Store::write`] may leave a part of the batch, against what that promises.
+    fn tears(&self) -> bool {
+        false
+    }
 }
 
 type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);

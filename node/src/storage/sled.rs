@@ -152,6 +152,11 @@ impl Store for SledStore {
         durability.failed = false;
         Ok(())
     }
+
+    /// Its large values, which lie in files apart.
+    fn tears(&self) -> bool {
+        true
+    }
 }
 
 fn tagged(table: Table, key: &[u8]) -> Vec<u8> {

@@ -8,6 +8,14 @@ mod directory;
 mod panics;
 mod power_cut;
 
+/// The log names tables by their numbers.
+#[test]
+fn every_table_stands_at_its_number() {
+    for (number, table) in Table::ALL.into_iter().enumerate() {
+        assert_eq!(table as usize, number, "{table:?}");
+    }
+}
+
 /// One test per promise and database, so that a failure names both.
 macro_rules! promises {
     ($($database:ident => $open:expr;)*) => { $(mod $database {

@@ -123,6 +123,10 @@ impl Store for Measured {
         notes.writes.entry(kind).or_default().push((keys, bytes, ns));
         Ok(())
     }
+
+    fn tears(&self) -> bool {
+        self.store.tears()
+    }
 }
 
 /// Nanoseconds since then.

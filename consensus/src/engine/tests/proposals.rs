@@ -165,6 +165,21 @@ fn the_parent_is_fetched_from_the_signers_before_the_vote() {
 }
 
 #[test]
+fn a_proposer_that_did_not_sign_the_certificate_is_asked_for_the_parent() {
+    let mut f = voter();
+    let one = f.block(1, &f.genesis, None, &[]);
+    let signer = Position(f.leader(2));
+    let mut qc1 = qc(1, one.hash(), Phase::Vote);
+    qc1.signers = (0..4).map(Position).filter(|one| *one != signer).collect();
+    let two = f.block(2, &one, Some(&qc1), &[]);
+    let (justify, signature) = (Some(qc1), no_signature());
+    let proposal = Proposal { view: View(2), block: two, justify, tc: None, commit: None, signer, signature };
+    let actions = f.receive(signer.0, Admitted::Proposal(Verified::trust(proposal)));
+    let asked = |a: &Action| matches!(a, Action::FetchBlock { block, from } if *block == one.hash() && from.contains(&signer));
+    assert!(actions.iter().any(asked), "{signer:?}: {actions:?}");
+}
+
+#[test]
 fn the_leader_proposes_what_is_pending_on_the_parent_it_asked_for() {
     let me = Fixture::new(4, 0).leader(1);
     let mut f = Fixture::started(me);

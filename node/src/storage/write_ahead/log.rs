@@ -9,8 +9,9 @@
 //! changes    Borsh: of each its table, its key, and its value or none
 //! ```
 //! A write is synced before the next one begins. So what a crash left half done stands at the very end; a write that is damaged and has a
-//! whole one anywhere behind it was lost otherwise, and the log is not read. The salt is what a whole one is looked for by: nobody else
-//! knows it, so no transaction can look like a write.
+//! whole one anywhere behind it that the database lacks was lost otherwise, and the log is not read. The salt is what a whole one is looked
+//! for by: nobody else knows it, so no transaction can look like a write. A file that begins with anything else is another home's, or the
+//! database is: neither is read then, nor removed.
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
@@ -71,7 +72,7 @@ impl Log {
         let mut numbers = files.list().map_err(StoreError::io("list", path))?;
         numbers.sort_unstable();
         for &number in &numbers {
-            let mut reader = Reader { files: &*files, path, salt, number, at: 0, len: 0 };
+            let mut reader = Reader { files: &*files, path, salt, newest, number, at: 0, len: 0 };
             reader.len = files.len(number).map_err(StoreError::io("read", path))?;
             while let Some((next, batch)) = reader.next()? {
                 if next <= newest {
@@ -171,6 +172,8 @@ struct Reader<'a> {
     files: &'a dyn StateFiles,
     path: &'a Path,
     salt: Salt,
+    /// The number of the newest write that the database has.
+    newest: u64,
     number: u32,
     at: u64,
     len: u64,
@@ -180,10 +183,15 @@ impl Reader<'_> {
     /// The next write; none at the end, and where a crash cut one short.
     fn next(&mut self) -> Result<Option<(u64, Batch)>, StoreError> {
         let Some(((sequence, changes), end)) = self.frame(self.at)? else {
-            return match self.any_behind()? {
-                true => Err(self.damaged("a write in its middle is damaged")),
-                false => Ok(None),
-            };
+            if self.any_behind()? {
+                return Err(self.damaged("a write in its middle is damaged"));
+            }
+            if self.at == 0 && !self.begins_here()? {
+                return Err(self.damaged(
+                    "it was not written beside this database. If one of the two was put here from a copy, put the other of the same copy here",
+                ));
+            }
+            return Ok(None);
         };
         let changes = Vec::<Written>::try_from_slice(&changes)
             .map_err(|error| self.damaged(&format!("write {sequence} cannot be read: {error}")))?;
@@ -217,7 +225,16 @@ impl Reader<'_> {
         Ok(whole.then_some(((u64::from_le_bytes(*number), changes), end)))
     }
 
-    /// Whether a whole write begins anywhere from here on.
+    /// Whether the file begins as a crash may leave one of this home: with the salt, or so much of it as was kept, and zeros.
+    fn begins_here(&self) -> Result<bool, StoreError> {
+        let mut bytes = Salt::default();
+        let bytes = &mut bytes[..self.len.min(16) as usize];
+        self.read(0, bytes)?;
+        let kept = bytes.iter().zip(&self.salt).take_while(|(byte, salt)| byte == salt).count();
+        Ok(bytes[kept..].iter().all(|byte| *byte == 0))
+    }
+
+    /// Whether a whole write that the database lacks begins anywhere from here on.
     fn any_behind(&self) -> Result<bool, StoreError> {
         let mut at = self.at;
         while at < self.len {
@@ -226,7 +243,7 @@ impl Reader<'_> {
             self.read(at, &mut bytes)?;
             let salted = bytes.windows(self.salt.len()).enumerate().filter(|(_, part)| *part == self.salt);
             for (offset, _) in salted {
-                if self.frame(at + offset as u64)?.is_some() {
+                if self.frame(at + offset as u64)?.is_some_and(|((number, _), _)| number > self.newest) {
                     return Ok(true);
                 }
             }

@@ -31,6 +31,8 @@ use super::{Batch, Entry, Store, StoreError, Table, bounds};
 
 /// Under this key of [`Table::Log`] the database holds a version byte and the number of the newest write that reached it, u64 LE,
 const PASSED_ON: &[u8] = b"passed on";
+/// under this one, where the database may tear a batch, the number of the newest write that it was given, likewise,
+const GIVEN: &[u8] = b"given";
 /// and under this one a version byte and the salt of the log.
 const SALT: &[u8] = b"salt";
 const VERSION: u8 = 1;
@@ -106,12 +108,15 @@ impl WriteAhead {
         full: usize,
     ) -> Result<Self, StoreError> {
         let newest = fact(&*database, PASSED_ON, path)?.map_or(0, u64::from_le_bytes);
+        let given = fact(&*database, GIVEN, path)?.map_or(0, u64::from_le_bytes);
         let salt = match fact(&*database, SALT, path)? {
             Some(salt) => salt,
             None => {
                 let mut salt = [0; 16];
                 getrandom::fill(&mut salt).expect("the operating system gives randomness");
-                put_fact(&*database, SALT, &salt)?;
+                let mut batch = Batch::new();
+                put_fact(&mut batch, SALT, &salt);
+                database.write(batch)?;
                 salt
             }
         };
@@ -123,6 +128,15 @@ impl WriteAhead {
             }
             pass(&*database, &mem::take(&mut found), sequence)
         })?;
+        if log.sequence() < given {
+            return Err(StoreError::Corrupt {
+                path: path.to_owned(),
+                what: format!(
+                    "the log ends with write {}, and of those up to {given} the database may have a part",
+                    log.sequence()
+                ),
+            });
+        }
         if !found.is_empty() {
             pass(&*database, &found, log.sequence())?;
         }
@@ -290,17 +304,23 @@ impl Shared {
     }
 }
 
-/// Brings the database what waits, and after that the number of the newest write among it: a database that keeps only a part of a batch when
-/// its power is cut is given the whole again.
+/// Brings the database what waits, with the number of the newest write among it. One that keeps only a part of a batch when its power is cut
+/// is told that number once it has all, and is given the whole again until then: with another number, below which the log must not end.
 fn pass(database: &dyn Store, waiting: &Overlay, sequence: u64) -> Result<(), StoreError> {
-    database.write(waiting.to_batch())?;
-    put_fact(database, PASSED_ON, &sequence.to_le_bytes())
+    let mut batch = waiting.to_batch();
+    if !database.tears() {
+        put_fact(&mut batch, PASSED_ON, &sequence.to_le_bytes());
+        return database.write(batch);
+    }
+    put_fact(&mut batch, GIVEN, &sequence.to_le_bytes());
+    database.write(batch)?;
+    let mut batch = Batch::new();
+    put_fact(&mut batch, PASSED_ON, &sequence.to_le_bytes());
+    database.write(batch)
 }
 
-fn put_fact(database: &dyn Store, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
-    let mut batch = Batch::new();
+fn put_fact(batch: &mut Batch, key: &[u8], bytes: &[u8]) {
     batch.put(Table::Log, key, [&[VERSION], bytes].concat());
-    database.write(batch)
 }
 
 fn fact<const N: usize>(

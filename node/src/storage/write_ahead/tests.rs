@@ -10,6 +10,8 @@ use althing_crypto::sha256;
 use super::*;
 use crate::storage::{Hooked, MemoryStore};
 
+mod damage;
+
 const PATH: &str = "data/log";
 
 /// A machine whose disk fails at an operation chosen before, and keeps an arbitrary part of what was not synced when its power is cut.
@@ -19,6 +21,8 @@ struct Machine {
     files: Mutex<BTreeMap<u32, Sheet>>,
     removed: Mutex<BTreeMap<u32, Sheet>>,
     left: AtomicUsize,
+    /// The database may tear batches.
+    tears: bool,
 }
 
 #[derive(Clone, Default)]
@@ -61,7 +65,8 @@ impl Machine {
             batch.put(Table::Log, key, value);
         }
         database.write(batch).unwrap();
-        Arc::new(Self { database: Arc::new(database), files: files.into(), ..Self::default() })
+        let database = Arc::new(database);
+        Arc::new(Self { database, files: files.into(), tears: self.tears, ..Self::default() })
     }
 
     /// Each write to the database is one operation.
@@ -72,7 +77,8 @@ impl Machine {
             machine.spend().map_err(StoreError::io("write to", "database"))?;
             kept.write(batch)
         };
-        let database = Hooked { write: Box::new(write), ..Hooked::over(self.database.clone()) };
+        let database =
+            Hooked { write: Box::new(write), tears: self.tears, ..Hooked::over(self.database.clone()) };
         WriteAhead::open_in_turn(Arc::new(database), self.clone(), Path::new(PATH), full)
     }
 
@@ -159,12 +165,16 @@ fn last(store: &dyn Store) -> u8 {
 
 #[test]
 fn nothing_acknowledged_is_lost_wherever_the_power_fails() {
+    [false, true].into_iter().for_each(cut_everywhere);
+}
+
+fn cut_everywhere(tears: bool) {
     const WRITES: u8 = 6;
     // About two writes go to the database together.
     const FULL: usize = 1_200;
     let (mut cut, mut unacknowledged, mut back) = (0, 0, 0);
     loop {
-        let machine = Arc::new(Machine::default());
+        let machine = Arc::new(Machine { tears, ..Machine::default() });
         let mut acknowledged = 0;
         if let Ok(store) = machine.open(cut, FULL) {
             while acknowledged < WRITES && store.write(nth(acknowledged + 1)).is_ok() {
@@ -250,51 +260,6 @@ fn a_write_stands_in_the_log_as_it_is_told() {
 }
 
 #[test]
-fn a_log_that_is_damaged_elsewhere_than_at_its_end_is_refused() {
-    let written = || {
-        let machine = Arc::new(Machine::default());
-        let store = machine.open(usize::MAX, usize::MAX).unwrap();
-        (1..=3).for_each(|n| store.write(nth(n)).unwrap());
-        machine
-    };
-    let refused = |machine: &Arc<Machine>| match machine.open(usize::MAX, usize::MAX) {
-        Err(StoreError::Corrupt { path, what }) if path == Path::new(PATH) => what,
-        Err(other) => panic!("{other}"),
-        Ok(store) => panic!("opened at {}", last(&store)),
-    };
-    let whole = written();
-    let len = whole.files.lock().unwrap()[&1].bytes.len();
-    for at in [100, len / 3 + 100] {
-        let machine = written();
-        machine.files.lock().unwrap().get_mut(&1).unwrap().bytes[at] ^= 1;
-        assert_eq!(refused(&machine), "file 1 of the log: a write in its middle is damaged");
-    }
-    let machine = written();
-    machine.files.lock().unwrap().get_mut(&1).unwrap().bytes.drain(..len / 3);
-    assert_eq!(refused(&machine), "write 2 follows write 0: what was between them is lost");
-    // Wherever the whole one is, and whatever is damaged: here a length, there two writes one behind the other.
-    let six = || {
-        let machine = written();
-        let store = machine.open(usize::MAX, usize::MAX).unwrap();
-        (4..=9).for_each(|n| store.write(nth(n)).unwrap());
-        machine
-    };
-    let machine = six();
-    let one = machine.files.lock().unwrap()[&2].bytes.len() / 6;
-    for damaged in [vec![one + 24], vec![one + 100, 2 * one + 100]] {
-        let machine = six();
-        for at in damaged {
-            machine.files.lock().unwrap().get_mut(&2).unwrap().bytes[at] ^= 1;
-        }
-        assert_eq!(refused(&machine), "file 2 of the log: a write in its middle is damaged");
-    }
-    // At the very end it cannot be told from a write that a crash left half done.
-    let machine = written();
-    machine.files.lock().unwrap().get_mut(&1).unwrap().bytes[len - 1] ^= 1;
-    assert_eq!(last(&machine.open(usize::MAX, usize::MAX).unwrap()), 2);
-}
-
-#[test]
 fn a_database_that_takes_nothing_more_is_told_to_the_next_writer() {
     let machine = Arc::new(Machine::default());
     // One for the salt; three operations make a write durable; the database's is the next.
@@ -356,12 +321,13 @@ fn a_reader_sees_no_half_of_a_write_that_reaches_the_database_meanwhile() {
     let write = {
         let (there, read) = (there.clone(), read.clone());
         move |kept: &dyn Store, batch| {
-            // The salt, what waited, and its number: then what waited is there.
-            if taken.fetch_add(1, Ordering::SeqCst) == 2 {
+            kept.write(batch)?;
+            // The salt, and what waited: then it is there.
+            if taken.fetch_add(1, Ordering::SeqCst) == 1 {
                 there.wait();
                 read.wait();
             }
-            kept.write(batch)
+            Ok(())
         }
     };
     let memory = Arc::new(MemoryStore::new());
@@ -399,7 +365,7 @@ fn tearing(memory: &Arc<MemoryStore>, writes: usize) -> Hooked {
         kept.write(part)?;
         Err(StoreError::io("write to", "database")(io::Error::other("the power is gone")))
     };
-    Hooked { write: Box::new(write), ..Hooked::over(memory.clone()) }
+    Hooked { write: Box::new(write), tears: true, ..Hooked::over(memory.clone()) }
 }
 
 #[test]
@@ -416,4 +382,71 @@ fn what_a_database_tore_is_passed_on_again() {
     drop(store);
     assert_eq!(memory.get(Table::Blocks, &[3]).unwrap(), None, "torn");
     assert_eq!(last(&open(usize::MAX)), 3);
+}
+
+#[test]
+fn a_thread_that_panicked_is_told_to_the_next_writer() {
+    let write = |kept: &dyn Store, batch: Batch| {
+        assert!(batch.changes().all(|(table, ..)| table == Table::Log), "a defect");
+        kept.write(batch)
+    };
+    let database = Hooked { write: Box::new(write), ..Hooked::over(Arc::new(MemoryStore::new())) };
+    let files = Arc::new(Machine { left: usize::MAX.into(), ..Machine::default() });
+    let store = WriteAhead::open(Arc::new(database), files, Path::new(PATH)).unwrap();
+    store.write(nth(1)).unwrap();
+    let unknown = |waiting: &mut Waiting| waiting.failed.is_none();
+    drop(store.shared.changed.wait_while(store.shared.waiting(), unknown).unwrap());
+    let error = store.write(nth(2)).unwrap_err().to_string();
+    assert!(error.contains("its thread panicked"), "{error}");
+    assert_eq!(last(&store), 1);
+}
+
+#[test]
+fn what_came_after_a_failure_is_not_passed_on_and_is_there_after_a_restart() {
+    let machine = Arc::new(Machine::default());
+    // One for the salt, three for each of two writes; the database's is the next.
+    let store = machine.open(1 + 3 * 2, usize::MAX).unwrap();
+    (1..=2).for_each(|n| store.write(nth(n)).unwrap());
+    assert!(store.shared.pass_on().is_err());
+    machine.left.store(usize::MAX, Ordering::SeqCst);
+    // Who had asked for room before goes on.
+    let mut late = Batch::new();
+    late.put(Table::Certificates, "late", [1]);
+    store.shared.log().append(Encoded::new(&late)).unwrap();
+    store.shared.waiting().newest.take(late);
+    store.shared.pass_on().unwrap();
+    let seen = |store: &WriteAhead| (last(store), store.get(Table::Certificates, b"late").unwrap());
+    assert_eq!(seen(&store), (2, Some(vec![1])));
+    assert!(contents(&*machine.database).is_empty());
+    drop(store);
+    assert_eq!(seen(&machine.open(usize::MAX, usize::MAX).unwrap()), (2, Some(vec![1])));
+}
+
+#[test]
+fn a_file_that_cannot_be_removed_stops_nobody() {
+    let machine = Arc::new(Machine::default());
+    // The salt, a write, and what is passed on of it: then the removal fails.
+    let store = machine.open(1 + 3 + 1, usize::MAX).unwrap();
+    store.write(nth(1)).unwrap();
+    store.shared.pass_on().unwrap();
+    machine.left.store(usize::MAX, Ordering::SeqCst);
+    store.write(nth(2)).unwrap();
+    assert_eq!((last(&store), machine.file_count()), (2, 2));
+    drop(store);
+    assert_eq!(last(&machine.open(usize::MAX, usize::MAX).unwrap()), 2);
+    assert_eq!(machine.file_count(), 0);
+}
+
+#[test]
+fn a_log_that_failed_takes_nothing_more() {
+    let machine = Arc::new(Machine::default());
+    // The salt, a write, and half of another.
+    let store = machine.open(1 + 3 + 1, usize::MAX).unwrap();
+    store.write(nth(1)).unwrap();
+    assert!(store.write(nth(2)).is_err());
+    machine.left.store(usize::MAX, Ordering::SeqCst);
+    assert!(store.write(nth(2)).is_err(), "what stands there is not known");
+    assert_eq!(last(&store), 1);
+    drop(store);
+    assert_eq!(last(&machine.open(usize::MAX, usize::MAX).unwrap()), 1);
 }
