@@ -186,6 +186,7 @@ fn the_leader_proposes_what_is_pending_on_the_parent_it_asked_for() {
     let actions = f.step(Input::Pending(true));
     let [Action::BuildPayload(asked)] = &actions[..] else { panic!("{actions:?}") };
     assert_eq!((asked.view, asked.parent), (View(1), f.genesis.hash()));
+    assert_eq!(asked.patience, Micros(500_000 / 3), "a third of the view timer");
     let txs = vec![TxHash(sha256(&[1]))];
     let built = |parent| Input::PayloadBuilt { view: View(1), parent, txs: txs.clone(), notices: Vec::new() };
     assert_eq!(f.step(built(BlockHash(Hash::ZERO))), [], "an answer for another parent");

@@ -61,6 +61,25 @@ fn a_view_without_a_proposal_is_given_up_and_repeated_at_a_constant_interval() {
 }
 
 #[test]
+fn a_leader_that_does_not_propose_gets_the_qc_from_all_after_half_of_the_timer_and_one_that_does_gets_none() {
+    for proposes in [false, true] {
+        let me = (0..4).find(|me| *me != Fixture::new(4, 0).leader(2)).expect("four members");
+        let mut f = Fixture::started(me);
+        let one = f.block(1, &f.genesis, None, &[]);
+        f.receive(f.leader(1), Admitted::Proposal(Verified::trust(f.proposal(one.clone(), None, None))));
+        let qc1 = qc(1, one.hash(), Phase::Vote);
+        f.certificate(qc1.clone());
+        if proposes {
+            let two = f.block(2, &one, Some(&qc1), &[]);
+            f.receive(f.leader(2), Admitted::Proposal(Verified::trust(f.proposal(two, Some(qc1), None))));
+        }
+        let mut told = |ms| kinds(&f.wait(ms)).iter().filter(|kind| **kind == "certificate").count();
+        assert_eq!(told(249), 0);
+        assert_eq!(told(1), usize::from(!proposes));
+    }
+}
+
+#[test]
 fn what_is_repeated_is_the_newest_of_every_kind() {
     let follower = (0..4).find(|me| *me != Fixture::new(4, 0).leader(1)).expect("four members");
     let mut f = Fixture::started(follower);
