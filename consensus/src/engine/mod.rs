@@ -385,12 +385,15 @@ impl Engine {
     /// Whether the leader of the current view, on the high QC, failed in its last turn. One that is tried as seldom as may be is given all
     /// the time that others have: it may be too far away for less.
     fn leader_failed(&self) -> bool {
+        self.leaders_failures().is_some_and(|failures| failures <= LONGEST_REST)
+    }
+
+    /// How often the leader of the current view failed in a row, if it is on the absent list.
+    fn leaders_failures(&self) -> Option<u32> {
         let block = self.high_block();
-        let leader = self.leader_on(self.view, &block).filter(|_| block != self.config.opening);
+        let leader = self.leader_on(self.view, &block).filter(|_| block != self.config.opening)?;
         let absent = self.tree.header(&block).map_or(&[][..], |header| &header.absent);
-        leader.is_some_and(|leader| {
-            absent.iter().any(|one| one.member == leader && one.failures <= LONGEST_REST)
-        })
+        absent.iter().find(|one| one.member == leader).map(|one| one.failures)
     }
 
     fn high_view(&self) -> View {

@@ -139,7 +139,7 @@ impl Engine {
             height: header.height,
             parent: header.parent,
             parent_time_ms: parent.time_ms,
-            patience: self.patience(),
+            patience: self.patience_left(step.now.mono),
             exclude: self.tree.txs_above(&header.parent, above),
             noticed: self.tree.notices_above_head(&header.parent),
         }));

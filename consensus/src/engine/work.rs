@@ -15,8 +15,10 @@ pub(super) struct Timers {
     view: Option<Micros>,
     /// A third of the view timer: a leader with nothing to put into a block makes an empty one.
     empty: Option<Micros>,
-    /// A tenth of it: the high QC goes to all if the leader's proposal has not come.
+    /// Half of it: the high QC goes to all if the leader's proposal has not come.
     share: Option<Micros>,
+    /// A leader chooses what it proposes.
+    choice: Option<Micros>,
     /// Everything is said again.
     repeat: Option<Micros>,
     /// The first time of a candidate is reached.
@@ -43,7 +45,7 @@ impl Timers {
     }
 
     fn stop(&mut self) {
-        (self.view, self.empty, self.share, self.repeat) = (None, None, None, None);
+        (self.view, self.empty, self.share, self.choice, self.repeat) = (None, None, None, None, None);
         (self.may_be_empty, self.overdue) = (false, false);
     }
 
@@ -86,22 +88,26 @@ impl Engine {
         if self.is_closed() || !self.has_work(now) {
             self.timers.stop();
         } else if !self.timers.runs() {
-            let timeout = self.view_timeout();
+            let timeout = self.pacemaker.timeout(&self.config.params, self.leader_failed());
             self.timers.view = Some(now.after(timeout));
             self.timers.empty = Some(now.after(Micros(timeout.0 / 3)));
+            self.timers.choice = Some(now.after(self.patience(timeout)));
             let by_qc = matches!(self.entry.as_deref(), Some(Certificate::Quorum(_)));
             self.timers.share = by_qc.then(|| now.after(Micros(timeout.0 / 2)));
         }
     }
 
-    fn view_timeout(&self) -> Micros {
-        self.pacemaker.timeout(&self.config.params, self.leader_failed())
+    /// R2: how long into a view its leader may let transactions come together: a third of the shortest timer that others may have. Who was
+    /// absent has first to be back in time, though others wait less for it.
+    fn patience(&self, timeout: Micros) -> Micros {
+        let least = Micros::from_millis(self.config.params.timeout_min_ms).0;
+        let least = if self.leaders_failures().is_some() { least / 8 } else { least };
+        Micros(timeout.0.min(least) / 3)
     }
 
-    /// R2: how long a leader may let transactions come together. Nobody has sent it the QC by then (R1), and two thirds of the view
-    /// are left for its proposal.
-    pub(super) fn patience(&self) -> Micros {
-        Micros(self.view_timeout().0 / 3)
+    /// What is left of it.
+    pub(super) fn patience_left(&self, now: Micros) -> Micros {
+        Micros(self.timers.choice.map_or(0, |at| at.0.saturating_sub(now.0)))
     }
 
     pub(super) fn fire_timers(&mut self, step: &mut Step) {

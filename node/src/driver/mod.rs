@@ -272,6 +272,7 @@ impl Driver {
         self.enter_next_epoch(step);
         self.sync_next(step);
         self.feed_application(step);
+        self.build_what_is_due(step);
     }
 
     /// The engine, for those who ask where the node stands.

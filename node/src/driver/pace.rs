@@ -46,16 +46,22 @@ impl Driver {
         self.pace = Pace(Some((step.now.mono.after(rest), build)));
     }
 
-    /// By number: what is pending, less what waits for others and what its ancestors carry.
+    /// By what is pending on the whole, less what waits for others and what its ancestors carry.
     fn would_be_full(&self, build: &BuildPayload) -> bool {
-        let (pool, most) = (self.mempool(), self.config.params.max_block_txs as usize);
-        pool.len() >= most + pool.held() + build.exclude.len()
+        let (pool, params) = (self.mempool(), &self.config.params);
+        let free = pool.len().saturating_sub(pool.held() + build.exclude.len());
+        let bytes = free * (pool.bytes() / pool.len().max(1));
+        free >= params.max_block_txs as usize || bytes >= params.max_block_bytes as usize
     }
 
+    /// When its time has come, or enough has come before.
     pub(super) fn build_what_is_due(&mut self, step: &mut Step) {
+        let due = |(at, build): &(Micros, BuildPayload)| *at <= step.now.mono || self.would_be_full(build);
+        if !self.pace.0.as_ref().is_some_and(due) {
+            return;
+        }
         let view = self.engine.view();
-        let due = self.pace.0.take_if(|(at, _)| *at <= step.now.mono);
-        if let Some((_, build)) = due.filter(|(_, build)| build.view == view) {
+        if let Some((_, build)) = self.pace.0.take().filter(|(_, build)| build.view == view) {
             self.build_payload(step, build);
         }
     }
@@ -69,7 +75,7 @@ mod tests {
     use super::super::testing::{Bench, tx};
     use super::*;
 
-    const PATIENCE_MS: u64 = 166;
+    const PATIENCE_MS: u64 = 2 * MAX_PACE_MS;
 
     /// A question on a parent of this age.
     fn ask(bench: &mut Bench, age_ms: i64) -> Vec<String> {
@@ -111,7 +117,7 @@ mod tests {
     #[test]
     fn execution_gets_half_of_the_time_between_blocks_within_bounds() {
         for (took, due) in
-            [(0, PACE_MS), (PACE_MS / 2 + 1, PACE_MS + 2), (60, 120), (80, 160), (2_000, PATIENCE_MS)]
+            [(0, PACE_MS), (PACE_MS / 2 + 1, PACE_MS + 2), (60, 120), (80, 160), (2_000, MAX_PACE_MS)]
         {
             let mut bench = Bench::new();
             bench.pend(&tx("a"));
@@ -132,10 +138,25 @@ mod tests {
     fn a_block_that_would_be_full_does_not_wait() {
         let mut bench = Bench::new();
         let max = bench.driver.config.params.max_block_txs;
-        for n in 0..max {
+        for n in 1..max {
             bench.pend(&n.to_be_bytes().to_vec().into());
         }
-        assert_eq!(ask(&mut bench, 0), [format!("gossip {max} txs"), format!("job prepare {max} txs")]);
+        assert_eq!(ask(&mut bench, 0), [""; 0]);
+        assert_eq!(bench.act(Driver::build_what_is_due), [""; 0], "one is missing");
+        bench.pend(&tx("the last"));
+        let full = [format!("gossip {max} txs"), format!("job prepare {max} txs")];
+        assert_eq!(bench.act(Driver::build_what_is_due), full);
+        assert_eq!(ask(&mut bench, 0), [format!("job prepare {max} txs")], "at once");
+    }
+
+    #[test]
+    fn a_block_may_be_full_by_its_bytes() {
+        let mut bench = Bench::new();
+        bench.driver.config.params.max_block_bytes = 100;
+        bench.pend(&vec![1; 60].into());
+        assert_eq!(ask(&mut bench, 0), [""; 0]);
+        bench.pend(&vec![2; 60].into());
+        assert_eq!(bench.act(Driver::build_what_is_due), ["gossip 2 txs", "job prepare 1 txs"]);
     }
 
     #[test]

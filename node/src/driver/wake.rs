@@ -26,7 +26,6 @@ impl Driver {
         if self.wake.engine.take_if(|at| *at <= now).is_some() {
             step.tell(Input::Wake);
         }
-        self.build_what_is_due(step);
         self.retry_gathering(step);
         self.fetches.end_rests(now);
         self.ask_more_for_blocks(step);

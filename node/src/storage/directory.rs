@@ -21,7 +21,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// 1 had the application's state in a database; up to 5, proposals in evidence were signed with vote keys.
+/// 1 had the application's state in a database; up to 5, proposals in evidence were signed with vote keys; up to 6, a write of the log had
+/// another checksum.
 const FORMAT_VERSION: u8 = 7;
 
 const STATE: &str = "state";

@@ -187,6 +187,11 @@ fn the_leader_proposes_what_is_pending_on_the_parent_it_asked_for() {
     let [Action::BuildPayload(asked)] = &actions[..] else { panic!("{actions:?}") };
     assert_eq!((asked.view, asked.parent), (View(1), f.genesis.hash()));
     assert_eq!(asked.patience, Micros(500_000 / 3), "a third of the view timer");
+    let mut late = Fixture::started(me);
+    late.wait(100);
+    let actions = late.step(Input::Pending(true));
+    let Some(Action::BuildPayload(asked)) = actions.first() else { panic!("{actions:?}") };
+    assert_eq!(asked.patience, Micros(500_000 / 3 - 100_000), "from the beginning of the view");
     let txs = vec![TxHash(sha256(&[1]))];
     let built = |parent| Input::PayloadBuilt { view: View(1), parent, txs: txs.clone(), notices: Vec::new() };
     assert_eq!(f.step(built(BlockHash(Hash::ZERO))), [], "an answer for another parent");

@@ -183,12 +183,12 @@ impl Reader<'_> {
     /// The next write; none at the end, and where a crash cut one short.
     fn next(&mut self) -> Result<Option<(u64, Batch)>, StoreError> {
         let Some(((sequence, changes), end)) = self.frame(self.at)? else {
-            if self.any_behind()? {
+            if self.any_behind(self.newest)? {
                 return Err(self.damaged("a write in its middle is damaged"));
             }
-            if self.at == 0 && !self.begins_here()? {
+            if self.at == 0 && !self.begins_here()? && !self.any_behind(0)? {
                 return Err(self.damaged(
-                    "it was not written beside this database. If one of the two was put here from a copy, put the other of the same copy here",
+                    "it was not written beside this database, or its beginning is damaged. If one of the two was put here from a copy, put the other of the same copy here",
                 ));
             }
             return Ok(None);
@@ -234,8 +234,8 @@ impl Reader<'_> {
         Ok(bytes[kept..].iter().all(|byte| *byte == 0))
     }
 
-    /// Whether a whole write that the database lacks begins anywhere from here on.
-    fn any_behind(&self) -> Result<bool, StoreError> {
+    /// Whether a whole write with a higher number begins anywhere from here on.
+    fn any_behind(&self, number: u64) -> Result<bool, StoreError> {
         let mut at = self.at;
         while at < self.len {
             let size = usize::try_from(self.len - at).unwrap_or(usize::MAX).min(LOOK + self.salt.len());
@@ -243,7 +243,7 @@ impl Reader<'_> {
             self.read(at, &mut bytes)?;
             let salted = bytes.windows(self.salt.len()).enumerate().filter(|(_, part)| *part == self.salt);
             for (offset, _) in salted {
-                if self.frame(at + offset as u64)?.is_some_and(|((number, _), _)| number > self.newest) {
+                if self.frame(at + offset as u64)?.is_some_and(|((found, _), _)| found > number) {
                     return Ok(true);
                 }
             }

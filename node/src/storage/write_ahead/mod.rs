@@ -123,10 +123,10 @@ impl WriteAhead {
         let mut found = Overlay::default();
         let log = Log::open(files, path, salt, newest, |sequence, batch| {
             found.take(batch);
-            if found.bytes() < FULL {
+            if found.bytes() < full {
                 return Ok(());
             }
-            pass(&*database, &mem::take(&mut found), sequence)
+            pass(&*database, &mem::take(&mut found), sequence, given)
         })?;
         if log.sequence() < given {
             return Err(StoreError::Corrupt {
@@ -138,7 +138,7 @@ impl WriteAhead {
             });
         }
         if !found.is_empty() {
-            pass(&*database, &found, log.sequence())?;
+            pass(&*database, &found, log.sequence(), given)?;
         }
         log.older()?.remove()?;
         let shared = Shared {
@@ -272,7 +272,7 @@ impl Shared {
             waiting.passed += 1;
             (Arc::clone(&waiting.passing), log.sequence(), log.begin_file())
         };
-        pass(&*self.database, &passing, sequence)?;
+        pass(&*self.database, &passing, sequence, 0)?;
         let mut waiting = self.waiting();
         waiting.passing = Arc::default();
         drop(waiting);
@@ -305,14 +305,15 @@ impl Shared {
 }
 
 /// Brings the database what waits, with the number of the newest write among it. One that keeps only a part of a batch when its power is cut
-/// is told that number once it has all, and is given the whole again until then: with another number, below which the log must not end.
-fn pass(database: &dyn Store, waiting: &Overlay, sequence: u64) -> Result<(), StoreError> {
+/// is told that number once it has all, and is given the whole again until then: with another number, below which the log must not end
+/// and which never falls: `given` is what it was.
+fn pass(database: &dyn Store, waiting: &Overlay, sequence: u64, given: u64) -> Result<(), StoreError> {
     let mut batch = waiting.to_batch();
     if !database.tears() {
         put_fact(&mut batch, PASSED_ON, &sequence.to_le_bytes());
         return database.write(batch);
     }
-    put_fact(&mut batch, GIVEN, &sequence.to_le_bytes());
+    put_fact(&mut batch, GIVEN, &sequence.max(given).to_le_bytes());
     database.write(batch)?;
     let mut batch = Batch::new();
     put_fact(&mut batch, PASSED_ON, &sequence.to_le_bytes());
