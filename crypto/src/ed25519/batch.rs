@@ -18,7 +18,7 @@ use sha2::{Digest, Sha512};
 
 use super::{PublicKey, Signature};
 
-/// Signatures per batch equation: with half as many each costs a thirteenth more, with twice as many it costs as much less.
+/// Signatures per batch equation: beyond them little is saved (`docs/adr/0026-one-equation-of-our-own.md`).
 pub(super) const BATCH: usize = 512;
 /// Where they are not all good: few enough that one bad signature spoils little.
 pub(super) const PART: usize = 128;
@@ -38,8 +38,8 @@ pub struct Item<'a> {
 
 /// Checks many signatures in about half the time of one by one: `verdicts[i]` is what [`PublicKey::verify`] says of `items[i]`.
 ///
-/// A batch says only that all are good. One that is not is checked in parts, and a part that is not singly; this costs two thirds as
-/// much again as never having tried, whatever the number of bad ones, where bisecting would let their sender choose the cost.
+/// A batch says only that all are good. One that is not is checked in parts, and a part that is not singly; this costs at most nine
+/// tenths as much again as never having tried, whatever the number of bad ones, where bisecting would let their sender choose the cost.
 pub fn verify_batch(items: &[Item<'_>]) -> Vec<bool> {
     verdicts(items, all_good)
 }

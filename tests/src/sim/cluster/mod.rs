@@ -50,6 +50,8 @@ pub struct Options {
     pub database: Database,
     /// How long a job takes at least and at most.
     pub work: (Micros, Micros),
+    /// How long executing a block takes at most, if that is longer.
+    pub execution: Micros,
     /// How far clocks may be off, in milliseconds.
     pub max_skew_ms: u64,
     /// Members that do what they like, and how.
@@ -80,6 +82,7 @@ impl Options {
             scheme: &CHEAP_VOTES,
             database: Database::Tables,
             work: (Micros(0), Micros(0)),
+            execution: Micros(0),
             max_skew_ms: 0,
             byzantine: BTreeMap::new(),
             twins: Vec::new(),
@@ -131,6 +134,7 @@ pub struct Cluster {
     answered: BTreeSet<(usize, u64, u64)>,
     tickets: u64,
     work: (Micros, Micros),
+    execution: Micros,
     limits: Limits,
     checkers: Vec<Box<dyn Checker>>,
     violation: Option<Violation>,
@@ -202,6 +206,7 @@ impl Cluster {
             answered: BTreeSet::new(),
             tickets: 0,
             work: options.work,
+            execution: options.execution,
             limits: options.limits,
             checkers: options.checkers,
             violation: None,

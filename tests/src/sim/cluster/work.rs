@@ -74,7 +74,10 @@ impl Cluster {
 
     /// Does a job now, or lets it take its time.
     fn begin(&mut self, node: usize, job: Job) -> Result<Option<Done>, Fatal> {
-        let (shortest, longest) = self.work;
+        let (shortest, mut longest) = self.work;
+        if matches!(job, Job::Execute(_)) {
+            longest = longest.max(self.execution);
+        }
         if longest == Micros(0) {
             return self.work(node, job).map(Some);
         }

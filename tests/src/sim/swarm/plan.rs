@@ -77,6 +77,7 @@ pub struct Plan {
     duplicates: u64,
     replays: u64,
     work: (Micros, Micros),
+    execution: Micros,
     max_skew_ms: u64,
     limits: Limits,
     byzantine: Vec<usize>,
@@ -152,11 +153,14 @@ impl Plan {
             // Drawn last, so that all else is as it was before there were changes.
             spares: spares(r, small),
             change_every: Micros::from_millis(r.between(1_000, 5_000)),
+            execution: Micros(0),
         };
         // Members to come may be Byzantine, too: their power counts from the change on that gives it to them.
         if plan.spares > 0 && r.percent(20) {
             plan.byzantine.push(validators + r.index(plan.spares));
         }
+        // Leaders wait for what execution takes.
+        plan.execution = Micros::from_millis(sometimes(r, 15, 250));
         plan
     }
 
@@ -197,6 +201,7 @@ impl Plan {
         options.database = self.database;
         options.spares = self.spares;
         options.work = self.work;
+        options.execution = self.execution;
         options.max_skew_ms = self.max_skew_ms;
         options.limits = self.limits.clone();
         options.byzantine = self.behaviours(&mut random);
