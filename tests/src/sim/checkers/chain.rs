@@ -1,6 +1,6 @@
 //! The committed chain, each block once, whoever commits it first.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use althing_consensus::Height;
 use althing_node::body::Body;
@@ -12,18 +12,29 @@ use super::Seen;
 pub(super) struct Chain {
     /// The newest height.
     pub(super) height: Height,
+    /// Committed blocks above one that nobody has told yet.
+    ahead: BTreeMap<Height, Arc<Body>>,
 }
 
 impl Chain {
-    /// The blocks of a commit that nobody committed before, if they are the next ones. What one node commits without telling, as it
-    /// ends at that very write, others tell.
-    pub(super) fn grow<'a>(&mut self, seen: &Seen<'a>) -> &'a [Arc<Body>] {
-        let Seen::Committed { bodies, .. } = seen else { return &[] };
-        let Some(first) = bodies.first() else { return &[] };
-        let known = (self.height.0 + 1).checked_sub(first.block.header.height.0);
-        let fresh = known.and_then(|known| bodies.get(usize::try_from(known).ok()?..)).unwrap_or_default();
-        self.height.0 += fresh.len() as u64;
+    /// The blocks of a commit that nobody committed before, and those that came before it and follow it. What one node commits without
+    /// telling, as it ends at that very write, others tell.
+    pub(super) fn grow(&mut self, seen: &Seen<'_>) -> Vec<Arc<Body>> {
+        let Seen::Committed { bodies, .. } = seen else { return Vec::new() };
+        for body in bodies.iter().filter(|body| body.block.header.height > self.height) {
+            self.ahead.entry(body.block.header.height).or_insert_with(|| Arc::clone(body));
+        }
+        let mut fresh = Vec::new();
+        while let Some(body) = self.ahead.remove(&self.height.next()) {
+            self.height = self.height.next();
+            fresh.push(body);
+        }
         fresh
+    }
+
+    /// Whether a block was committed and not told.
+    pub(super) fn lacks_one(&self) -> bool {
+        !self.ahead.is_empty()
     }
 }
 
@@ -43,7 +54,7 @@ mod tests {
         }
         let certificate = bench.qc(Phase::Commit, 1, block("any"), &[0, 1, 2]);
         let mut chain = Chain::default();
-        for (commit, fresh) in [(1..2, 0), (0..2, 2), (0..2, 0), (3..5, 0), (1..4, 2), (0..5, 1)] {
+        for (commit, fresh) in [(1..2, 0), (0..2, 2), (0..2, 0), (3..5, 0), (1..4, 3), (0..5, 0)] {
             let seen = Seen::Committed { bodies: &bodies[commit.clone()], certificate: &certificate };
             let before = chain.height;
             let grown = chain.grow(&seen);

@@ -100,7 +100,7 @@ impl Checker for Transactions {
         match seen {
             Seen::Committed { .. } => {
                 for body in self.chain.grow(seen) {
-                    self.block(world, body)?;
+                    self.block(world, &body)?;
                 }
             }
             Seen::Acknowledged { tx, place } => {
