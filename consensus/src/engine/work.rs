@@ -99,7 +99,7 @@ impl Engine {
 
     /// R2: how long into a view its leader may let transactions come together: a third of the shortest timer that others may have. Who was
     /// absent has first to be back in time, though others wait less for it.
-    fn patience(&self, timeout: Micros) -> Micros {
+    pub(super) fn patience(&self, timeout: Micros) -> Micros {
         let least = Micros::from_millis(self.config.params.timeout_min_ms).0;
         let least = if self.leaders_failures().is_some() { least / 8 } else { least };
         Micros(timeout.0.min(least) / 3)

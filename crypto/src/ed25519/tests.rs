@@ -287,8 +287,8 @@ fn errors_do_not_cancel_in_a_batch() {
 fn a_long_list_has_each_verdict_at_its_place() {
     let good = Case::signed(1, b"good");
     let bad = Case { message: b"bad".to_vec(), ..good.clone() };
-    for len in [1, 2, BATCH - 1, BATCH, BATCH + 1, 3 * BATCH + 1] {
-        for at in [0, len / 2, len - 1, BATCH.min(len - 1)] {
+    for len in [1, 2, PART - 1, PART, PART + 1, BATCH - 1, BATCH, BATCH + 1, 3 * BATCH + 1] {
+        for at in [0, len / 2, len - 1, PART.min(len - 1), BATCH.min(len - 1)] {
             let mut items = vec![good.item(); len];
             items[at] = bad.item();
             let mut verdicts = vec![true; len];

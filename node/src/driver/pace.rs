@@ -3,8 +3,8 @@
 //! A block costs the same votes whatever it carries. Were one made as soon as it may be, a chain of few transactions would spend all its
 //! processors on votes, and each step of every transaction would wait for them. So a block waits a little; and where execution is what
 //! holds the chain up, it waits longer, as a larger block is executed with less work for each transaction: until execution had half of
-//! the time since the block before (`docs/adr/0031-blocks-grow-with-execution.md`). Where a round of messages takes longer it makes no difference, a block that has enough
-//! for all its places does not wait, and empty blocks have a pace of their own (`heartbeat_ms`).
+//! the time since the block before (`docs/adr/0031-blocks-grow-with-execution.md`). Where a round of messages takes longer it makes no
+//! difference, a block that would be full does not wait, and empty blocks have a pace of their own (`heartbeat_ms`).
 
 use althing_consensus::Micros;
 use althing_consensus::engine::BuildPayload;

@@ -158,7 +158,12 @@ fn who_failed_is_known_by_the_chain_and_one_tried_as_seldom_as_may_be_has_the_wh
         f.engine.tree.insert(hash, block);
         f.engine.view = View(own);
         assert_eq!(f.engine.leader_failed(), failed, "{failures} failures");
+        let timeout = Micros::from_millis(500);
+        assert_eq!(f.engine.patience(timeout), Micros(500_000 / 8 / 3), "others may not wait for it");
         f.engine.view = View(other);
         assert!(!f.engine.leader_failed(), "of others nothing is known");
+        for timeout in [timeout, Micros::from_millis(4_000)] {
+            assert_eq!(f.engine.patience(timeout), Micros(500_000 / 3), "others may have the shortest timer");
+        }
     }
 }
